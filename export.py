@@ -1,0 +1,33 @@
+"""Weights -> versioned SavedModels for TensorFlow Serving.
+
+python export.py [--weights model/released] [--out exported/mnist]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from model.export import export_versions
+from model.weights import RELEASED, WeightsError, find_snapshots
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--weights", type=Path, default=RELEASED, help="folder of <step>.safetensors"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("exported/mnist"), help="base path of the versions"
+    )
+    arguments = parser.parse_args()
+    try:
+        result = export_versions(find_snapshots(arguments.weights), arguments.out)
+    except WeightsError as error:
+        sys.exit(f"export.py: {error}")
+    for what, steps in result._asdict().items():
+        if steps:
+            print(f"{what} in {arguments.out}: {', '.join(map(str, steps))}")
+
+
+if __name__ == "__main__":
+    main()

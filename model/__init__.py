@@ -1,0 +1,1 @@
+"""The network: what it is, what it eats, how it learns, what it serves."""

@@ -1,0 +1,61 @@
+"""A folder of snapshots -> a base path for TensorFlow Serving, doing only what is not done yet.
+
+Each version carries the fingerprint of what it was made from: the weights, this code and the
+TensorFlow that traced it. A version whose fingerprint still holds is left as it is.
+"""
+
+import hashlib
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+FINGERPRINT_FILE = Path("assets.extra") / "fingerprint"
+
+
+class Export(NamedTuple):
+    """Version numbers, by what happened to them."""
+
+    written: list[int]
+    kept: list[int]
+    removed: list[int]
+
+
+def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
+    """Makes `base_path/<step>` of every snapshot, and of no other that an export made before.
+
+    A version appears whole or not at all, since servers watch the folder. Folders that no export
+    made are left alone.
+    """
+    versions = {step: base_path / str(step) for step in snapshots}
+    fingerprints = {step: _fingerprint(path) for step, path in snapshots.items()}
+    stale = [step for step in versions if _read_fingerprint(versions[step]) != fingerprints[step]]
+    for step in stale:
+        from model.saved_model import write_saved_model  # seconds of import, if there is work only
+
+        unfinished = base_path / f"unfinished-{step}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        write_saved_model(snapshots[step], unfinished)
+        (unfinished / FINGERPRINT_FILE).write_text(fingerprints[step])
+        shutil.rmtree(versions[step], ignore_errors=True)
+        unfinished.rename(versions[step])
+    old = [
+        int(path.name)
+        for path in base_path.iterdir()
+        if path.name.isdecimal() and int(path.name) not in versions and _read_fingerprint(path)
+    ]
+    for step in old:
+        shutil.rmtree(base_path / str(step))
+    return Export(stale, [step for step in versions if step not in stale], sorted(old))
+
+
+def _fingerprint(snapshot: Path) -> str:
+    digest = hashlib.sha256(version("tensorflow").encode())
+    for path in (snapshot, *sorted(Path(__file__).parent.glob("*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read_fingerprint(saved_model: Path) -> str | None:
+    path = saved_model / FINGERPRINT_FILE
+    return path.read_text() if path.exists() else None

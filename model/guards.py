@@ -1,0 +1,91 @@
+"""What a signature lets in: checked inside the graph, before anything is computed from it.
+
+TensorFlow Serving runs whatever the graph allows, and a few bytes of request can describe a huge
+input, so rank, size and content are checked here; what does not fit is answered INVALID_ARGUMENT
+with a sentence that says what was expected.
+"""
+
+import tensorflow as tf
+
+from model.network import SIDE
+from model.picture import KINDS, kind_of_file, size_of_picture
+
+MOST_ITEMS = 1024
+LONGEST_SIDE = 2048
+MOST_PIXELS = MOST_ITEMS * 256 * 256  # in all drawings or pictures of one request
+LONGEST_GIF = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
+
+
+def guard_images(images: tf.Tensor) -> tf.Tensor:
+    """Lets through float32 [N, 28, 28] of at most `MOST_ITEMS` with finite numbers."""
+    images = tf.ensure_shape(images, [None, SIDE, SIDE])
+    images = _guard_count(images, "images")
+    return _require(
+        tf.reduce_all(tf.math.is_finite(images)),
+        "images: every pixel must be a finite number, 0 = paper to 1 = ink; "
+        "there is a NaN or an infinity.",
+        images,
+    )
+
+
+def guard_drawings(drawings: tf.Tensor) -> tf.Tensor:
+    """Lets through uint8 [N, H, W] within the limits above."""
+    drawings = tf.ensure_shape(drawings, [None, None, None])
+    drawings = _guard_count(drawings, "drawings")
+    return _guard_sizes(tf.shape(drawings)[None, 1:], tf.shape(drawings)[0], "drawings", drawings)
+
+
+def guard_files(files: tf.Tensor) -> tf.Tensor:
+    """Lets through string [N] of picture files whose unpacked sizes are within the limits."""
+    files = tf.ensure_shape(files, [None])
+    files = _guard_count(files, "image_bytes")
+    kinds = tf.map_fn(kind_of_file, files, fn_output_signature=tf.int32)  # [N]
+    files = _require(
+        tf.reduce_all(kinds >= 0),
+        f"image_bytes: every item must be a {', '.join(KINDS[:-1])} or {KINDS[-1]} file "
+        "(base64 in REST); these indices are not:",
+        files,
+        tf.where(kinds < 0),
+    )
+    is_long_gif = tf.logical_and(
+        kinds == KINDS.index("GIF"), tf.strings.length(files) > LONGEST_GIF
+    )
+    files = _require(
+        tf.logical_not(tf.reduce_any(is_long_gif)),
+        f"image_bytes: a GIF may have at most {LONGEST_GIF:,} bytes; send a PNG or JPEG instead.",
+        files,
+    )
+    sizes = tf.map_fn(size_of_picture, files, fn_output_signature=tf.TensorSpec([2], tf.int32))  # [N, 2]
+    return _guard_sizes(sizes, 1, "image_bytes", files)
+
+
+def _guard_count(items: tf.Tensor, name: str) -> tf.Tensor:
+    count = tf.shape(items)[0]
+    return _require(
+        count <= MOST_ITEMS, f"{name}: at most {MOST_ITEMS:,} in a request, but got:", items, count
+    )
+
+
+def _guard_sizes(sizes: tf.Tensor, times: tf.Tensor | int, name: str, items: tf.Tensor) -> tf.Tensor:
+    """Sides from 1 to `LONGEST_SIDE`, and `MOST_PIXELS` in all, `sizes` [K, 2] each `times`."""
+    items = _require(
+        tf.reduce_all((sizes >= 1) & (sizes <= LONGEST_SIDE)),
+        f"{name}: height and width must be 1 to {LONGEST_SIDE:,} pixels, but got:",
+        items,
+        sizes,
+    )
+    pixels = tf.reduce_sum(tf.reduce_prod(tf.cast(sizes, tf.int64), axis=1)) * tf.cast(
+        times, tf.int64
+    )
+    return _require(
+        pixels <= MOST_PIXELS,
+        f"{name}: at most {MOST_PIXELS:,} pixels in a request, but got:",
+        items,
+        pixels,
+    )
+
+
+def _require(condition: tf.Tensor, sentence: str, value: tf.Tensor, *got: tf.Tensor) -> tf.Tensor:
+    """`value`, once the condition is known to hold; nothing computed from it starts before."""
+    with tf.control_dependencies([tf.debugging.Assert(condition, [sentence, *got], summarize=8)]):
+        return tf.identity(value)

@@ -1,0 +1,85 @@
+"""MNIST: 70,000 handwritten digits, read from the official IDX files.
+
+Source and format: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
+"""
+
+import gzip
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+IDX_UBYTE = 0x08
+HOW_TO_GET_IT = (
+    "Put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte (as they are or as .gz) into a folder and pass it with --data DIR."
+)
+
+
+class MnistError(Exception):
+    """The digits cannot be read; the message says which and what to do."""
+
+
+class Mnist(NamedTuple):
+    """Images are uint8 [N, 28, 28], 0 = paper, 255 = ink; labels are uint8 [N]."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def load_mnist(folder: Path | None = None) -> Mnist:
+    """Reads the digits from IDX files, or from Keras's own copy, which it downloads if need be.
+
+    Args:
+        folder: where the four IDX files are, gzipped or not; None for Keras's copy.
+
+    Raises:
+        MnistError: a file is missing or is not what its name says, or there is neither a
+            folder nor a copy nor a connection to download one.
+    """
+    if folder is None:
+        return _load_keras_copy()
+    digits = Mnist(
+        _read_idx(folder, "train-images-idx3-ubyte", rank=3),
+        _read_idx(folder, "train-labels-idx1-ubyte", rank=1),
+        _read_idx(folder, "t10k-images-idx3-ubyte", rank=3),
+        _read_idx(folder, "t10k-labels-idx1-ubyte", rank=1),
+    )
+    for part, images, labels in (("train", *digits[:2]), ("t10k", *digits[2:])):
+        if images.shape != (len(labels), 28, 28):
+            raise MnistError(
+                f"The {part} images in {folder} have the shape {list(images.shape)}; "
+                f"expected [{len(labels)}, 28, 28], one image for each of the labels."
+            )
+    return digits
+
+
+def _load_keras_copy() -> Mnist:
+    try:
+        train, test = keras.datasets.mnist.load_data()
+    except Exception as error:  # Keras wraps each kind of failed download in a bare Exception
+        raise MnistError(
+            f"There is no MNIST here, and downloading it failed: {error}. {HOW_TO_GET_IT}"
+        ) from error
+    return Mnist(*train, *test)
+
+
+def _read_idx(folder: Path, name: str, rank: int) -> np.ndarray:
+    plain, zipped = folder / name, folder / f"{name}.gz"
+    if not (plain.exists() or zipped.exists()):
+        raise MnistError(f"There is no {name} and no {name}.gz in {folder}. {HOW_TO_GET_IT}")
+    try:
+        data = plain.read_bytes() if plain.exists() else gzip.decompress(zipped.read_bytes())
+        zeros, kind, dims = struct.unpack(">HBB", data[:4])
+        shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
+        if (zeros, kind, dims) != (0, IDX_UBYTE, rank):
+            raise ValueError("its first four bytes are not those of such a file")
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    except (OSError, EOFError, struct.error, ValueError) as error:
+        raise MnistError(
+            f"{name} in {folder} is not a whole IDX file of unsigned bytes of rank {rank}: {error}."
+        ) from error

@@ -1,0 +1,49 @@
+"""The network of the tutorial "Deep MNIST for Experts", layer by layer.
+
+Two 5x5 convolutions with ReLU, each followed by 2x2 max-pooling, a fully connected layer of 1024
+with ReLU and dropout, and ten logits: 3,274,634 parameters. The shape is the tutorial's to the
+letter, so that what is seen here can be compared with it; how the weights are found is not.
+
+Source: TensorFlow's tutorial "Deep MNIST for Experts" (TensorFlow 1.x documentation).
+"""
+
+import keras
+
+SIDE = 28
+CLASSES = 10
+HIDDEN_LAYERS = ("h_conv1", "h_pool1", "h_conv2", "h_pool2", "h_fc1")
+
+
+def build_network(dropout: float = 0.5) -> keras.Model:
+    """The trainable network, from images to logits.
+
+    Args:
+        dropout: fraction of `h_fc1` that is dropped while training.
+
+    Returns:
+        A Keras model from `images` float32 [N, 28, 28] (0 = paper, 1 = ink) to logits
+        float32 [N, 10]. Each hidden layer carries its name in `HIDDEN_LAYERS`.
+    """
+    images = keras.Input((SIDE, SIDE), name="images")
+    x = keras.layers.Reshape((SIDE, SIDE, 1))(images)  # [N, 28, 28, 1]
+    x = keras.layers.Conv2D(32, 5, padding="same", activation="relu", name="h_conv1")(x)
+    x = keras.layers.MaxPool2D(2, name="h_pool1")(x)  # [N, 14, 14, 32]
+    x = keras.layers.Conv2D(64, 5, padding="same", activation="relu", name="h_conv2")(x)
+    x = keras.layers.MaxPool2D(2, name="h_pool2")(x)  # [N, 7, 7, 64]
+    x = keras.layers.Flatten()(x)  # [N, 3136]
+    x = keras.layers.Dense(1024, activation="relu", name="h_fc1")(x)
+    x = keras.layers.Dropout(dropout)(x)
+    logits = keras.layers.Dense(CLASSES, name="logits")(x)
+    return keras.Model(images, logits, name="deep_mnist")
+
+
+def expose_layers(network: keras.Model) -> keras.Model:
+    """The same network, the same weights, answering with every layer and not the last alone.
+
+    Returns:
+        A Keras model from `images` [N, 28, 28] to a dictionary: `h_conv1` [N, 28, 28, 32],
+        `h_pool1` [N, 14, 14, 32], `h_conv2` [N, 14, 14, 64], `h_pool2` [N, 7, 7, 64],
+        `h_fc1` [N, 1024], `logits` [N, 10], all float32.
+    """
+    names = (*HIDDEN_LAYERS, "logits")
+    return keras.Model(network.input, {name: network.get_layer(name).output for name in names})

@@ -1,0 +1,28 @@
+"""Snapshots -> SavedModels that TensorFlow Serving hosts, one numbered folder a training step."""
+
+from pathlib import Path
+
+import keras
+
+from model.network import build_network, expose_layers
+from model.signatures import build_signatures
+from model.warmup import write_warmup
+from model.weights import load_snapshot
+
+
+def write_saved_model(snapshot: Path, folder: Path) -> None:
+    """Writes a SavedModel with all signatures and their warm-up requests.
+
+    Args:
+        snapshot: the weights, from `weights.save_snapshot`.
+        folder: where the SavedModel goes; must not exist.
+    """
+    network = build_network()
+    load_snapshot(network, snapshot)
+    layers = expose_layers(network)
+    archive = keras.export.ExportArchive()
+    archive.track(layers)
+    for name, signature in build_signatures(layers).items():
+        archive.add_endpoint(name, signature.function, [signature.input])
+    archive.write_out(folder, verbose=False)
+    write_warmup(folder)
