@@ -1,0 +1,98 @@
+"""A model server on this machine: the real tensorflow_model_server if there is one, else ours.
+
+The flags are TensorFlow Serving's own. Without a configuration file all versions in the base path
+are served.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.config import ConfigError, config_of_all_versions, read_config
+from serving.ports import BASE_PATH, GRPC_PORT, MODEL, REST_PORT
+
+REAL_SERVER = "tensorflow_model_server"
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    try:
+        config = read_server_config(arguments)
+    except ConfigError as error:
+        sys.exit(f"python -m serving: {error}")
+    if real_server := shutil.which(REAL_SERVER):
+        run_real_server(real_server, config, arguments)
+    run_embedded_server(config, arguments)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__.splitlines()[0])
+
+    def add(name: str, **options) -> None:
+        parser.add_argument(f"--{name}", f"--{name.replace('-', '_')}", **options)
+
+    add("model-name", default=MODEL, help="the name that requests use")
+    add("model-base-path", type=Path, default=Path(BASE_PATH), help="folder of numbered versions")
+    add("model-config-file", type=Path, help="configuration in TensorFlow Serving's text format")
+    add("port", type=int, default=GRPC_PORT, help="for gRPC")
+    add("rest-api-port", type=int, default=REST_PORT, help="for REST")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (embedded server only)"
+    )
+    return parser.parse_args()
+
+
+def read_server_config(arguments: argparse.Namespace) -> ModelServerConfig:
+    if arguments.model_config_file:
+        return read_config(arguments.model_config_file)
+    if not arguments.model_base_path.is_dir():
+        raise ConfigError(
+            f"there is no folder {arguments.model_base_path}. `python export.py` makes "
+            f"{BASE_PATH}; another folder goes into --model-base-path."
+        )
+    return config_of_all_versions(arguments.model_name, arguments.model_base_path)
+
+
+def run_real_server(
+    program: str, config: ModelServerConfig, arguments: argparse.Namespace
+) -> None:
+    """Becomes the real server; does not return."""
+    with tempfile.NamedTemporaryFile("w", suffix=".config", delete=False) as file:
+        file.write(text_format.MessageToString(config))
+    print(f"{program} takes over; it listens on every address of this machine.", flush=True)
+    os.execv(
+        program,
+        [
+            program,
+            f"--model_config_file={file.name}",
+            f"--port={arguments.port}",
+            f"--rest_api_port={arguments.rest_api_port}",
+            "--enable_serialization_as_tensor_content=true",
+        ],
+    )
+
+
+def run_embedded_server(config: ModelServerConfig, arguments: argparse.Namespace) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    from serving.embedded.server import AddressTaken, serve  # imports TensorFlow
+
+    try:
+        serve(config, arguments.host, arguments.port, arguments.rest_api_port)
+    except AddressTaken as error:
+        sys.exit(
+            f"python -m serving: {error}: another program does already. "
+            "Stop it, or choose other ports with --port and --rest-api-port."
+        )
+
+
+if __name__ == "__main__":
+    main()

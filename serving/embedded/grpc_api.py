@@ -1,0 +1,140 @@
+"""TensorFlow Serving's gRPC API: PredictionService and ModelService.
+
+Source: tensorflow_serving/apis/prediction_service.proto, model_service.proto.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+    SignatureDefMap,
+)
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+)
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.model_service_pb2_grpc import (
+    ModelServiceServicer,
+    add_ModelServiceServicer_to_server,
+)
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.prediction_service_pb2_grpc import (
+    PredictionServiceServicer,
+    add_PredictionServiceServicer_to_server,
+)
+
+from serving.embedded.models import Models
+from serving.embedded.servable import DEFAULT_SIGNATURE
+from serving.embedded.status import StatusError, invalid_argument
+from serving.tensors import to_array, to_proto
+
+THREADS = 16
+
+
+def make_grpc_server(models: Models, address: str) -> grpc.Server:
+    """A server of both services, bound to `HOST:PORT` but not started.
+
+    Raises:
+        RuntimeError: the address is taken.
+    """
+    server = grpc.server(
+        ThreadPoolExecutor(THREADS),
+        options=[
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),  # two servers on one port would answer in turn
+        ],
+    )
+    add_PredictionServiceServicer_to_server(_PredictionService(models), server)
+    add_ModelServiceServicer_to_server(_ModelService(models), server)
+    server.add_insecure_port(address)
+    return server
+
+
+def status_response(models: Models, request: GetModelStatusRequest) -> GetModelStatusResponse:
+    """Answers GetModelStatus, for gRPC and REST alike."""
+    response = GetModelStatusResponse()
+    for version, status in models.status(request.model_spec).items():
+        entry = response.model_version_status.add(version=version, state=status.state)
+        entry.status.error_code = status.code.value[0]
+        entry.status.error_message = status.message
+    return response
+
+
+def find_signatures(
+    models: Models, spec: ModelSpec
+) -> tuple[ModelSpec, dict[str, SignatureDef]]:
+    """What GetModelMetadata tells, for gRPC and REST alike: the version and its signatures."""
+    version, servable = models.find(spec)
+    return _answered_by(spec.name, version), servable.signatures
+
+
+class _PredictionService(PredictionServiceServicer):
+    def __init__(self, models: Models):
+        self._models = models
+
+    def Predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
+        try:
+            version, servable = self._models.find(request.model_spec)
+            signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+            servable.find_signature(signature_name)
+            outputs = servable.run(signature_name, _read_inputs(request), request.output_filter)
+        except StatusError as error:
+            context.abort(error.code, error.message)
+        response = PredictResponse(
+            model_spec=_answered_by(request.model_spec.name, version, signature_name)
+        )
+        for name, array in outputs.items():
+            response.outputs[name].CopyFrom(to_proto(array))
+        return response
+
+    def GetModelMetadata(
+        self, request: GetModelMetadataRequest, context: grpc.ServicerContext
+    ) -> GetModelMetadataResponse:
+        try:
+            if not request.metadata_field:
+                raise invalid_argument(
+                    "GetModelMetadataRequest must specify at least one metadata_field"
+                )
+            for field in request.metadata_field:
+                if field != "signature_def":
+                    raise invalid_argument(f"Metadata field {field} is not supported")
+            spec, signatures = find_signatures(self._models, request.model_spec)
+        except StatusError as error:
+            context.abort(error.code, error.message)
+        response = GetModelMetadataResponse(model_spec=spec)
+        response.metadata["signature_def"].Pack(SignatureDefMap(signature_def=signatures))
+        return response
+
+
+class _ModelService(ModelServiceServicer):
+    def __init__(self, models: Models):
+        self._models = models
+
+    def GetModelStatus(
+        self, request: GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> GetModelStatusResponse:
+        try:
+            return status_response(self._models, request)
+        except StatusError as error:
+            context.abort(error.code, error.message)
+
+
+def _read_inputs(request: PredictRequest) -> dict:
+    inputs = {}
+    for name, proto in request.inputs.items():
+        try:
+            inputs[name] = to_array(proto)
+        except (ValueError, MemoryError) as error:
+            raise invalid_argument(f"tensor parsing error: {name}") from error
+    return inputs
+
+
+def _answered_by(name: str, version: int, signature_name: str = "") -> ModelSpec:
+    spec = ModelSpec(name=name, signature_name=signature_name)
+    spec.version.value = version
+    return spec

@@ -1,0 +1,261 @@
+"""The JSON of TensorFlow Serving's REST predict API <-> named arrays.
+
+A request lists `instances` (the row form: one item after the other) or `inputs` (the column form:
+whole tensors), a tensor being nested lists and bytes being `{"b64": …}`. The answer has the form of
+its request: `predictions` or `outputs`.
+
+Source: TensorFlow Serving, "RESTful API", and the rules of its json_tensor.cc.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from tensorflow.core.framework import types_pb2
+
+from serving.embedded.servable import type_name
+from serving.embedded.status import StatusError, invalid_argument
+from serving.tensors import dtype_of
+
+Arrays = dict[str, np.ndarray]
+_TYPES = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The request's JSON object.
+
+    Raises:
+        StatusError: the body is not JSON, or is no object.
+    """
+    if not body.strip():
+        raise invalid_argument("JSON Parse error: The document is empty")
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid_argument(f"JSON Parse error: {error}") from error
+    if not isinstance(request, dict):
+        raise _format_error(request, "Is not object")
+    return request
+
+
+def read_signature_name(request: Mapping[str, Any]) -> str:
+    """The signature that the request asks for, empty for the default one."""
+    name = request.get("signature_name", "")
+    if not isinstance(name, str):
+        raise _format_error(
+            request, "not formatted correctly. 'signature_name' key must be a string value."
+        )
+    return name
+
+
+def is_row_form(request: Mapping[str, Any]) -> bool:
+    """Whether the request lists instances and not inputs."""
+    if ("instances" in request) == ("inputs" in request):
+        raise _format_error(
+            request,
+            "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
+        )
+    return "instances" in request
+
+
+def read_rows(request: Mapping[str, Any], types: Mapping[str, int]) -> Arrays:
+    """The inputs of a request in row form.
+
+    Args:
+        request: has `instances`.
+        types: the `DataType` of each of the signature's inputs.
+    """
+    rows = request["instances"]
+    if not isinstance(rows, list):
+        raise _format_error(request, "Expecting 'instances' to be an list/array")
+    if not rows:
+        raise _format_error(request, "No values in 'instances' array")
+    if not _is_named(rows[0]):
+        if len(types) != 1:
+            raise invalid_argument(
+                "instances is a plain list, but expecting list/array of objects as multiple "
+                f"input tensors required as per tensorinfo_map: {sorted(types)}"
+            )
+        [name] = types
+        tensors = [_row(row, index, "", types[name]) for index, row in enumerate(rows)]
+        return {name: _stack(tensors, "")}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in types}
+    for index, row in enumerate(rows):
+        if not _is_named(row):
+            kind = "list" if isinstance(row, list) else "value"
+            raise invalid_argument(
+                f"Expecting object but got {kind} at item {index} of input list"
+            )
+        for name, value in row.items():
+            if name not in types:
+                raise _row_error(index, name, f"JSON object: does not have named input: {name}")
+            columns[name].append(_row(value, index, name, types[name]))
+        if missing := [name for name, tensors in columns.items() if len(tensors) <= index]:
+            raise invalid_argument(
+                f"Failed to process element: {index} of 'instances' list. "
+                f"Error: INVALID_ARGUMENT: JSON object: is missing named input: {missing[0]}"
+            )
+    return {name: _stack(tensors, name) for name, tensors in columns.items()}
+
+
+def read_columns(request: Mapping[str, Any], types: Mapping[str, int]) -> Arrays:
+    """The inputs of a request in column form; arguments as in `read_rows`."""
+    inputs = request["inputs"]
+    if not _is_named(inputs):
+        if len(types) != 1:
+            raise invalid_argument(
+                "inputs is a plain value/list, but expecting an object as multiple "
+                f"input tensors required as per tensorinfo_map: {sorted(types)}"
+            )
+        [name] = types
+        inputs = {name: inputs}
+    for name in types:
+        if name not in inputs:
+            raise invalid_argument(f"Missing named input: {name} in 'inputs' object.")
+    return {name: _read_tensor(inputs[name], types[name]) for name in types}
+
+
+def write_answer(outputs: Arrays, in_rows: bool) -> dict[str, Any]:
+    """The answer's JSON object, with arrays where its numbers go.
+
+    Raises:
+        StatusError: rows are wanted, but the outputs do not have the same number of them.
+    """
+    if not in_rows:
+        return {"outputs": _unwrap_single(outputs)}
+    sizes = {len(array) if array.ndim else 0 for array in outputs.values()}
+    if len(sizes) != 1:
+        raise invalid_argument("The outputs differ in batch size; ask for 'inputs', not 'instances'.")
+    [count] = sizes
+    return {
+        "predictions": [
+            _unwrap_single({name: array[i] for name, array in outputs.items()})
+            for i in range(count)
+        ]
+    }
+
+
+def _unwrap_single(values: dict[str, Any]) -> Any:
+    return next(iter(values.values())) if len(values) == 1 else values
+
+
+def _row(value: Any, index: int, name: str, enum: int) -> np.ndarray:
+    try:
+        return _read_tensor(value, enum)
+    except StatusError as error:
+        raise _row_error(index, name, error.message) from error
+
+
+def _stack(tensors: list[np.ndarray], name: str) -> np.ndarray:
+    first = tensors[0]
+    for index, tensor in enumerate(tensors):
+        if tensor.size != first.size:
+            raise _row_error(
+                index, name, f"Expecting tensor size: {first.size} but got: {tensor.size}"
+            )
+        if tensor.shape != first.shape:
+            raise _row_error(
+                index,
+                name,
+                f"Expecting tensor shape: {_shape(first.shape)} but got: {_shape(tensor.shape)}",
+            )
+    return np.stack(tensors)
+
+
+def _read_tensor(value: Any, enum: int) -> np.ndarray:
+    shape = _shape_of(value)
+    leaves = list(_leaves(value, 0, shape, enum))
+    dtype = dtype_of(enum)
+    # Through int64 a number out of range wraps around, as it does in TensorFlow Serving.
+    first = np.int64 if dtype.kind in "iu" and dtype.itemsize < 8 else dtype
+    try:
+        return np.array(leaves, first).astype(dtype).reshape(shape)
+    except OverflowError as error:
+        raise invalid_argument(f"A number is too large for {type_name(enum)}: {error}") from error
+
+
+def _shape_of(value: Any) -> list[int]:
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return shape
+
+
+def _leaves(value: Any, level: int, shape: list[int], enum: int) -> Iterator[Any]:
+    if not isinstance(value, list):
+        if level != len(shape):
+            raise _format_error(
+                value,
+                f"found at incorrect level: {level + 1} in the JSON DOM. "
+                f"Expected at level: {len(shape)}",
+            )
+        yield _read_leaf(value, enum)
+        return
+    if level >= len(shape):
+        raise invalid_argument(
+            f"Encountered list at unexpected level: {level} expected < {len(shape)}"
+        )
+    if len(value) != shape[level]:
+        raise invalid_argument(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} "
+            f"expected size: {shape[level]}"
+        )
+    for item in value:
+        yield from _leaves(item, level + 1, shape, enum)
+
+
+def _read_leaf(value: Any, enum: int) -> Any:
+    if enum == types_pb2.DT_STRING:
+        if _is_b64(value):
+            try:
+                return base64.b64decode(value["b64"], validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise invalid_argument("Unable to base64 decode") from error
+        if isinstance(value, dict):
+            raise _format_error(value, "not formatted correctly for base64 data")
+        if isinstance(value, str):
+            return value.encode()
+    elif enum == types_pb2.DT_BOOL:
+        if isinstance(value, bool):
+            return value
+    elif not isinstance(value, bool) and isinstance(
+        value, (int, float) if dtype_of(enum).kind == "f" else int
+    ):
+        return value
+    raise _format_error(
+        value, f"Type: {_type_of(value)} is not of expected type: {type_name(enum)}"
+    )
+
+
+def _is_b64(value: Any) -> bool:
+    return isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str)
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and not _is_b64(value)
+
+
+def _type_of(value: Any) -> str:
+    return str(value) if isinstance(value, bool) else _TYPES.get(type(value), "Number")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
+def _row_error(index: int, name: str, message: str) -> StatusError:
+    key = f" key: {name}" if name else ""
+    return invalid_argument(
+        f"Failed to process element: {index}{key} of 'instances' list. "
+        f"Error: INVALID_ARGUMENT: {message}"
+    )
+
+
+def _format_error(value: Any, message: str) -> StatusError:
+    return invalid_argument(f"JSON Value: {json.dumps(value, indent=4)} {message}")

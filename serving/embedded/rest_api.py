@@ -1,0 +1,141 @@
+"""TensorFlow Serving's REST API, `/v1/models/…`: status, metadata and predict.
+
+Source: TensorFlow Serving, "RESTful API".
+"""
+
+import re
+from typing import Any
+
+import grpc
+import orjson
+from google.protobuf.json_format import MessageToDict
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+
+from serving.embedded.grpc_api import find_signatures, status_response
+from serving.embedded.json_tensors import (
+    is_row_form,
+    read_columns,
+    read_object,
+    read_rows,
+    read_signature_name,
+    write_answer,
+)
+from serving.embedded.models import Models
+from serving.embedded.servable import DEFAULT_SIGNATURE
+from serving.embedded.status import StatusError, invalid_argument
+
+_MODEL = r"/v1/models(?:/(?P<name>[^/:]+))?(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_STATUS = re.compile(_MODEL)
+_METADATA = re.compile(_MODEL + "/metadata")
+_PREDICT = re.compile(_MODEL + ":predict")
+_NOT_FOUND_PAGE = (
+    "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
+)
+_HTTP_CODES = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+}
+
+
+def make_rest_app(models: Models) -> Starlette:
+    """The API as an ASGI application."""
+
+    async def answer(request: Request) -> Response:
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        body = await request.body()
+        try:
+            return _json(await run_in_threadpool(_answer, models, request.method, path, body))
+        except StatusError as error:
+            return _json({"error": error.message}, _HTTP_CODES.get(error.code, 500))
+
+    async def no_such_page(request: Request) -> Response:
+        return HTMLResponse(_NOT_FOUND_PAGE, 404)
+
+    methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
+    return Starlette(
+        routes=[
+            Route("/v1/{path:path}", answer, methods=methods),
+            Route("/{path:path}", no_such_page, methods=methods),
+        ]
+    )
+
+
+def _answer(models: Models, method: str, path: str, body: bytes) -> dict[str, Any]:
+    if method == "POST" and (match := _PREDICT.fullmatch(path)):
+        return _predict(models, _spec(match), body)
+    if method == "GET" and (match := _METADATA.fullmatch(path)):
+        return _metadata(models, _spec(match))
+    if method == "GET" and (match := _STATUS.fullmatch(path)):
+        response = status_response(models, GetModelStatusRequest(model_spec=_spec(match)))
+        return _as_dict(response)
+    raise invalid_argument(f"Malformed request: {method} {path}")
+
+
+def _predict(models: Models, spec: ModelSpec, body: bytes) -> dict[str, Any]:
+    request = read_object(body)
+    signature_name = read_signature_name(request)
+    in_rows = is_row_form(request)
+    _, servable = models.find(spec)
+    signature = servable.signatures.get(signature_name or DEFAULT_SIGNATURE)
+    if signature is None:
+        raise invalid_argument(
+            f'Serving signature name: "{signature_name}" not found in signature def'
+        )
+    types = {name: info.dtype for name, info in signature.inputs.items()}
+    inputs = (read_rows if in_rows else read_columns)(request, types)
+    return write_answer(servable.run(signature_name, inputs), in_rows)
+
+
+def _metadata(models: Models, spec: ModelSpec) -> dict[str, Any]:
+    answered_by, signatures = find_signatures(models, spec)
+    return {
+        "model_spec": {
+            "name": answered_by.name,
+            "signature_name": "",
+            "version": str(answered_by.version.value),
+        },
+        "metadata": {
+            "signature_def": {
+                "signature_def": {name: _signature(s) for name, s in signatures.items()}
+            }
+        },
+    }
+
+
+def _signature(signature: SignatureDef) -> dict[str, Any]:
+    fields = _as_dict(SignatureDefMap(signature_def={"": signature}))["signature_def"][""]
+    for info in (*fields["inputs"].values(), *fields["outputs"].values()):
+        info.setdefault("tensor_shape", {"dim": [], "unknown_rank": False})
+    return fields
+
+
+def _as_dict(message) -> dict[str, Any]:
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _spec(match: re.Match) -> ModelSpec:
+    if not match["name"]:
+        raise invalid_argument("Missing model name in request.")
+    spec = ModelSpec(name=match["name"], version_label=match["label"] or "")
+    if match["version"]:
+        spec.version.value = int(match["version"])
+    return spec
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, media_type="application/json")

@@ -1,0 +1,131 @@
+"""One version of a model in memory, run the way TensorFlow Serving runs it: in a session.
+
+A session computes only what the wanted outputs need, and its errors are TensorFlow's own.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from serving.embedded.status import StatusError, invalid_argument
+from serving.tensors import enum_of, to_array
+
+DEFAULT_SIGNATURE = "serving_default"
+_WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class Servable:
+    """Loads a SavedModel and answers with it; unloaded when nothing refers to it any more.
+
+    Args:
+        path: of the SavedModel.
+
+    Raises:
+        Exception: of whatever kind TensorFlow raises for what is not a whole SavedModel.
+    """
+
+    def __init__(self, path: Path):
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
+        self.signatures: dict[str, SignatureDef] = dict(meta_graph.signature_def)
+        self._callable = functools.cache(self._make_callable)
+        self._warm_up(path / _WARMUP_FILE)
+
+    def find_signature(self, name: str) -> SignatureDef:
+        """The signature of that name, the default one for an empty name.
+
+        Raises:
+            StatusError: FAILED_PRECONDITION, as in TensorFlow Serving.
+        """
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.signatures:
+            raise StatusError(
+                grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
+            )
+        return self.signatures[name]
+
+    def run(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """Runs a signature for the outputs that are wanted, all if none is named.
+
+        Raises:
+            StatusError: names or types do not fit the signature, or the graph refuses the input.
+        """
+        signature = self.find_signature(signature_name)
+        _check_inputs(signature, inputs)
+        _check_outputs(signature, outputs)
+        outputs = tuple(outputs or sorted(signature.outputs))
+        feeds = tuple(signature.inputs[name].name for name in inputs)
+        fetches = tuple(signature.outputs[name].name for name in outputs)
+        try:
+            arrays = self._callable(feeds, fetches)(*inputs.values())
+        except tf.errors.OpError as error:
+            raise StatusError(_CODES[error.error_code], error.message) from error
+        return dict(zip(outputs, arrays, strict=True))
+
+    def _make_callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]):
+        # The public make_callable and run check shapes in Python first; this is the C++ path,
+        # where the graph's own guards answer.
+        return self._session._make_callable_from_options(
+            CallableOptions(feed=feeds, fetch=fetches)
+        )
+
+    def _warm_up(self, requests: Path) -> None:
+        if not requests.exists():
+            return
+        for record in tf.data.TFRecordDataset(str(requests)).as_numpy_iterator():
+            request = PredictionLog.FromString(record).predict_log.request
+            inputs = {name: to_array(proto) for name, proto in request.inputs.items()}
+            self.run(request.model_spec.signature_name, inputs)
+
+
+def _check_inputs(signature: SignatureDef, inputs: Mapping[str, np.ndarray]) -> None:
+    sent, expected = set(inputs), set(signature.inputs)
+    if len(sent) != len(expected):
+        raise invalid_argument(
+            f"input size does not match signature: {len(sent)}!={len(expected)} "
+            f"len({_names(sent)}) != len({_names(expected)}). "
+            f"Sent extra: {_names(sent - expected)}. "
+            f"Missing but required: {_names(expected - sent)}."
+        )
+    for index, (name, array) in enumerate(inputs.items()):
+        if name not in expected:
+            raise invalid_argument(
+                f"input tensor alias not found in signature: {name}. "
+                f"Inputs expected to be in the set {_names(expected)}."
+            )
+        wanted, got = signature.inputs[name].dtype, enum_of(array)
+        if wanted != got:
+            raise invalid_argument(
+                f"Expects arg[{index}] to be {type_name(wanted)} but {type_name(got)} is provided"
+            )
+
+
+def _check_outputs(signature: SignatureDef, outputs: Sequence[str]) -> None:
+    for index, name in enumerate(outputs):
+        if name not in signature.outputs:
+            raise invalid_argument(
+                f"output tensor alias not found in signature: {name} "
+                f"Outputs expected to be in the set {_names(signature.outputs)}."
+            )
+        if name in outputs[:index]:
+            raise invalid_argument(f"duplicate output tensor alias: {name}")
+
+
+def _names(names) -> str:
+    return "{" + ",".join(sorted(names)) + "}"
+
+
+def type_name(enum: int) -> str:
+    """TensorFlow's short name of a dtype: `float`, `uint8`, …"""
+    return types_pb2.DataType.Name(enum).removeprefix("DT_").lower()

@@ -1,0 +1,19 @@
+"""The one kind of error that crosses the server: a gRPC status code and a sentence."""
+
+import grpc
+
+
+class StatusError(Exception):
+    """A request that cannot be answered; carried to the caller as it is."""
+
+    def __init__(self, code: grpc.StatusCode, message: str):
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def invalid_argument(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def not_found(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.NOT_FOUND, message)

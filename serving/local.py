@@ -1,0 +1,117 @@
+"""A model server of one's own: started for a while, kept alive, stopped at the end."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from serving.client import Client, ServingError
+
+START_SECONDS = 120.0  # for importing TensorFlow and loading all versions on a slow machine
+STOP_SECONDS = 10.0
+PAUSE_SECONDS = 1.0  # before a server that died is started again
+
+
+class LocalServerError(Exception):
+    """The server did not start; the message holds what it said."""
+
+
+class LocalServer:
+    """Runs `python -m serving` beside this process, as a context manager.
+
+    On entering it waits until the model answers; if the server dies meanwhile, it is started again
+    on the same ports.
+
+    Args:
+        base_path: folder of numbered SavedModels.
+        port: for gRPC; a free one by default.
+        rest_api_port: for REST; a free one by default.
+        flags: more flags of `python -m serving`.
+
+    Raises:
+        LocalServerError: on entering, if it does not come up.
+    """
+
+    def __init__(
+        self,
+        base_path: Path,
+        port: int | None = None,
+        rest_api_port: int | None = None,
+        flags: tuple[str, ...] = (),
+    ):
+        self.port = port or find_free_port()
+        self.rest_api_port = rest_api_port or find_free_port()
+        self.target = f"127.0.0.1:{self.port}"
+        self._command = [
+            *(sys.executable, "-m", "serving"),
+            f"--model-base-path={base_path.resolve()}",
+            f"--port={self.port}",
+            f"--rest-api-port={self.rest_api_port}",
+            *flags,
+        ]
+        self._log = tempfile.TemporaryFile("w+")
+        self._stopping = threading.Event()
+
+    @property
+    def pid(self) -> int:
+        """The process that serves now."""
+        return self._process.pid
+
+    def __enter__(self) -> "LocalServer":
+        self._start()
+        self._watcher = threading.Thread(target=self._keep_alive, daemon=True)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._watcher.join()
+        self._log.close()
+
+    def _start(self) -> None:
+        root = Path(__file__).parent.parent  # where `-m serving` is found
+        self._process = subprocess.Popen(
+            self._command, stdout=self._log, stderr=self._log, cwd=root
+        )
+
+    def _wait_until_ready(self) -> None:
+        with Client(self.target) as client:
+            for _ in range(int(START_SECONDS)):
+                if self._process.poll() is not None:
+                    self._log.seek(0)
+                    raise LocalServerError(
+                        "The local model server did not start. It said:\n" + self._log.read()
+                    )
+                try:
+                    client.wait_until_ready(seconds=1)
+                    return
+                except ServingError:
+                    continue
+        raise LocalServerError(f"The local model server was not ready after {START_SECONDS:.0f} s.")
+
+    def _keep_alive(self) -> None:
+        while True:
+            self._process.wait()
+            if self._stopping.wait(PAUSE_SECONDS):
+                return
+            self._start()
+
+
+def find_free_port() -> int:
+    """A port that nothing listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
