@@ -34,7 +34,11 @@ class Servable:
     """
 
     def __init__(self, path: Path):
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        # One request, one thread: requests run beside each other, and none waits for a second core.
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
+        )
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
         self.signatures: dict[str, SignatureDef] = dict(meta_graph.signature_def)
         self._callable = functools.cache(self._make_callable)
@@ -74,11 +78,11 @@ class Servable:
         return dict(zip(outputs, arrays, strict=True))
 
     def _make_callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]):
+        options = CallableOptions(feed=feeds, fetch=fetches)
+        options.run_options.inter_op_thread_pool = -1  # in the caller's thread: no hand-over
         # The public make_callable and run check shapes in Python first; this is the C++ path,
         # where the graph's own guards answer.
-        return self._session._make_callable_from_options(
-            CallableOptions(feed=feeds, fetch=fetches)
-        )
+        return self._session._make_callable_from_options(options)
 
     def _warm_up(self, requests: Path) -> None:
         if not requests.exists():

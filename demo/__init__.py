@@ -1,0 +1,1 @@
+"""The Gradio page: draw a digit and watch every layer of the network fire."""

@@ -1,0 +1,57 @@
+"""The page: two ways to bring a digit, one way to look at it."""
+
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from demo.look import Answer, look
+from demo.photo import find_drawing
+from demo.xray import Xray
+from serving.client import Client, ServingError
+
+TITLE = "Layer X-ray"
+HEADING = """# Layer X-ray
+Draw a digit and watch every layer of a convolutional network fire while the pen moves."""
+STYLE = Path(__file__).parent / "page.css"
+
+
+def make_page(client: Client) -> gr.Blocks:
+    """Builds the page and its API on a client of the model server."""
+
+    def look_at_picture(picture: Image.Image | None) -> Answer | None:
+        """Finds the digit in a picture, dark on light or light on dark, and has it read."""
+        if picture is None:
+            return None
+        try:
+            return look(client, find_drawing(picture))
+        except ServingError as error:
+            raise gr.Error(str(error)) from error
+
+    def look_at_sketch(sketch: dict | None) -> Answer | None:
+        return look_at_picture(sketch and sketch["composite"])
+
+    def look_at_drawing(drawing: np.ndarray) -> Answer:
+        return look(client, drawing)
+
+    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as page:
+        gr.Markdown(HEADING, elem_classes="heading")
+        with gr.Tab("Draw"):
+            Xray(look_at_drawing)
+        with gr.Tab("Picture"):
+            with gr.Row():
+                with gr.Column(min_width=320):
+                    with gr.Tab("Photograph or scan"):
+                        picture = gr.Image(type="pil", image_mode="RGBA", show_label=False, height=400)
+                    with gr.Tab("Gradio's sketchpad"):
+                        sketch = gr.Sketchpad(
+                            type="pil", image_mode="RGBA", show_label=False, height=400
+                        )
+                with gr.Column(scale=2, min_width=320):
+                    answer = Xray()
+            picture.change(look_at_picture, picture, answer, api_name="look")
+            sketch.change(
+                look_at_sketch, sketch, answer, api_visibility="private", trigger_mode="always_last"
+            )
+    return page

@@ -1,0 +1,46 @@
+"""A picture that somebody drew, scanned or photographed, as a drawing for the network.
+
+The same reading of ink and paper as in the served `classify` (model/picture.py), in numpy.
+"""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+LONGEST_SIDE = 512  # pixels; a photograph has no more of a digit to tell than this
+LEAST_CONTRAST = 32.0  # grey levels
+
+
+def find_drawing(picture: Image.Image) -> np.ndarray:
+    """Finds the ink, dark on light or light on dark.
+
+    Args:
+        picture: of any mode and size.
+
+    Returns:
+        uint8 [H, W], 0 = paper, 255 = ink.
+    """
+    picture = ImageOps.exif_transpose(picture)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    rgba = np.asarray(picture.convert("RGBA"), np.float32)  # [H, W, 4]
+    grey, alpha = rgba[:, :, :3] @ np.float32([0.299, 0.587, 0.114]), rgba[:, :, 3] / 255
+    opaque = alpha.sum()
+    is_dark_ink = opaque == 0 or (grey * alpha).sum() / opaque < 128
+    grey = grey * alpha + (255.0 if is_dark_ink else 0.0) * (1 - alpha)
+    distance = np.abs(grey - np.median(grey))
+    paper, ink = _otsu_means(distance)
+    if ink - paper < LEAST_CONTRAST:
+        return np.zeros(grey.shape, np.uint8)
+    ramp = np.clip((distance - paper) / (ink - paper) * 2 - 0.5, 0, 1)
+    return np.rint(ramp * 255).astype(np.uint8)
+
+
+def _otsu_means(levels: np.ndarray) -> tuple[float, float]:
+    """The mean level of the two classes that Otsu's threshold splits the pixels into."""
+    count = np.bincount(np.rint(levels).astype(int).ravel(), minlength=256).astype(float)
+    below, mass = count.cumsum(), (count * np.arange(256)).cumsum()
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = mass / below, (mass[-1] - mass) / above
+    between = np.nan_to_num(below * above * (high - low) ** 2)
+    split = between.argmax()
+    return float(np.nan_to_num(low[split])), float(np.nan_to_num(high[split]))

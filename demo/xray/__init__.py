@@ -1,0 +1,89 @@
+"""The live component: pad, scores and galleries in one, fed while the pen moves.
+
+Python renders, the browser draws the pen and swaps pictures: the JavaScript beside this file
+computes nothing of the network.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import orjson
+from starlette.responses import Response
+
+from demo.layers import GALLERIES, GAP, IMAGE, Layer
+from demo.look import Answer
+from serving.client import ServerUnreachable, ServingError
+
+SIDE = 112  # pixels of the drawing that is sent: four for each of MNIST's
+AWAY = (
+    "The model server does not answer. Your drawing is kept, and the page goes on by itself as "
+    "soon as the server is back."
+)
+_FOLDER = Path(__file__).parent
+_SCRIPTS = ("strokes.js", "pad.js", "galleries.js", "live.js", "main.js")
+
+
+class Xray(gr.HTML):
+    """Shows what the network makes of a drawing.
+
+    Args:
+        look: has a drawing, uint8 [H, W], read; makes the component live, with a pad to draw on.
+            Without it there is no pad, and it shows the `Answer` that an event sets as its value.
+    """
+
+    def __init__(self, look: Callable[[np.ndarray], Answer] | None = None, **kwargs):
+        def look_at(pixels: str) -> Response:
+            try:
+                drawing = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(SIDE, SIDE)
+                return _json(look(drawing))
+            except ServerUnreachable:
+                return _json({"error": AWAY})
+            except ServingError as error:
+                return _json({"error": str(error)})
+            except (TypeError, ValueError):
+                return _json({"error": f"A drawing must be {SIDE}x{SIDE} bytes in base64."})
+
+        super().__init__(
+            html_template=_read("template.html"),
+            css_template=_read("style.css"),
+            js_on_load="\n".join(_read(script) for script in _SCRIPTS),
+            apply_default_css=False,
+            server_functions=[look_at] if look else [],
+            live=look is not None,
+            side=SIDE,
+            gap=GAP,
+            image=_as_prop(IMAGE),
+            layers=[_as_prop(layer) for layer in GALLERIES],
+            samples=json.loads(_read("samples.json")),
+            **kwargs,
+        )
+
+    def postprocess(self, value: Answer | None) -> Answer | None:
+        return value
+
+    def api_info(self) -> dict:
+        return {
+            "type": "object",
+            "description": "digit (null without ink), probabilities of 0 to 9, sheet (a PNG data URL "
+            "with the 28x28 image that the network sees and all layers, one under the other) and "
+            "largest (by layer, the activation that its brightest colour stands for)",
+        }
+
+
+def _as_prop(layer: Layer) -> dict:
+    sizes = {"rows": layer.rows, "width": layer.width, "height": layer.height}
+    return {**layer._asdict(), **sizes}
+
+
+def _json(content: Mapping) -> Response:
+    """A response that Gradio passes on as it is: PNGs gain nothing from being compressed again."""
+    headers = {"Content-Encoding": "identity"}
+    return Response(orjson.dumps(content), media_type="application/json", headers=headers)
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text()

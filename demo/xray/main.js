@@ -1,0 +1,90 @@
+// Puts the parts together. Gradio runs these scripts as one function with `element`, `props`,
+// `server` and `watch`.
+
+const find = (selector) => element.querySelector(selector);
+const galleries = makeGalleries(find(".xray"), props.image, props.layers, props.gap);
+
+function complain(sentence) {
+  const notice = find(".notice");
+  if (notice.textContent !== sentence) notice.textContent = sentence;
+  notice.hidden = false;
+  find(".xray").classList.add("away");
+}
+
+function show(answer, askedAt) {
+  if (!find(".notice").hidden) {
+    find(".notice").hidden = true;
+    find(".xray").classList.remove("away");
+  }
+  return galleries.show(answer, askedAt);
+}
+
+if (props.live) startPad();
+else {
+  watch("value", () => {
+    if (props.value) show(props.value);
+  });
+  if (props.value) show(props.value);
+}
+
+function startPad() {
+  const hint = find(".hint");
+  const changed = makeLoop(() => server.look_at(pad.pixels()), show, complain);
+  const pad = makePad(find(".pad"), props.side, () => {
+    if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
+    changed();
+  });
+
+  function choose(erase) {
+    pad.erase = erase;
+    find(".pen").setAttribute("aria-pressed", !erase);
+    find(".eraser").setAttribute("aria-pressed", erase);
+  }
+
+  function resize(by) {
+    const size = find(".size");
+    size.value = Number(size.value) + by;
+    pad.size = size.value / 100;
+  }
+
+  const sample = (digit) => pad.set(props.samples[digit]);
+  const keys = {
+    p: () => choose(false),
+    e: () => choose(true),
+    z: pad.undo,
+    c: () => pad.set([]),
+    "[": () => resize(-1),
+    "]": () => resize(1),
+  };
+  for (let digit = 0; digit < 10; digit++) keys[digit] = () => sample(digit);
+
+  find(".pen").addEventListener("click", keys.p);
+  find(".eraser").addEventListener("click", keys.e);
+  find(".undo").addEventListener("click", keys.z);
+  find(".clear").addEventListener("click", keys.c);
+  find(".size").addEventListener("input", () => resize(0));
+  for (const button of element.querySelectorAll(".sample")) {
+    button.addEventListener("click", () => sample(button.dataset.digit));
+  }
+  find(".pad").addEventListener("pointerup", () => {
+    const answer = galleries.answer;
+    find(".announcement").textContent =
+      answer && answer.digit !== null ? `The network reads a ${answer.digit}.` : "";
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input:not(.size), textarea, [contenteditable]");
+    if (isTyping || event.altKey || !element.isConnected || !element.offsetParent) return;
+    const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
+    if ((event.ctrlKey || event.metaKey) && !isUndo) return;
+    if (galleries.press(event.key)) event.preventDefault();
+    else if (event.key.toLowerCase() in keys) {
+      keys[event.key.toLowerCase()]();
+      event.preventDefault();
+    }
+  });
+
+  resize(0);
+  pad.fit();
+  pad.set(props.samples[3], true); // a first visit finds a digit already firing
+}

@@ -1,0 +1,95 @@
+// The pad: pointer events become strokes on two canvases, the large one that is seen and a small
+// one whose ink is what the network gets. `changed` is called whenever the ink has.
+
+function makePad(canvas, side, changed) {
+  const seen = canvas.getContext("2d");
+  const small = document.createElement("canvas");
+  small.width = small.height = side;
+  const sent = small.getContext("2d", { willReadFrequently: true });
+  const pad = { size: 0.08, erase: false, isSample: false };
+  let history = [[]]; // every state of the drawing that undo can go back to, the present one last
+  let stroke = null;
+
+  const strokes = () => history[history.length - 1];
+
+  function redraw() {
+    drawAll(seen, strokes());
+    drawAll(sent, strokes());
+    changed();
+  }
+
+  pad.set = (drawing, isSample = false) => {
+    pad.isSample = isSample;
+    if (drawing.length || strokes().length) history.push(drawing);
+    redraw();
+  };
+
+  pad.undo = () => {
+    if (history.length > 1) history.pop();
+    pad.isSample = false;
+    redraw();
+  };
+
+  pad.isEmpty = () => strokes().length === 0;
+
+  pad.pixels = () => {
+    const rgba = sent.getImageData(0, 0, side, side).data;
+    const ink = new Uint8Array(side * side);
+    for (let i = 0; i < ink.length; i++) ink[i] = rgba[4 * i + 3];
+    return btoa(String.fromCharCode.apply(null, ink));
+  };
+
+  // The canvas has as many pixels as the screen gives it; ink has the theme's colour.
+  pad.fit = () => {
+    const pixels = Math.round(canvas.clientWidth * devicePixelRatio);
+    if (!pixels) return;
+    canvas.width = canvas.height = pixels;
+    seen.strokeStyle = getComputedStyle(canvas).color;
+    drawAll(seen, strokes());
+  };
+
+  let box; // where the pad is, asked once a stroke: each asking makes the browser lay out the page
+  function position(event) {
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  }
+
+  function extend(events) {
+    const first = stroke.points.length;
+    stroke.points.push(...events.map(position));
+    drawStroke(seen, stroke, first);
+    drawStroke(sent, stroke, first);
+    changed();
+  }
+
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || stroke) return;
+    event.preventDefault();
+    canvas.focus({ preventScroll: true });
+    canvas.setPointerCapture(event.pointerId);
+    if (pad.isSample) pad.set([]);
+    const erase = pad.erase || (event.pointerType === "pen" && event.buttons === 32);
+    stroke = { size: pad.size, erase, points: [] };
+    stroke.pointer = event.pointerId;
+    box = canvas.getBoundingClientRect();
+    history.push([...strokes(), stroke]);
+    extend([event]);
+  });
+
+  // Raw updates come at once, moves only with the next frame; not every browser has them.
+  const move = "onpointerrawupdate" in canvas ? "pointerrawupdate" : "pointermove";
+  canvas.addEventListener(move, (event) => {
+    if (!stroke || event.pointerId !== stroke.pointer) return;
+    const all = event.getCoalescedEvents?.() ?? [];
+    extend(all.length ? all : [event]);
+  });
+
+  for (const end of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(end, (event) => {
+      if (event.pointerId === stroke?.pointer) stroke = null;
+    });
+  }
+
+  new ResizeObserver(pad.fit).observe(canvas);
+  new MutationObserver(pad.fit).observe(document.body, { attributeFilter: ["class"] }); // theme
+  return pad;
+}

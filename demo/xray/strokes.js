@@ -1,0 +1,21 @@
+// A drawing is a list of strokes, and a stroke {size, erase, points: [[x, y], …]}, where all
+// numbers are fractions of the pad's side: it can be drawn at any size, undone, and kept.
+
+function drawStroke(context, stroke, first = 0) {
+  const side = context.canvas.width;
+  const points = stroke.points.slice(Math.max(0, first - 1));
+  context.globalCompositeOperation = stroke.erase ? "destination-out" : "source-over";
+  context.lineCap = context.lineJoin = "round";
+  context.lineWidth = stroke.size * side;
+  context.beginPath();
+  context.moveTo(points[0][0] * side, points[0][1] * side);
+  for (const [x, y] of points.length > 1 ? points.slice(1) : points) {
+    context.lineTo(x * side, y * side);
+  }
+  context.stroke();
+}
+
+function drawAll(context, strokes) {
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  for (const stroke of strokes) drawStroke(context, stroke);
+}
