@@ -43,7 +43,9 @@ def make_page(client: Client) -> gr.Blocks:
             with gr.Row():
                 with gr.Column(min_width=320):
                     with gr.Tab("Photograph or scan"):
-                        picture = gr.Image(type="pil", image_mode="RGBA", show_label=False, height=400)
+                        picture = gr.Image(
+                            type="pil", image_mode="RGBA", show_label=False, height=400
+                        )
                     with gr.Tab("Gradio's sketchpad"):
                         sketch = gr.Sketchpad(
                             type="pil", image_mode="RGBA", show_label=False, height=400

@@ -22,7 +22,8 @@ def find_drawing(picture: Image.Image) -> np.ndarray:
     picture = ImageOps.exif_transpose(picture)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     rgba = np.asarray(picture.convert("RGBA"), np.float32)  # [H, W, 4]
-    grey, alpha = rgba[:, :, :3] @ np.float32([0.299, 0.587, 0.114]), rgba[:, :, 3] / 255
+    grey = rgba[:, :, :3] @ np.float32([0.299, 0.587, 0.114])
+    alpha = rgba[:, :, 3] / max(rgba[:, :, 3].max(), 1)
     opaque = alpha.sum()
     is_dark_ink = opaque == 0 or (grey * alpha).sum() / opaque < 128
     grey = grey * alpha + (255.0 if is_dark_ink else 0.0) * (1 - alpha)

@@ -1,7 +1,7 @@
 """Activations as one picture: each layer a mosaic of its maps, black for silent.
 
-The sheet is a palette PNG, one byte a unit, and its palette is the colour map: quick to write, small
-to send, decoded at once; the browser scales it up without smoothing.
+The sheet is a palette PNG, one byte a unit, and its palette is the colour map: quick to write,
+small to send, decoded at once; the browser scales it up without smoothing.
 """
 
 import base64

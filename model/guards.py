@@ -55,7 +55,9 @@ def guard_files(files: tf.Tensor) -> tf.Tensor:
         f"image_bytes: a GIF may have at most {LONGEST_GIF:,} bytes; send a PNG or JPEG instead.",
         files,
     )
-    sizes = tf.map_fn(size_of_picture, files, fn_output_signature=tf.TensorSpec([2], tf.int32))  # [N, 2]
+    sizes = tf.map_fn(
+        size_of_picture, files, fn_output_signature=tf.TensorSpec([2], tf.int32)
+    )  # [N, 2]
     return _guard_sizes(sizes, 1, "image_bytes", files)
 
 
@@ -66,7 +68,9 @@ def _guard_count(items: tf.Tensor, name: str) -> tf.Tensor:
     )
 
 
-def _guard_sizes(sizes: tf.Tensor, times: tf.Tensor | int, name: str, items: tf.Tensor) -> tf.Tensor:
+def _guard_sizes(
+    sizes: tf.Tensor, times: tf.Tensor | int, name: str, items: tf.Tensor
+) -> tf.Tensor:
     """Sides from 1 to `LONGEST_SIDE`, and `MOST_PIXELS` in all, `sizes` [K, 2] each `times`."""
     items = _require(
         tf.reduce_all((sizes >= 1) & (sizes <= LONGEST_SIDE)),

@@ -112,7 +112,9 @@ def _grey(channels: tf.Tensor) -> tf.Tensor:
 
 def _over_paper(rgba: tf.Tensor) -> tf.Tensor:
     """uint8 [H, W, 4] -> float32 [H, W]: dark ink on transparent ground over white, else black."""
-    grey, alpha = _grey(rgba[:, :, :3]), tf.cast(rgba[:, :, 3], tf.float32) / 255
+    grey, alpha = _grey(rgba[:, :, :3]), tf.cast(rgba[:, :, 3], tf.float32)
+    # Opaque is the largest there is: TensorFlow says 1, not 255, for pictures of one bit a pixel.
+    alpha = tf.math.divide_no_nan(alpha, tf.reduce_max(alpha))
     mean = tf.math.divide_no_nan(tf.reduce_sum(grey * alpha), tf.reduce_sum(alpha))
     paper = tf.where(mean < 128, 255.0, 0.0)
     return grey * alpha + paper * (1 - alpha)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+
 if TYPE_CHECKING:
     import keras  # seconds of import, which listing a folder does not need
 

@@ -60,9 +60,7 @@ def read_server_config(arguments: argparse.Namespace) -> ModelServerConfig:
     return config_of_all_versions(arguments.model_name, arguments.model_base_path)
 
 
-def run_real_server(
-    program: str, config: ModelServerConfig, arguments: argparse.Namespace
-) -> None:
+def run_real_server(program: str, config: ModelServerConfig, arguments: argparse.Namespace) -> None:
     """Becomes the real server; does not return."""
     with tempfile.NamedTemporaryFile("w", suffix=".config", delete=False) as file:
         file.write(text_format.MessageToString(config))

@@ -70,19 +70,21 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
         ValueError: dtype, shape and content do not fit together.
     """
     if proto.dtype not in _DTYPES:
-        raise ValueError(f"a tensor of type {types_pb2.DataType.Name(proto.dtype)} is not supported")
+        raise ValueError(
+            f"a tensor of type {types_pb2.DataType.Name(proto.dtype)} is not supported"
+        )
     dtype, field = _DTYPES[proto.dtype]
     shape = [dim.size for dim in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise ValueError("the shape of a tensor must be known")
-    if proto.tensor_content and dtype != object:
+    if proto.tensor_content and proto.dtype != _STRING:
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
     values = np.array(getattr(proto, field), dtype)
     missing = math.prod(shape) - values.size
     if missing < 0:
         raise ValueError(f"{values.size} values are too many for the shape {shape}")
     if values.size == 0:
-        return np.full(shape, b"", object) if dtype == object else np.zeros(shape, dtype)
+        return np.full(shape, b"" if proto.dtype == _STRING else 0, dtype)
     return (np.pad(values, (0, missing), "edge") if missing else values).reshape(shape)
 
 

@@ -28,7 +28,9 @@ def launch_chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def draw(page: Page, strokes: list[list[tuple[float, float]]], pad: str, step_ms: float = 0) -> None:
+def draw(
+    page: Page, strokes: list[list[tuple[float, float]]], pad: str, step_ms: float = 0
+) -> None:
     """Draws strokes with the mouse, as fractions of the pad's side."""
     box = page.locator(pad).bounding_box()
     for stroke in strokes:

@@ -68,9 +68,9 @@ class Xray(gr.HTML):
     def api_info(self) -> dict:
         return {
             "type": "object",
-            "description": "digit (null without ink), probabilities of 0 to 9, sheet (a PNG data URL "
-            "with the 28x28 image that the network sees and all layers, one under the other) and "
-            "largest (by layer, the activation that its brightest colour stands for)",
+            "description": "digit (null without ink), probabilities of 0 to 9, sheet (a PNG as a "
+            "data URL: the 28x28 image that the network sees and all layers, one under the other) "
+            "and largest (by layer, the activation that its brightest colour stands for)",
         }
 
 

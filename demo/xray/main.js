@@ -32,6 +32,7 @@ function startPad() {
   const changed = makeLoop(() => server.look_at(pad.pixels()), show, complain);
   const pad = makePad(find(".pad"), props.side, () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
+    element.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
     changed();
   });
 

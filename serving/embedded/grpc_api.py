@@ -65,9 +65,7 @@ def status_response(models: Models, request: GetModelStatusRequest) -> GetModelS
     return response
 
 
-def find_signatures(
-    models: Models, spec: ModelSpec
-) -> tuple[ModelSpec, dict[str, SignatureDef]]:
+def find_signatures(models: Models, spec: ModelSpec) -> tuple[ModelSpec, dict[str, SignatureDef]]:
     """What GetModelMetadata tells, for gRPC and REST alike: the version and its signatures."""
     version, servable = models.find(spec)
     return _answered_by(spec.name, version), servable.signatures

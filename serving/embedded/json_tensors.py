@@ -86,9 +86,7 @@ def read_rows(request: Mapping[str, Any], types: Mapping[str, int]) -> Arrays:
     for index, row in enumerate(rows):
         if not _is_named(row):
             kind = "list" if isinstance(row, list) else "value"
-            raise invalid_argument(
-                f"Expecting object but got {kind} at item {index} of input list"
-            )
+            raise invalid_argument(f"Expecting object but got {kind} at item {index} of input list")
         for name, value in row.items():
             if name not in types:
                 raise _row_error(index, name, f"JSON object: does not have named input: {name}")
@@ -128,7 +126,9 @@ def write_answer(outputs: Arrays, in_rows: bool) -> dict[str, Any]:
         return {"outputs": _unwrap_single(outputs)}
     sizes = {len(array) if array.ndim else 0 for array in outputs.values()}
     if len(sizes) != 1:
-        raise invalid_argument("The outputs differ in batch size; ask for 'inputs', not 'instances'.")
+        raise invalid_argument(
+            "The outputs differ in batch size; ask for 'inputs', not 'instances'."
+        )
     [count] = sizes
     return {
         "predictions": [

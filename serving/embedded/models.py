@@ -52,7 +52,9 @@ class Models:
             version = versions.config.version_labels[spec.version_label]
         found = versions and versions.find(version)
         if not found:
-            wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
+            wanted = (
+                f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
+            )
             raise not_found(f"Servable not found for request: {wanted}")
         return found
 

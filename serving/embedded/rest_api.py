@@ -32,13 +32,19 @@ from serving.embedded.models import Models
 from serving.embedded.servable import DEFAULT_SIGNATURE
 from serving.embedded.status import StatusError, invalid_argument
 
-_MODEL = r"/v1/models(?:/(?P<name>[^/:]+))?(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_MODEL = (
+    r"/v1/models(?:/(?P<name>[^/:]+))?"
+    r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+)
 _STATUS = re.compile(_MODEL)
 _METADATA = re.compile(_MODEL + "/metadata")
 _PREDICT = re.compile(_MODEL + ":predict")
-_NOT_FOUND_PAGE = (
-    "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
-)
+_NOT_FOUND_PAGE = """<HTML><HEAD>
+<TITLE>404 Not Found</TITLE>
+</HEAD><BODY>
+<H1>Not Found</H1>
+</BODY></HTML>
+"""
 _HTTP_CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.FAILED_PRECONDITION: 400,

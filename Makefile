@@ -1,0 +1,41 @@
+# Everything runs in .venv, which every target brings up to date by itself.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+READY_FOR_TESTS := $(VENV)/.ready-for-tests
+
+.PHONY: demo test setup bench lint clean
+
+demo: $(READY)
+	$(RUN) -m demo
+
+test: $(READY_FOR_TESTS) lint
+	$(RUN) -m pytest
+
+setup: $(READY_FOR_TESTS)
+
+bench: $(READY_FOR_TESTS)
+	$(RUN) -m tests.bench
+
+lint: $(READY_FOR_TESTS)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean:
+	rm -rf $(VENV) exported trained
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): requirements.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(READY_FOR_TESTS): requirements-dev.txt $(READY)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(RUN) -m tests.install_browser
+	@touch $@

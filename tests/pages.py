@@ -1,0 +1,42 @@
+"""Runs a page as its own process, as users do."""
+
+import contextlib
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from serving.local import find_free_port
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 60
+
+
+@contextlib.contextmanager
+def run_page(server: str, *flags: str, module: str = "demo") -> Iterator[str]:
+    """Starts `python -m demo --server …` on a free port, waits for it, and yields its address."""
+    port = find_free_port()
+    url = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-m", module, f"--server={server}", f"--port={port}", *flags]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(url: str, process: subprocess.Popen) -> None:
+    """Waits until the address answers, as long as the process lives."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args} ended with {process.returncode}")
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{url} did not answer within {START_SECONDS} s")

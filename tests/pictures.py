@@ -1,0 +1,18 @@
+"""Picture files of digits, as people send them."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def encode(picture: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def dark_on_light(digit: np.ndarray, scale: int = 6, margin: int = 40) -> Image.Image:
+    """A digit (uint8 [28, 28], 255 = ink), enlarged, in black on a white sheet."""
+    ink = Image.fromarray(digit).resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC)
+    return Image.fromarray(255 - np.pad(np.asarray(ink), margin))

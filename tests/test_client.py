@@ -1,0 +1,184 @@
+"""What a caller of the client gets, above all when something is wrong."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import numpy as np
+import pytest
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+
+from serving.client import Client, ModelNotLoaded, RequestRefused, ServerUnreachable
+from serving.local import find_free_port
+
+BLANK = np.zeros((1, 28, 28), np.float32)
+
+
+class OtherServer:
+    """Answers Predict with one function, on as many addresses as wanted."""
+
+    def __init__(self, answer):
+        methods = {
+            "Predict": grpc.unary_unary_rpc_method_handler(
+                answer, PredictRequest.FromString, PredictResponse.SerializeToString
+            )
+        }
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        self._server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", methods)]
+        )
+        self.target = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+
+    def __enter__(self):
+        self._server.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.stop(0).wait()
+
+
+def float_val_answer(request, context):
+    response = PredictResponse()
+    proto = response.outputs["logits"]
+    proto.dtype = 1
+    for size in (1, 3):
+        proto.tensor_shape.dim.add().size = size
+    proto.float_val.extend([1.5, -2.0, 0.25])
+    return response
+
+
+def test_named_outputs_only(client):
+    answer = client.predict("serving_default", {"images": BLANK}, outputs=["h_pool2", "logits"])
+    assert {name: array.shape for name, array in answer.items()} == {
+        "h_pool2": (1, 7, 7, 64),
+        "logits": (1, 10),
+    }
+
+
+def test_versions(client, final_version):
+    versions = client.versions()
+    assert versions[-1] == final_version
+    newest = client.predict("serving_default", {"images": BLANK}, outputs=["logits"])
+    first, last = (
+        client.predict("serving_default", {"images": BLANK}, outputs=["logits"], version=v)
+        for v in (versions[0], versions[-1])
+    )
+    np.testing.assert_array_equal(newest["logits"], last["logits"])
+    assert not np.array_equal(first["logits"], last["logits"])
+
+
+def test_a_batch_larger_than_grpcs_default_limit(client):
+    answer = client.predict("serving_default", {"images": np.repeat(BLANK, 64, axis=0)})
+    assert sum(array.nbytes for array in answer.values()) > 4 * 2**20
+
+
+def test_reads_lists_of_values_too():
+    with OtherServer(float_val_answer) as other, Client(other.target) as client:
+        answer = client.predict("sketch", {"drawings": BLANK})
+    np.testing.assert_array_equal(answer["logits"], [[1.5, -2.0, 0.25]])
+
+
+def test_nobody_there():
+    with Client(f"127.0.0.1:{find_free_port()}", timeout=5) as client:
+        with pytest.raises(ServerUnreachable, match=r"No model server answers.*python -m serving"):
+            client.predict("sketch", {"drawings": BLANK})
+        with pytest.raises(ServerUnreachable):
+            client.wait_until_ready(seconds=0.5)
+
+
+def test_a_server_that_hangs_costs_the_deadline_only():
+    released = threading.Event()
+
+    def hang(request, context):
+        released.wait(30)
+        return PredictResponse()
+
+    with OtherServer(hang) as other, Client(other.target, timeout=0.5) as client:
+        started = time.monotonic()
+        with pytest.raises(ServerUnreachable, match="did not answer in time"):
+            client.predict("sketch", {"drawings": BLANK})
+        took = time.monotonic() - started
+        released.set()
+    assert 0.4 < took < 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"signature": "nope"}, RequestRefused, 'Serving signature key "nope" not found'),
+        ({"version": 99}, ModelNotLoaded, r"Specific\(mnist, 99\).*/v1/models/mnist"),
+        ({"label": "nope"}, RequestRefused, "label: nope"),
+        ({"outputs": ["nope"]}, RequestRefused, "not found in signature: nope"),
+        ({"inputs": {"image": BLANK}}, RequestRefused, "image"),
+        ({"inputs": {"images": BLANK[0]}}, RequestRefused, "INVALID_ARGUMENT"),
+    ],
+)
+def test_wrong_requests(client, arguments, error, sentence):
+    arguments = {"signature": "serving_default", "inputs": {"images": BLANK}, **arguments}
+    with pytest.raises(error, match=sentence):
+        client.predict(**arguments)
+
+
+def test_a_model_that_is_not_there(server):
+    with Client(server.target, model="cifar") as client:
+        with pytest.raises(ModelNotLoaded, match="does not have it"):
+            client.versions()
+        with pytest.raises(ModelNotLoaded):
+            client.wait_until_ready(seconds=0.3)
+
+
+def test_several_servers_share_the_load():
+    counts = [0, 0]
+
+    def count(index):
+        def answer(request, context):
+            counts[index] += 1
+            return float_val_answer(request, context)
+
+        return answer
+
+    with OtherServer(count(0)) as one, OtherServer(count(1)) as two:
+        with Client(f"ipv4:{one.target},{two.target}") as client:
+            end = time.monotonic() + 20
+            while min(counts) < 10 and time.monotonic() < end:
+                client.predict("sketch", {"drawings": BLANK})
+    assert min(counts) >= 10
+
+
+def test_one_client_for_many_threads(client):
+    images = np.random.default_rng(6).random((32, 28, 28), np.float32)
+
+    def ask(image):
+        return client.predict("serving_default", {"images": image[None]}, outputs=["logits"])
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer["logits"][0] for answer in pool.map(ask, images)]
+    together = client.predict("serving_default", {"images": images}, outputs=["logits"])["logits"]
+    np.testing.assert_allclose(answers, together, rtol=1e-4, atol=1e-4)
+
+
+def test_a_server_that_starts_late_is_waited_for():
+    port = find_free_port()
+    server = grpc.server(ThreadPoolExecutor(1))
+    status = GetModelStatusResponse()
+    status.model_version_status.add(version=5, state=30)
+    methods = {
+        "GetModelStatus": grpc.unary_unary_rpc_method_handler(
+            lambda request, context: status,
+            response_serializer=GetModelStatusResponse.SerializeToString,
+        )
+    }
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("tensorflow.serving.ModelService", methods)]
+    )
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    timer = threading.Timer(0.7, server.start)
+    timer.start()
+    try:
+        with Client(f"127.0.0.1:{port}") as client:
+            assert client.wait_until_ready(seconds=10) == [5]
+    finally:
+        timer.join()
+        server.stop(0).wait()

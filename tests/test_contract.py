@@ -1,0 +1,164 @@
+"""The served contract, asked over gRPC: what each signature answers, and what it refuses."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from serving.client import RequestRefused
+from tests.pictures import dark_on_light, encode
+
+LAYERS = {
+    "h_conv1": [28, 28, 32],
+    "h_pool1": [14, 14, 32],
+    "h_conv2": [14, 14, 64],
+    "h_pool2": [7, 7, 64],
+}
+SHAPES = {
+    "serving_default": {**LAYERS, "logits": [10]},
+    "sketch": {
+        "images": [28, 28],
+        **LAYERS,
+        "h_fc1": [1024],
+        "logits": [10],
+        "probabilities": [10],
+    },
+    "classify": {"classes": [], "probabilities": [10]},
+}
+INPUTS = {
+    "serving_default": ("images", types_pb2.DT_FLOAT, [-1, 28, 28]),
+    "sketch": ("drawings", types_pb2.DT_UINT8, [-1, -1, -1]),
+    "classify": ("image_bytes", types_pb2.DT_STRING, [-1]),
+}
+
+
+def bytes_array(*files: bytes) -> np.ndarray:
+    return np.array(files, object)
+
+
+@pytest.fixture
+def good(digits) -> dict[str, np.ndarray]:
+    """Two items of input for each signature."""
+    images = digits[0][[600, 4100]]
+    return {
+        "serving_default": images.astype(np.float32) / 255,
+        "sketch": images,
+        "classify": bytes_array(*(encode(dark_on_light(image), "PNG") for image in images)),
+    }
+
+
+@pytest.fixture
+def ask(client):
+    def ask(signature: str, value: np.ndarray) -> dict[str, np.ndarray]:
+        return client.predict(signature, {INPUTS[signature][0]: value})
+
+    return ask
+
+
+def test_metadata_is_the_contract(client):
+    request = GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = "mnist"
+    stub = PredictionServiceStub(client._channel)
+    answer = stub.GetModelMetadata(request, timeout=10).metadata["signature_def"]
+    signatures = SignatureDefMap()
+    answer.Unpack(signatures)
+
+    def shape(info):
+        return [dim.size for dim in info.tensor_shape.dim]
+
+    for name, outputs in SHAPES.items():
+        signature = signatures.signature_def[name]
+        input_name, dtype, input_shape = INPUTS[name]
+        [(got_name, got)] = signature.inputs.items()
+        assert (got_name, got.dtype, shape(got)) == (input_name, dtype, input_shape)
+        assert {key: shape(info) for key, info in signature.outputs.items()} == {
+            key: [-1, *dims] for key, dims in outputs.items()
+        }
+        for key, info in signature.outputs.items():
+            expected = types_pb2.DT_INT64 if key == "classes" else types_pb2.DT_FLOAT
+            assert info.dtype == expected
+    assert {name for name in signatures.signature_def if not name.startswith("__")} == set(SHAPES)
+
+
+@pytest.mark.parametrize("signature", SHAPES)
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_answers_have_their_shapes_and_an_empty_batch_empty_ones(ask, good, signature, count):
+    answer = ask(signature, good[signature][:count])
+    assert {name: list(array.shape) for name, array in answer.items()} == {
+        name: [count, *dims] for name, dims in SHAPES[signature].items()
+    }
+
+
+def test_the_three_ways_to_the_network_agree(ask, good):
+    images, drawings, pictures = (ask(name, value) for name, value in good.items())
+    for name in (*LAYERS, "logits"):
+        np.testing.assert_allclose(drawings[name], images[name], rtol=0.1, atol=0.02)
+    exponentials = np.exp(drawings["logits"] - drawings["logits"].max(axis=1, keepdims=True))
+    softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(drawings["probabilities"], softmax, atol=1e-6)
+    assert pictures["classes"].dtype == np.int64
+    assert pictures["classes"].tolist() == [1, 8]
+    assert pictures["probabilities"].argmax(axis=1).tolist() == [1, 8]
+
+
+def test_an_empty_drawing_is_answered_with_numbers(ask):
+    answer = ask("sketch", np.zeros((1, 50, 60), np.uint8))
+    assert not answer["images"].any()
+    assert all(np.isfinite(array).all() for array in answer.values())
+
+
+def blank(*shape: int, dtype: type = np.float32) -> np.ndarray:
+    return np.zeros(shape, dtype)
+
+
+def png(width: int, height: int) -> bytes:
+    return encode(Image.new("L", (width, height), 255), "PNG")
+
+
+WRONG = {
+    "images of rank 2": ("serving_default", blank(1, 784), r"\[1,784\].*\[\?,28,28\]"),
+    "images of rank 4": ("serving_default", blank(1, 28, 28, 1), r"\[\?,28,28\]"),
+    "a number": ("serving_default", blank(), r"\[\?,28,28\]"),
+    "images of 27": ("serving_default", blank(1, 28, 27), r"\[\?,28,28\]"),
+    "float64": ("serving_default", blank(1, 28, 28, dtype=np.float64), "to be float but double"),
+    "NaN": ("serving_default", np.full((1, 28, 28), np.nan, np.float32), "finite number"),
+    "infinity": ("serving_default", np.full((1, 28, 28), np.inf, np.float32), "finite number"),
+    "1,025 images": ("serving_default", blank(1025, 28, 28), "at most 1,024 in a request"),
+    "drawings of rank 2": ("sketch", blank(28, 28, dtype=np.uint8), r"\[\?,\?,\?\]"),
+    "float drawings": ("sketch", blank(1, 28, 28), "to be uint8 but float"),
+    "a high drawing": ("sketch", blank(1, 2049, 3, dtype=np.uint8), "must be 1 to 2,048 pixels"),
+    "a flat drawing": ("sketch", blank(1, 0, 9, dtype=np.uint8), "must be 1 to 2,048 pixels"),
+    "1,025 drawings": ("sketch", blank(1025, 2, 2, dtype=np.uint8), "at most 1,024 in a request"),
+    "large drawings": ("sketch", blank(17, 2048, 2048, dtype=np.uint8), "at most 67,108,864 pix"),
+    "no picture": ("classify", bytes_array(png(9, 9), b"hello"), "must be a PNG, JPEG, BMP or GIF"),
+    "no bytes": ("classify", bytes_array(b""), "must be a PNG, JPEG, BMP or GIF"),
+    "half a picture": ("classify", bytes_array(png(90, 90)[:60]), "Invalid PNG data"),
+    "a wide picture": ("classify", bytes_array(png(3000, 9)), "must be 1 to 2,048 pixels"),
+    "a long GIF": (
+        "classify",
+        bytes_array(b"GIF89a" + bytes(70_000)),
+        "GIF may have at most 65,536 bytes",
+    ),
+    "pictures of rank 2": ("classify", bytes_array(png(9, 9))[None], r"\[1,1\].*\[\?\]"),
+    "1,025 pictures": ("classify", bytes_array(*[b"x"] * 1025), "at most 1,024 in a request"),
+    "17 large pictures": (
+        "classify",
+        bytes_array(*[png(2048, 2048)] * 17),
+        "at most 67,108,864 pixels",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_fit_is_refused_with_a_sentence(ask, name):
+    signature, value, sentence = WRONG[name]
+    with pytest.raises(RequestRefused, match=r"(?s)INVALID_ARGUMENT.*" + sentence):
+        ask(signature, value)
+
+
+def test_the_largest_requests_are_let_in(ask):
+    assert len(ask("serving_default", blank(1024, 28, 28))["logits"]) == 1024
+    assert len(ask("sketch", blank(2, 2048, 2048, dtype=np.uint8))["logits"]) == 2
+    assert len(ask("classify", bytes_array(png(2048, 2048)))["classes"]) == 1

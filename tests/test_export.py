@@ -1,0 +1,134 @@
+"""SavedModels on disk: the contract, what TensorFlow Serving can run, and doing nothing twice."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from model.export import export_versions
+from model.network import build_network
+from model.weights import find_snapshots, save_snapshot
+from tests.pages import ROOT
+
+# All of them are in TensorFlow 2.17; look an operation up there before adding it.
+OPERATIONS = set(
+    """Abs AddV2 All Any ArgMax Assert BiasAdd Bincount BroadcastTo Case Cast ClipByValue Concat
+    ConcatV2 Const Conv2D Cumsum DecodeBmp DecodeImage DecodeJpeg DecodePng DecodeRaw
+    DenseBincount DisableCopyOnRead DivNoNan EnsureShape Equal Exp ExpandDims ExtractJpegShape
+    Floor GatherV2 Greater GreaterEqual Identity IdentityN If IsFinite Less LessEqual LogicalAnd
+    LogicalNot LogicalOr LowerBound UpperBound MatMul Max MaxPool Maximum MergeV2Checkpoints Min
+    Minimum Mul Neg NoOp NotEqual Pack Pad PartitionedCall Placeholder Pow Prod Range
+    ReadVariableOp RealDiv Relu Reshape RestoreV2 ReverseV2 Round SaveV2 ScaleAndTranslate Select
+    SelectV2 Shape ShardedFilename Size Softmax Split SplitV Square Squeeze StatefulPartitionedCall
+    StatelessIf StatelessCase StatelessWhile StaticRegexFullMatch StridedSlice StringJoin
+    StringLength Sub Substr Sum TensorListFromTensor TensorListGetItem TensorListLength
+    TensorListReserve TensorListSetItem TensorListStack Tile Transpose Unpack VarHandleOp
+    AssignVariableOp VarIsInitializedOp Where While""".split()
+)
+
+
+@pytest.fixture(scope="module")
+def graph(base_path, final_version) -> SavedModel:
+    path = base_path / str(final_version) / "saved_model.pb"
+    return SavedModel.FromString(path.read_bytes())
+
+
+def test_servers_of_tensorflow_2_17_can_run_it(graph):
+    graph_def = graph.meta_graphs[0].graph_def
+    functions = graph_def.library.function
+    nodes = [*graph_def.node, *(node for function in functions for node in function.node_def)]
+    functions_by_name = {function.signature.name for function in functions}
+    used = {node.op for node in nodes} - functions_by_name
+    assert used <= OPERATIONS, f"new operations: {sorted(used - OPERATIONS)}"
+
+
+def test_every_version_has_warm_up_requests_for_every_signature(base_path):
+    for version in base_path.iterdir():
+        file = version / "assets.extra" / "tf_serving_warmup_requests"
+        logs = [
+            PredictionLog.FromString(r)
+            for r in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+        ]
+        specs = [log.predict_log.request.model_spec for log in logs]
+        assert [spec.name for spec in specs] == ["mnist"] * 3
+        assert [spec.signature_name for spec in specs] == ["serving_default", "sketch", "classify"]
+
+
+def test_saved_model_cli_shows_the_contract(base_path, final_version):
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--all"]
+    shown = subprocess.run(
+        [*command, "--dir", base_path / str(final_version)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for line in (
+        "signature_def['serving_default']",
+        "signature_def['sketch']",
+        "signature_def['classify']",
+        "inputs['images'] tensor_info:\n        dtype: DT_FLOAT\n        shape: (-1, 28, 28)",
+        "inputs['drawings'] tensor_info:\n        dtype: DT_UINT8\n        shape: (-1, -1, -1)",
+        "inputs['image_bytes'] tensor_info:\n        dtype: DT_STRING\n        shape: (-1)",
+    ):
+        assert line in shown
+
+
+def test_exporting_again_changes_nothing_and_imports_no_tensorflow(base_path):
+    before = {path: path.stat().st_mtime_ns for path in base_path.rglob("*")}
+    program = (
+        "import runpy, sys\n"
+        "runpy.run_path('export.py', run_name='__main__')\n"
+        "assert 'tensorflow' not in sys.modules, 'TensorFlow was imported'\n"
+        "assert 'keras' not in sys.modules, 'Keras was imported'\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    assert {path: path.stat().st_mtime_ns for path in base_path.rglob("*")} == before
+
+
+def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
+    weights, base_path = tmp_path / "weights", tmp_path / "exported"
+    network = build_network()
+    for step in (1, 20, 300):
+        save_snapshot(network, weights, step)
+    assert export_versions(find_snapshots(weights), base_path) == ([1, 20, 300], [], [])
+
+    foreign = base_path / "77"
+    foreign.mkdir()
+    network.set_weights([np.zeros_like(weight) for weight in network.get_weights()])
+    save_snapshot(network, weights, 20)
+    (weights / "300.safetensors").unlink()
+    written_at = time.time_ns()
+    assert export_versions(find_snapshots(weights), base_path) == ([20], [1], [300])
+    assert sorted(path.name for path in base_path.iterdir()) == ["1", "20", "77"]
+    assert (base_path / "1" / "saved_model.pb").stat().st_mtime_ns < written_at
+    logits = tf.saved_model.load(str(base_path / "20")).signatures["serving_default"](
+        images=tf.ones((1, 28, 28))
+    )["logits"]
+    assert not logits.numpy().any()
+
+
+def test_a_half_written_version_never_has_a_number(tmp_path, monkeypatch):
+    save_snapshot(build_network(), tmp_path / "weights", 5)
+
+    def fail(saved_model):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("model.saved_model.write_warmup", fail)
+    with pytest.raises(OSError, match="no space left"):
+        export_versions(find_snapshots(tmp_path / "weights"), tmp_path / "exported")
+    assert not (tmp_path / "exported" / "5").exists()
+
+
+def test_says_what_is_missing(tmp_path):
+    command = [sys.executable, "export.py", f"--weights={tmp_path}", f"--out={tmp_path}/out"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "There is no <step>.safetensors" in run.stderr
+    assert "Traceback" not in run.stderr
+    shutil.rmtree(tmp_path)

@@ -1,0 +1,329 @@
+"""The page in a real browser, as a visitor uses it."""
+
+import io
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from demo.layers import GALLERIES, Layer
+from serving.client import Client
+from serving.local import LocalServer
+from tests.browser import draw
+from tests.hand import strokes_of
+from tests.pages import run_page
+from tests.pictures import dark_on_light
+from tests.test_render import map_on, read_sheet
+
+# Keeps what was shown last, and when the drawing last changed, so that tests can wait for the one
+# to have caught up with the other.
+REMEMBER = """
+  addEventListener("drawn", () => { window.drawnAt = performance.now(); });
+  addEventListener("shown", ({ detail }) => { window.last = detail; });
+"""
+SIZES = {"wide": (1440, 900), "tablet": (900, 1100), "phone": (390, 844)}
+
+
+@pytest.fixture
+def open_page(browser, page_url):
+    """Opens the page; at the end of the test nothing may have gone wrong in it."""
+    contexts, complaints = [], []
+
+    def open_page(size: str = "wide", theme: str = "light", url: str = page_url) -> Page:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, has_touch=size == "phone"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.add_init_script(REMEMBER)
+        page.goto(f"{url}?__theme={theme}")
+        expect(page.locator(".live .winner")).to_have_count(1)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def touch(page: Page, act: Callable[[], object]) -> dict:
+    """Does something to the drawing, waits until that is shown, and returns the answer to it."""
+    act()
+    page.wait_for_function("last.askedAt >= drawnAt")
+    return page.evaluate("last.answer")
+
+
+def test_a_first_visit_finds_a_digit_firing(open_page):
+    page = open_page()
+    expect(page.locator(".live .digit")).to_have_text("3")
+    expect(page.locator(".hint")).to_be_visible()
+    draw(page, strokes_of(1), ".pad")
+    expect(page.locator(".hint")).to_be_hidden()
+    expect(page.locator(".live .digit")).to_have_text("1")
+
+
+def test_ten_digits_drawn_by_hand(open_page):
+    page = open_page()
+    read = {}
+    for digit in range(10):
+        page.locator(".clear").click()
+        expect(page.locator(".live .digit")).to_have_text("–")
+        answer = touch(page, lambda digit=digit: draw(page, strokes_of(digit), ".pad"))
+        read[digit] = answer["digit"]
+        expect(page.locator(".live .digit")).to_have_text(str(answer["digit"]))
+    right = [digit for digit, answer in read.items() if digit == answer]
+    assert len(right) >= 9, read
+
+
+def test_everything_follows_while_the_pen_is_down(open_page):
+    page = open_page()
+    page.locator(".clear").click()
+    expect(page.locator(".live .digit")).to_have_text("–")
+    box = page.locator(".pad").bounding_box()
+    seen = set()
+    page.mouse.move(box["x"] + 150, box["y"] + 80)
+    page.mouse.down()
+    for step in range(1, 30):
+        page.mouse.move(box["x"] + 150, box["y"] + 80 + 8 * step)
+        page.wait_for_timeout(20)
+        seen.add(page.evaluate("last.answer.sheet"))
+    assert len(seen) > 10
+    expect(page.locator(".live .digit")).to_have_text("1")
+    page.mouse.up()
+
+
+def pixels(page: Page, selector: str) -> np.ndarray:
+    """A canvas's pixels, uint8 [H, W, 4]."""
+    url = page.locator(selector).evaluate("canvas => canvas.toDataURL()")
+    return read_sheet(url)
+
+
+def opaque(picture: np.ndarray) -> np.ndarray:
+    """Colours where there is no gap, for gaps have none."""
+    return picture[picture[:, :, 3] == 255]
+
+
+def test_galleries_show_what_the_network_computed(open_page, client):
+    page = open_page()
+    answer = touch(page, lambda: page.keyboard.press("8"))
+    sheet = read_sheet(answer["sheet"])
+    for layer in GALLERIES:
+        shown = pixels(page, f".live .gallery.{layer.name} canvas")
+        expected = sheet[layer.top : layer.top + layer.height, : layer.width]
+        np.testing.assert_array_equal(opaque(shown), opaque(expected))
+    image = np.asarray(Image.fromarray(pixels(page, ".live .seen canvas")).convert("L"), float)
+    assert image.shape == (28, 28)
+    # The image that is shown is one that the network reads as an 8.
+    drawing = np.clip(image, 0, 255).astype(np.uint8)
+    assert client.predict("sketch", {"drawings": drawing[None]})["logits"].argmax() == 8
+
+
+def middle_of(page: Page, selector: str, layer: Layer, index: int) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    row, column = divmod(index, layer.columns)
+    x = (column * (layer.side + 1) + layer.side / 2) / layer.width
+    y = (row * (layer.side + 1) + layer.side / 2) / layer.height
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+@pytest.mark.parametrize(("name", "index"), [("h_conv1", 13), ("h_conv2", 63), ("h_pool2", 30)])
+def test_a_map_is_named_and_opens_large(open_page, name, index):
+    page = open_page()
+    layer = next(layer for layer in GALLERIES if layer.name == name)
+    mosaic = f".live .gallery.{name} .mosaic"
+    page.mouse.move(*middle_of(page, mosaic, layer, index))
+    readout = f".live .gallery.{name} .readout"
+    expect(page.locator(readout)).to_have_text(f"map {index} of 0–{layer.maps - 1}")
+    page.mouse.click(*middle_of(page, mosaic, layer, index))
+    expect(page.locator(".live .zoom")).to_be_visible()
+    expect(page.locator(".live .zoom .name")).to_have_text(f"{layer.title} {name}")
+
+    def shown() -> np.ndarray:
+        return pixels(page, ".live .large")
+
+    sheet = read_sheet(page.evaluate("last.answer.sheet"))
+    np.testing.assert_array_equal(shown(), map_on(sheet, layer, index))
+    page.keyboard.press("ArrowLeft")
+    np.testing.assert_array_equal(shown(), map_on(sheet, layer, index - 1))
+    page.mouse.click(*middle_of(page, ".live .overview", layer, 5))
+    np.testing.assert_array_equal(shown(), map_on(sheet, layer, 5))
+
+    other = touch(page, lambda: draw(page, strokes_of(0), ".pad"))  # it stays, and stays live
+    np.testing.assert_array_equal(shown(), map_on(read_sheet(other["sheet"]), layer, 5))
+    page.keyboard.press("Escape")
+    expect(page.locator(".live .zoom")).to_be_hidden()
+
+
+def test_tools(open_page):
+    page = open_page()
+    touch(page, lambda: page.locator(".clear").click())
+    empty = pixels(page, ".live .seen canvas")
+    line = touch(page, lambda: draw(page, [[(0.5, 0.2), (0.5, 0.8)]], ".pad"))
+    both = touch(page, lambda: draw(page, [[(0.2, 0.5), (0.8, 0.5)]], ".pad"))
+    assert line != both
+    assert touch(page, lambda: page.locator(".undo").click()) == line
+    assert touch(page, lambda: page.keyboard.press("z"))["digit"] is None
+    np.testing.assert_array_equal(pixels(page, ".live .seen canvas"), empty)
+
+    touch(page, lambda: draw(page, [[(0.2, 0.5), (0.8, 0.5)]], ".pad"))
+    page.keyboard.press("e")
+    expect(page.locator(".eraser")).to_have_attribute("aria-pressed", "true")
+    for _ in range(8):
+        page.keyboard.press("]")
+    assert touch(page, lambda: draw(page, [[(0.1, 0.5), (0.9, 0.5)]], ".pad"))["digit"] is None
+    assert touch(page, lambda: page.keyboard.press("Control+z"))["digit"] is not None
+    assert touch(page, lambda: page.keyboard.press("c"))["digit"] is None
+
+
+def test_a_thicker_pen_makes_more_ink(open_page):
+    page = open_page()
+
+    def ink(size: str) -> float:
+        touch(page, lambda: page.locator(".clear").click())
+        page.locator(".size").fill(size)
+        touch(page, lambda: draw(page, [[(0.3, 0.2), (0.6, 0.8)]], ".pad"))
+        return (pixels(page, ".pad")[:, :, 3] > 128).mean()
+
+    assert ink("12") > 2.5 * ink("4")
+
+
+def test_ready_made_digits_are_read(open_page):
+    page = open_page()
+    for digit in range(10):
+        answer = touch(page, lambda digit=digit: page.locator(f".sample >> nth={digit}").click())
+        assert answer["digit"] == digit
+    assert answer["probabilities"][9] > 0.5
+
+
+def test_the_winner_is_marked(open_page):
+    page = open_page()
+    touch(page, lambda: page.keyboard.press("7"))
+    expect(page.locator(".live .scores .winner b")).to_have_text("7")
+    percents = [int(p) for p in page.locator(".live .percent").all_inner_texts()]
+    assert len(percents) == 10
+    assert percents.index(max(percents)) == 7
+
+
+def test_finger(open_page):
+    page = open_page("phone")
+    page.locator(".clear").tap()
+    expect(page.locator(".live .digit")).to_have_text("–")
+    page.locator(".pad").scroll_into_view_if_needed()
+    box = page.locator(".pad").bounding_box()
+    session = page.context.new_cdp_session(page)
+    scrolled = page.evaluate("scrollY")
+
+    def finger(kind: str, *points: tuple[float, float]) -> None:
+        at = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in points
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    path = strokes_of(7)[0]
+    finger("touchStart", path[0])
+    for point in path[1:]:
+        finger("touchMove", point)
+    finger("touchEnd")
+    expect(page.locator(".live .digit")).to_have_text("7")
+    assert page.evaluate("scrollY") == scrolled
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_is_cut_off(open_page, size, theme):
+    page = open_page(size, theme)
+    width, height = SIZES[size]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = {
+        name: page.locator(f".live {name}").bounding_box()
+        for name in (".pad", ".tools", ".samples", ".verdict", ".scores", ".network")
+    }
+    for name, box in boxes.items():
+        assert box["x"] >= 0, name
+        assert box["x"] + box["width"] <= width, name
+    if size == "wide":  # all of it is in view at once
+        assert all(box["y"] + box["height"] <= height for box in boxes.values())
+    if size == "phone":  # the pad stays in reach
+        page.mouse.wheel(0, 1200)
+        page.wait_for_function("scrollY > 300")
+        pad = page.locator(".pad").bounding_box()
+        assert 0 <= pad["y"]
+        assert pad["y"] + pad["height"] <= height
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read(open_page, theme):
+    """WCAG's contrast of 4.5 for the small texts, measured on what is painted."""
+    page = open_page(theme=theme)
+    texts = (
+        ".percent",
+        ".sure",
+        ".seen figcaption",
+        ".about",
+        ".largest",
+        ".gallery code",
+        ".hint",
+    )
+    for selector in texts:
+        locator = page.locator(f".live {selector}").first
+        picture = Image.open(io.BytesIO(locator.screenshot())).convert("RGB")
+        linear = np.asarray(picture, float) / 255
+        linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+        luminance = linear @ [0.2126, 0.7152, 0.0722]
+        contrast = (luminance.max() + 0.05) / (luminance.min() + 0.05)
+        assert contrast >= 4.5, (selector, contrast)
+
+
+def test_a_picture_goes_the_same_way(open_page, digits, tmp_path):
+    path = tmp_path / "four.png"
+    dark_on_light(digits[0][2222]).save(path)
+    page = open_page()
+    page.get_by_role("tab", name="Picture").click()
+    page.locator("input[type=file]").first.set_input_files(path)
+    expect(page.locator(".still .digit")).to_have_text("4")
+    expect(page.locator(".still .winner b")).to_have_text("4")
+    assert opaque(pixels(page, ".still .gallery.h_conv1 canvas")).any()
+
+
+def test_gradios_sketchpad_goes_the_same_way(open_page):
+    page = open_page()
+    page.get_by_role("tab", name="Picture").click()
+    page.get_by_role("tab", name="Gradio's sketchpad").click()
+    page.get_by_label("Brush", exact=True).click()
+    draw(page, [[(0.5, 0.25), (0.5, 0.5), (0.5, 0.75)]], ".pixi-target canvas")
+    expect(page.locator(".still .digit")).to_have_text("1")
+
+
+def test_the_server_goes_away_and_comes_back(open_page, base_path):
+    with LocalServer(base_path) as server, run_page(server.target) as url:
+        page = open_page(url=url)
+        page.keyboard.press("c")
+        expect(page.locator(".live .digit")).to_have_text("–")
+        box = page.locator(".pad").bounding_box()
+        page.mouse.move(box["x"] + 150, box["y"] + 80)
+        page.mouse.down()
+        os.kill(server.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        page.mouse.move(box["x"] + 150, box["y"] + 200, steps=10)
+        notice = page.locator(".live .notice")
+        expect(notice).to_have_text(re.compile("does not answer. Your drawing is kept"))
+        assert time.monotonic() - killed < 2
+        page.mouse.move(box["x"] + 150, box["y"] + 320, steps=10)
+
+        with Client(server.target) as client:
+            client.wait_until_ready(60)
+        back = time.monotonic()
+        expect(notice).to_be_hidden()
+        expect(page.locator(".live .digit")).to_have_text("1")
+        assert time.monotonic() - back < 3
+        page.mouse.up()

@@ -1,0 +1,48 @@
+"""The README's examples, pasted."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from serving.local import LocalServer
+from tests.pages import ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, re.DOTALL)
+EXAMPLES = [code for _, code in BLOCKS if re.search(r":(8500|8501|7860)", code)]
+
+
+def run(code: str) -> str:
+    command = ["bash", "-c"] if "curl" in code else [sys.executable, "-c"]
+    result = subprocess.run(
+        [*command, code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ('\\"classify\\"', r'"classes":\s*5'),
+        ("head -c", r'"predictions":\s*\[\{'),
+        ("curl -s http", r'"state":\s*"AVAILABLE"'),
+        ("serving.client", r"(?s)^1 .*'h_conv1': \(1, 28, 28, 32\).*\[\[0"),
+        ("tensorflow_serving", r"(?s)\[\[.*\]\]"),
+        ("gradio_client", r"\n5 \["),
+    ],
+)
+def test_the_example_works_as_it_stands(server: LocalServer, page_url: str, words, answer):
+    [code] = [code for code in EXAMPLES if words in code]
+    for port, url in (
+        ("127.0.0.1:8500", server.target),
+        ("127.0.0.1:8501", f"127.0.0.1:{server.rest_api_port}"),
+        ("http://127.0.0.1:7860", page_url),
+    ):
+        code = code.replace(port, url)
+    assert re.search(answer, run(code))
+
+
+def test_every_example_is_tested():
+    assert len(EXAMPLES) == 6

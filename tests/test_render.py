@@ -1,0 +1,82 @@
+"""The sheet, pixel by pixel, against the activations."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.colours import INFERNO
+from demo.layers import GALLERIES, SHEET, Layer
+from demo.render import render_sheet
+
+COLOURS = np.frombuffer(INFERNO, np.uint8).reshape(256, 3)
+
+
+def read_sheet(url: str) -> np.ndarray:
+    """The picture of a data URL: uint8 [H, W, 4]."""
+    head, data = url.split(",", 1)
+    assert head == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
+
+
+def map_on(sheet: np.ndarray, layer: Layer, index: int) -> np.ndarray:
+    """One map's pixels on a sheet, found by counting rows and columns."""
+    row, column = divmod(index, layer.columns)
+    top, left = layer.top + row * (layer.side + 1), column * (layer.side + 1)
+    return sheet[top : top + layer.side, left : left + layer.side]
+
+
+@pytest.fixture
+def activations() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(7)
+    shapes = {layer.name: (layer.side, layer.side, layer.maps) for layer in GALLERIES}
+    maps = {name: np.maximum(rng.normal(0, 2, shape), 0) for name, shape in shapes.items()}
+    maps["h_fc1"] = maps["h_fc1"].reshape(1024)
+    maps["images"] = rng.random((28, 28))
+    return {name: array.astype(np.float32) for name, array in maps.items()}
+
+
+def test_every_unit_has_its_place_and_colour(activations):
+    url, largest = render_sheet(activations)
+    sheet = read_sheet(url)
+    for layer in SHEET:
+        values = activations[layer.name].reshape(layer.side, layer.side, layer.maps)
+        assert largest[layer.name] == pytest.approx(values.max())
+        for index in range(layer.maps):
+            pixels = map_on(sheet, layer, index)
+            levels = np.rint(values[:, :, index] / values.max() * 254).astype(int)
+            assert (pixels[:, :, 3] == 255).all()
+            difference = pixels[:, :, :3].astype(int) - COLOURS[levels]
+            assert np.abs(difference).max() <= 6, (layer.name, index)  # one level of rounding
+
+
+def test_gaps_are_transparent(activations):
+    sheet = read_sheet(render_sheet(activations)[0])
+    opaque = sum(layer.maps * layer.side**2 for layer in SHEET)
+    assert (sheet[:, :, 3] == 255).sum() == opaque
+
+
+def test_the_grids_are_the_articles():
+    assert {layer.name: layer.columns for layer in GALLERIES} == {
+        "h_conv1": 8,
+        "h_pool1": 8,
+        "h_conv2": 16,
+        "h_pool2": 16,
+        "h_fc1": 1,
+    }
+
+
+@pytest.mark.parametrize("value", [0.0, 0.001])
+def test_a_silent_layer_is_dark(activations, value):
+    silent = {name: np.full_like(array, value) for name, array in activations.items()}
+    sheet = read_sheet(render_sheet(silent)[0])
+    assert sheet[:, :, :3][sheet[:, :, 3] == 255].max() < 30
+
+
+def test_the_colour_map_grows_lighter_all_the_way():
+    lightness = COLOURS @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(lightness) > -0.5).all()
+    assert lightness[0] < 1
+    assert lightness[-1] > 240
