@@ -32,6 +32,8 @@ def main() -> None:
             )
     except LocalServerError as error:
         sys.exit(f"python -m demo: {error}")
+    except OSError as error:  # Gradio's own for a port that is taken
+        sys.exit(f"python -m demo: {error} Choose another port with --port.")
 
 
 @contextlib.contextmanager

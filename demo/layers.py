@@ -43,8 +43,8 @@ def _place_below_each_other(*layers: tuple) -> tuple[Layer, ...]:
 
 IMAGE, *GALLERIES = SHEET = _place_below_each_other(
     ("images", "Image", "what the network sees", 1, 1, 28),
-    ("h_conv1", "Convolution 1", "5×5 filters find edges and strokes", 32, 8, 28),
-    ("h_pool1", "Pooling 1", "the strongest of each 2×2, half the size", 32, 8, 14),
+    ("h_conv1", "Convolution 1", "5×5 filters find edges", 32, 8, 28),
+    ("h_pool1", "Pooling 1", "the strongest of each 2×2", 32, 8, 14),
     (
         "h_conv2",
         "Convolution 2",

@@ -18,7 +18,7 @@ class Answer(TypedDict):
     digit: int | None
     probabilities: list[float]
     sheet: str  # a PNG as a data URL
-    largest: dict[str, float]  # the activation of the brightest colour, by layer
+    largest: dict[str, float]  # activation, by layer
 
 
 def look(client: Client, drawing: np.ndarray) -> Answer:

@@ -53,6 +53,7 @@ class LocalServer:
         ]
         self._log = tempfile.TemporaryFile("w+")
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -72,7 +73,8 @@ class LocalServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
+        with self._starting:
+            self._stopping.set()
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
@@ -105,9 +107,11 @@ class LocalServer:
     def _keep_alive(self) -> None:
         while True:
             self._process.wait()
-            if self._stopping.wait(PAUSE_SECONDS):
-                return
-            self._start()
+            self._stopping.wait(PAUSE_SECONDS)
+            with self._starting:
+                if self._stopping.is_set():
+                    return
+                self._start()
 
 
 def find_free_port() -> int:

@@ -70,7 +70,7 @@ class Xray(gr.HTML):
             "type": "object",
             "description": "digit (null without ink), probabilities of 0 to 9, sheet (a PNG as a "
             "data URL: the 28x28 image that the network sees and all layers, one under the other) "
-            "and largest (by layer, the activation that its brightest colour stands for)",
+            "and largest (by layer, its largest activation, which the brightest colour stands for)",
         }
 
 

@@ -19,18 +19,18 @@ function makePad(canvas, side, changed) {
   }
 
   pad.set = (drawing, isSample = false) => {
+    stroke = null;
     pad.isSample = isSample;
     if (drawing.length || strokes().length) history.push(drawing);
     redraw();
   };
 
   pad.undo = () => {
+    stroke = null;
     if (history.length > 1) history.pop();
     pad.isSample = false;
     redraw();
   };
-
-  pad.isEmpty = () => strokes().length === 0;
 
   pad.pixels = () => {
     const rgba = sent.getImageData(0, 0, side, side).data;

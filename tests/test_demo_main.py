@@ -1,0 +1,70 @@
+"""`python -m demo` as a command: what it starts, what it stops, what it says."""
+
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+from serving.local import find_free_port
+from tests.pages import ROOT, wait_for
+
+
+def start(*flags: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "demo", *flags]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
+    )
+    return [int(line) for line in listed.stdout.split()]
+
+
+def is_running(pid: int) -> bool:
+    return bool(subprocess.run(["ps", "-p", str(pid)], stdout=subprocess.DEVNULL).returncode == 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_its_own_server_ends_with_it(base_path, number):
+    port = find_free_port()
+    process = start(f"--port={port}")
+    wait_for(f"http://127.0.0.1:{port}/", process)
+    [server] = children_of(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert not is_running(server)
+
+
+def test_a_port_that_is_taken(server, page_url):
+    port = page_url.rstrip("/").rsplit(":", 1)[1]
+    process = start(f"--server={server.target}", f"--port={port}")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Choose another port with --port" in error
+    assert "Traceback" not in error
+
+
+def test_auth_asks_for_user_and_password(server):
+    port = find_free_port()
+    process = start(f"--server={server.target}", f"--port={port}", "--auth=ann:secret")
+    try:
+        wait_for(f"http://127.0.0.1:{port}/", process)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=10)
+        assert caught.value.code == 401
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_auth_needs_both():
+    process = start("--auth=ann")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "expected USER:PASSWORD" in error
