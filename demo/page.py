@@ -14,22 +14,21 @@ from serving.client import Client, ServingError
 TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
 Draw a digit and watch every layer of a convolutional network fire while the pen moves."""
+NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
 
 def make_page(client: Client) -> gr.Blocks:
     """Builds the page and its API on a client of the model server."""
 
-    def look_at_picture(picture: Image.Image | None) -> Answer | None:
+    def look_at_picture(picture: Image.Image | None) -> Answer:
         """Finds the digit in a picture, dark on light or light on dark, and has it read."""
-        if picture is None:
-            return None
         try:
-            return look(client, find_drawing(picture))
+            return look(client, find_drawing(picture) if picture else NO_INK)
         except ServingError as error:
             raise gr.Error(str(error)) from error
 
-    def look_at_sketch(sketch: dict | None) -> Answer | None:
+    def look_at_sketch(sketch: dict | None) -> Answer:
         return look_at_picture(sketch and sketch["composite"])
 
     def look_at_drawing(drawing: np.ndarray) -> Answer:

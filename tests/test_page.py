@@ -205,6 +205,27 @@ def test_ready_made_digits_are_read(open_page):
     assert answer["probabilities"][9] > 0.5
 
 
+def test_screen_readers_hear_the_result(open_page):
+    page = open_page()
+    page.keyboard.press("4")
+    expect(page.locator(".live .announcement")).to_have_text("Read as 4.")
+    page.keyboard.press("c")
+    expect(page.locator(".live .announcement")).to_have_text("")
+
+
+def test_a_pens_other_end_erases(open_page):
+    page = open_page()
+    touch(page, lambda: page.keyboard.press("c"))
+    touch(page, lambda: draw(page, [[(0.2, 0.5), (0.8, 0.5)]], ".pad"))
+    inked = (pixels(page, ".pad")[:, :, 3] > 128).sum()
+    box = page.locator(".pad").bounding_box()
+    at = {"clientX": box["x"] + box["width"] / 2, "clientY": box["y"] + box["height"] / 2}
+    pen = {"pointerType": "pen", "pointerId": 9, "button": 5, "buttons": 32, **at}
+    page.locator(".pad").evaluate("pad => { pad.setPointerCapture = () => {}; }")
+    touch(page, lambda: page.locator(".pad").dispatch_event("pointerdown", pen))
+    assert (pixels(page, ".pad")[:, :, 3] > 128).sum() < 0.95 * inked
+
+
 def test_the_winner_is_marked(open_page):
     page = open_page()
     touch(page, lambda: page.keyboard.press("7"))
@@ -292,7 +313,9 @@ def test_a_picture_goes_the_same_way(open_page, digits, tmp_path):
     page.locator("input[type=file]").first.set_input_files(path)
     expect(page.locator(".still .digit")).to_have_text("4")
     expect(page.locator(".still .winner b")).to_have_text("4")
-    assert opaque(pixels(page, ".still .gallery.h_conv1 canvas")).any()
+    assert opaque(pixels(page, ".still .gallery.h_conv1 canvas"))[:, :3].max() > 200
+    page.get_by_label("Clear").click()
+    expect(page.locator(".still .digit")).to_have_text("–")
 
 
 def test_gradios_sketchpad_goes_the_same_way(open_page):

@@ -57,7 +57,7 @@ function makeGalleries(element, image, layers, gap) {
     setText(find(".digit"), digit === null ? "–" : String(digit));
     setText(
       find(".sure"),
-      digit === null ? "draw a digit" : `${(100 * probabilities[digit]).toFixed(1)}%`,
+      digit === null ? "no ink" : `${(100 * probabilities[digit]).toFixed(1)}%`,
     );
     scores.forEach(({ row, percent, bar }, i) => {
       const value = digit === null ? 0 : probabilities[i];

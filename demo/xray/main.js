@@ -67,14 +67,16 @@ function startPad() {
   for (const button of element.querySelectorAll(".sample")) {
     button.addEventListener("click", () => sample(button.dataset.digit));
   }
-  find(".pad").addEventListener("pointerup", () => {
-    const answer = galleries.answer;
-    find(".announcement").textContent =
-      answer && answer.digit !== null ? `The network reads a ${answer.digit}.` : "";
-  });
+  // Screen readers hear what is read once the pen is up, not all that it was on the way.
+  function announce() {
+    const digit = galleries.answer?.digit ?? null;
+    if (!pad.isDown()) setText(find(".announcement"), digit === null ? "" : `Read as ${digit}.`);
+  }
+  find(".pad").addEventListener("pointerup", announce);
+  element.addEventListener("shown", announce);
 
   document.addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest("input:not(.size), textarea, [contenteditable]");
+    const isTyping = event.target.closest?.("input:not(.size), textarea, [contenteditable]");
     if (isTyping || event.altKey || !element.isConnected || !element.offsetParent) return;
     const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
     if ((event.ctrlKey || event.metaKey) && !isUndo) return;

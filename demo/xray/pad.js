@@ -1,6 +1,9 @@
 // The pad: pointer events become strokes on two canvases, the large one that is seen and a small
 // one whose ink is what the network gets. `changed` is called whenever the ink has.
 
+const PRIMARY = 0; // button of a mouse, a finger or a pen's tip
+const ERASER = 5; // a pen's other end
+
 function makePad(canvas, side, changed) {
   const seen = canvas.getContext("2d");
   const small = document.createElement("canvas");
@@ -8,7 +11,8 @@ function makePad(canvas, side, changed) {
   const sent = small.getContext("2d", { willReadFrequently: true });
   const pad = { size: 0.08, erase: false, isSample: false };
   let history = [[]]; // every state of the drawing that undo can go back to, the present one last
-  let stroke = null;
+  let stroke = null; // the one being drawn
+  let pointer = null; // what draws it
 
   const strokes = () => history[history.length - 1];
 
@@ -31,6 +35,8 @@ function makePad(canvas, side, changed) {
     pad.isSample = false;
     redraw();
   };
+
+  pad.isDown = () => stroke !== null;
 
   pad.pixels = () => {
     const rgba = sent.getImageData(0, 0, side, side).data;
@@ -62,14 +68,13 @@ function makePad(canvas, side, changed) {
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || stroke) return;
+    if (stroke || ![PRIMARY, ERASER].includes(event.button)) return;
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     if (pad.isSample) pad.set([]);
-    const erase = pad.erase || (event.pointerType === "pen" && event.buttons === 32);
-    stroke = { size: pad.size, erase, points: [] };
-    stroke.pointer = event.pointerId;
+    stroke = { size: pad.size, erase: pad.erase || event.button === ERASER, points: [] };
+    pointer = event.pointerId;
     box = canvas.getBoundingClientRect();
     history.push([...strokes(), stroke]);
     extend([event]);
@@ -78,14 +83,14 @@ function makePad(canvas, side, changed) {
   // Raw updates come at once, moves only with the next frame; not every browser has them.
   const move = "onpointerrawupdate" in canvas ? "pointerrawupdate" : "pointermove";
   canvas.addEventListener(move, (event) => {
-    if (!stroke || event.pointerId !== stroke.pointer) return;
+    if (!stroke || event.pointerId !== pointer) return;
     const all = event.getCoalescedEvents?.() ?? [];
     extend(all.length ? all : [event]);
   });
 
   for (const end of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(end, (event) => {
-      if (event.pointerId === stroke?.pointer) stroke = null;
+      if (event.pointerId === pointer) stroke = null;
     });
   }
 
