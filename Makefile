@@ -12,11 +12,13 @@ demo: $(READY)
 	$(RUN) -m demo
 
 test: $(READY_FOR_TESTS) lint
+	@$(RUN) -m tests.install_browser
 	$(RUN) -m pytest
 
 setup: $(READY_FOR_TESTS)
 
 bench: $(READY_FOR_TESTS)
+	@$(RUN) -m tests.install_browser
 	$(RUN) -m tests.bench
 
 lint: $(READY_FOR_TESTS)
@@ -27,8 +29,8 @@ clean:
 	rm -rf $(VENV) exported trained
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11 to 3.13 is needed (TensorFlow's choice); name one: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(READY): requirements.txt | $(VENV)/bin/python
@@ -37,5 +39,4 @@ $(READY): requirements.txt | $(VENV)/bin/python
 
 $(READY_FOR_TESTS): requirements-dev.txt $(READY)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(RUN) -m tests.install_browser
 	@touch $@

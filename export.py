@@ -27,6 +27,8 @@ def main() -> None:
     for what, steps in result._asdict().items():
         if steps:
             print(f"{what} in {arguments.out}: {', '.join(map(str, steps))}")
+    if result.written:
+        print("A server that runs keeps the versions it has loaded; start it again to see these.")
 
 
 if __name__ == "__main__":

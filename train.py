@@ -4,6 +4,7 @@ python train.py [--data DIR] [--out trained] [--epochs N] [--batch N] [--validat
 """
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -14,10 +15,18 @@ from model.training import train
 
 def main() -> None:
     arguments = parse_arguments()
+    if importlib.util.find_spec("tensorboard") is None:
+        sys.exit("train.py: TensorBoard, which it logs to, is not installed: run `make setup`.")
     try:
         digits = load_mnist(arguments.data)
     except MnistError as error:
         sys.exit(f"train.py: {error}")
+    learned = len(digits.train_images) - arguments.validation
+    if learned < arguments.batch:
+        sys.exit(
+            f"train.py: of {len(digits.train_images)} digits --validation {arguments.validation} "
+            f"leaves {max(learned, 0)}, less than one --batch of {arguments.batch}."
+        )
     run = train(
         digits,
         arguments.out,
@@ -59,9 +68,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="of everything that is random")
     arguments = parser.parse_args()
-    for name in ("epochs", "batch"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name} must be 1 or more")
+    for name, least in (("epochs", 1), ("batch", 1), ("validation", 0)):
+        if getattr(arguments, name) < least:
+            parser.error(f"--{name} must be {least} or more")
     return arguments
 
 

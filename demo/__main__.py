@@ -43,8 +43,12 @@ def find_server(target: str | None) -> Iterator[str]:
         yield target
         return
     base_path = ROOT / BASE_PATH
-    subprocess.run([sys.executable, ROOT / "export.py", f"--out={base_path}"], check=True)
+    if not any(base_path.glob("[0-9]*")):  # what somebody exported stays as it is
+        exporting = subprocess.run([sys.executable, ROOT / "export.py", f"--out={base_path}"])
+        if exporting.returncode != 0:
+            sys.exit("python -m demo: there is nothing to show, for the export failed.")
     with LocalServer(base_path) as server:
+        print(f"* Model server: gRPC on {server.target}, REST on port {server.rest_api_port}")
         yield server.target
 
 

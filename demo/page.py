@@ -14,6 +14,7 @@ from serving.client import Client, ServingError
 TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
 Draw a digit and watch every layer of a convolutional network fire while the pen moves."""
+FAILED = "This picture has not been read. What you see is of the one before; send it once more."
 NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
@@ -51,8 +52,16 @@ def make_page(client: Client) -> gr.Blocks:
                         )
                 with gr.Column(scale=2, min_width=320):
                     answer = Xray()
-            picture.change(look_at_picture, picture, answer, api_name="look")
-            sketch.change(
-                look_at_sketch, sketch, answer, api_visibility="private", trigger_mode="always_last"
+            looks = (
+                picture.change(look_at_picture, picture, answer, api_name="look"),
+                sketch.change(
+                    look_at_sketch,
+                    sketch,
+                    answer,
+                    api_visibility="private",
+                    trigger_mode="always_last",
+                ),
             )
+            for event in looks:
+                event.failure(lambda: {"error": FAILED}, None, answer, api_visibility="private")
     return page

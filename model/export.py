@@ -37,7 +37,8 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
         shutil.rmtree(unfinished, ignore_errors=True)
         write_saved_model(snapshots[step], unfinished)
         (unfinished / FINGERPRINT_FILE).write_text(fingerprints[step])
-        shutil.rmtree(versions[step], ignore_errors=True)
+        if versions[step].exists():
+            _remove(versions[step])
         unfinished.rename(versions[step])
     old = [
         int(path.name)
@@ -45,8 +46,16 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
         if path.name.isdecimal() and int(path.name) not in versions and _read_fingerprint(path)
     ]
     for step in old:
-        shutil.rmtree(base_path / str(step))
+        _remove(base_path / str(step))
     return Export(stale, [step for step in versions if step not in stale], sorted(old))
+
+
+def _remove(version: Path) -> None:
+    """Deletes a version; under its number it is there as a whole or not at all."""
+    leaving = version.with_name(f"leaving-{version.name}")
+    shutil.rmtree(leaving, ignore_errors=True)
+    version.rename(leaving)
+    shutil.rmtree(leaving)
 
 
 def _fingerprint(snapshot: Path) -> str:

@@ -14,6 +14,8 @@ MOST_ITEMS = 1024
 LONGEST_SIDE = 2048
 MOST_PIXELS = MOST_ITEMS * 256 * 256  # in all drawings or pictures of one request
 LONGEST_GIF = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
+MOST_SCANS = 32  # passes over a progressive JPEG, each of which costs as much as the whole picture
+START_OF_SCAN = b"\xff\xda"
 
 
 def guard_images(images: tf.Tensor) -> tf.Tensor:
@@ -32,7 +34,9 @@ def guard_drawings(drawings: tf.Tensor) -> tf.Tensor:
     """Lets through uint8 [N, H, W] within the limits above."""
     drawings = tf.ensure_shape(drawings, [None, None, None])
     drawings = _guard_count(drawings, "drawings")
-    return _guard_sizes(tf.shape(drawings)[None, 1:], tf.shape(drawings)[0], "drawings", drawings)
+    count = tf.shape(drawings)[0]
+    size = tf.where(count > 0, tf.shape(drawings)[1:], 1)  # an empty batch is of any size
+    return _guard_sizes(size[None], count, "drawings", drawings)
 
 
 def guard_files(files: tf.Tensor) -> tf.Tensor:
@@ -53,6 +57,13 @@ def guard_files(files: tf.Tensor) -> tf.Tensor:
     files = _require(
         tf.logical_not(tf.reduce_any(is_long_gif)),
         f"image_bytes: a GIF may have at most {LONGEST_GIF:,} bytes; send a PNG or JPEG instead.",
+        files,
+    )
+    scans = tf.strings.split(files, START_OF_SCAN).row_lengths() - 1  # [N]
+    has_many_scans = tf.logical_and(kinds == KINDS.index("JPEG"), scans > MOST_SCANS)
+    files = _require(
+        tf.logical_not(tf.reduce_any(has_many_scans)),
+        f"image_bytes: a progressive JPEG may have at most {MOST_SCANS} scans; save it anew.",
         files,
     )
     sizes = tf.map_fn(

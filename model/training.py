@@ -54,8 +54,8 @@ def train(
         seed: of the initial weights, the order of the digits, the augmentation, the dropout.
     """
     keras.utils.set_random_seed(seed)
-    held_out = len(digits.train_images) - validation
-    steps = epochs * (held_out // batch)
+    learned = len(digits.train_images) - validation
+    steps = epochs * (learned // batch)
     network = build_network()
     network.compile(
         optimizer=keras.optimizers.Adam(
@@ -67,8 +67,8 @@ def train(
     )
     started = perf_counter()
     history = network.fit(
-        _batches(digits.train_images[:held_out], digits.train_labels[:held_out], batch),
-        validation_data=(_as_images(digits.train_images[held_out:]), digits.train_labels[held_out:])
+        _batches(digits.train_images[:learned], digits.train_labels[:learned], batch),
+        validation_data=(_as_images(digits.train_images[learned:]), digits.train_labels[learned:])
         if validation
         else None,
         epochs=epochs,

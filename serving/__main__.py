@@ -62,14 +62,14 @@ def read_server_config(arguments: argparse.Namespace) -> ModelServerConfig:
 
 def run_real_server(program: str, config: ModelServerConfig, arguments: argparse.Namespace) -> None:
     """Becomes the real server; does not return."""
-    with tempfile.NamedTemporaryFile("w", suffix=".config", delete=False) as file:
-        file.write(text_format.MessageToString(config))
+    file = Path(tempfile.gettempdir()) / f"layer-xray-{arguments.port}.config"
+    file.write_text(text_format.MessageToString(config))
     print(f"{program} takes over; it listens on every address of this machine.", flush=True)
     os.execv(
         program,
         [
             program,
-            f"--model_config_file={file.name}",
+            f"--model_config_file={file}",
             f"--port={arguments.port}",
             f"--rest_api_port={arguments.rest_api_port}",
             "--enable_serialization_as_tensor_content=true",
@@ -78,17 +78,16 @@ def run_real_server(program: str, config: ModelServerConfig, arguments: argparse
 
 
 def run_embedded_server(config: ModelServerConfig, arguments: argparse.Namespace) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from serving.embedded.server import AddressTaken, serve  # imports TensorFlow
+    from serving.embedded.server import CannotListen, serve  # imports TensorFlow
 
     try:
         serve(config, arguments.host, arguments.port, arguments.rest_api_port)
-    except AddressTaken as error:
+    except CannotListen as error:
         sys.exit(
-            f"python -m serving: {error}: another program does already. "
-            "Stop it, or choose other ports with --port and --rest-api-port."
+            f"python -m serving: {error}. If another program does already, stop it, or choose "
+            "other ports with --port and --rest-api-port."
         )
 
 

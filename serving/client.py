@@ -19,7 +19,6 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
     ("grpc.initial_reconnect_backoff_ms", 100),  # a server that is back is found again at once
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),  # a model server is never behind a web proxy
 )
@@ -34,7 +33,7 @@ class ServerUnreachable(ServingError):
 
 
 class ModelNotLoaded(ServingError):
-    """The server is there, but does not have the model, the version or the label."""
+    """The server is there, but does not have the model or the version."""
 
 
 class RequestRefused(ServingError):
@@ -74,7 +73,7 @@ class Client:
 
         Args:
             signature: `serving_default`, `sketch` or `classify`.
-            inputs: the signature's inputs by name; bytes go in arrays of dtype object.
+            inputs: the signature's inputs by name; bytes go in an array of dtype object.
             outputs: names of the outputs that are wanted; all if empty.
             version: of the model; the newest that is loaded if neither it nor `label` is given.
             label: of a version, in its place.

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from serving.client import Client, ServingError
@@ -91,7 +92,8 @@ class LocalServer:
 
     def _wait_until_ready(self) -> None:
         with Client(self.target) as client:
-            for _ in range(int(START_SECONDS)):
+            end = time.monotonic() + START_SECONDS
+            while time.monotonic() < end:
                 if self._process.poll() is not None:
                     self._log.seek(0)
                     raise LocalServerError(

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
+MOST_ELEMENTS = 2**28  # that a few listed values may stand for
 _STRING = types_pb2.DT_STRING
 _DTYPES = {  # dtype, and the field that lists its values
     types_pb2.DT_FLOAT: (np.dtype(np.float32), "float_val"),
@@ -36,7 +37,9 @@ def enum_of(array: np.ndarray) -> int:
     Raises:
         ValueError: TensorProto has no such dtype here.
     """
-    kind = np.dtype(object) if array.dtype.kind in "OSU" else array.dtype
+    if array.dtype.kind == "S":
+        raise ValueError("bytes go in an array of dtype object; numpy cuts zeros off dtype S")
+    kind = np.dtype(object) if array.dtype.kind == "U" else array.dtype
     if kind not in _ENUMS:
         raise ValueError(f"an array of {array.dtype} cannot be sent; send one of numbers or bytes")
     return _ENUMS[kind]
@@ -80,11 +83,13 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
     if proto.tensor_content and proto.dtype != _STRING:
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
     values = np.array(getattr(proto, field), dtype)
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise ValueError(f"a tensor of the shape {shape} is more than can be held")
     missing = math.prod(shape) - values.size
     if missing < 0:
         raise ValueError(f"{values.size} values are too many for the shape {shape}")
     if values.size == 0:
-        return np.full(shape, b"" if proto.dtype == _STRING else 0, dtype)
+        return np.full(shape, b"", object) if proto.dtype == _STRING else np.zeros(shape, dtype)
     return (np.pad(values, (0, missing), "edge") if missing else values).reshape(shape)
 
 

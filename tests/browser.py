@@ -16,12 +16,17 @@ FLAGS = [
 ]
 
 
+def find_chromium() -> str | None:
+    """The system's own browser."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @contextlib.contextmanager
 def launch_chromium() -> Iterator[Browser]:
     """The system's Chromium if there is one, else the one that Playwright installed."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         try:
             yield browser
         finally:

@@ -1,5 +1,7 @@
 """What a caller of the client gets, above all when something is wrong."""
 
+import contextlib
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -127,6 +129,30 @@ def test_a_model_that_is_not_there(server):
             client.versions()
         with pytest.raises(ModelNotLoaded):
             client.wait_until_ready(seconds=0.3)
+
+
+def test_a_server_far_away():
+    """One whose first bytes take a while, as over a long line or behind a TLS proxy."""
+
+    def forward(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                time.sleep(0.2)  # the length of the line
+                sink.sendall(data)
+
+    def relay(listener: socket.socket, port: int) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection(("127.0.0.1", port))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=forward, args=pair, daemon=True).start()
+
+    with OtherServer(float_val_answer) as other, socket.create_server(("127.0.0.1", 0)) as line:
+        port = int(other.target.rsplit(":", 1)[1])
+        threading.Thread(target=relay, args=(line, port), daemon=True).start()
+        with Client(f"127.0.0.1:{line.getsockname()[1]}", timeout=10) as client:
+            assert client.predict("sketch", {"drawings": BLANK})["logits"].shape == (1, 3)
 
 
 def test_several_servers_share_the_load():

@@ -1,5 +1,7 @@
 """The served contract, asked over gRPC: what each signature answers, and what it refuses."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -103,6 +105,16 @@ def test_the_three_ways_to_the_network_agree(ask, good):
     assert pictures["probabilities"].argmax(axis=1).tolist() == [1, 8]
 
 
+def test_an_empty_batch_may_have_no_size_either(ask):
+    assert ask("sketch", np.zeros((0, 0, 0), np.uint8))["logits"].shape == (0, 10)
+
+
+def test_a_progressive_jpeg_is_let_in(ask, digits):
+    file = io.BytesIO()
+    dark_on_light(digits[0][3000]).convert("RGB").save(file, "JPEG", progressive=True)
+    assert ask("classify", bytes_array(file.getvalue()))["classes"].tolist() == [6]
+
+
 def test_an_empty_drawing_is_answered_with_numbers(ask):
     answer = ask("sketch", np.zeros((1, 50, 60), np.uint8))
     assert not answer["images"].any()
@@ -140,6 +152,11 @@ WRONG = {
         "classify",
         bytes_array(b"GIF89a" + bytes(70_000)),
         "GIF may have at most 65,536 bytes",
+    ),
+    "a JPEG of many scans": (
+        "classify",
+        bytes_array(b"\xff\xd8\xff" + 33 * b"\xff\xda________"),
+        "at most 32 scans",
     ),
     "pictures of rank 2": ("classify", bytes_array(png(9, 9))[None], r"\[1,1\].*\[\?\]"),
     "1,025 pictures": ("classify", bytes_array(*[b"x"] * 1025), "at most 1,024 in a request"),

@@ -1,5 +1,6 @@
 """`python -m demo` as a command: what it starts, what it stops, what it says."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from serving.client import Client, ServerUnreachable
 from serving.local import find_free_port
 from tests.pages import ROOT, wait_for
 
@@ -19,26 +21,16 @@ def start(*flags: str) -> subprocess.Popen:
     )
 
 
-def children_of(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
-    )
-    return [int(line) for line in listed.stdout.split()]
-
-
-def is_running(pid: int) -> bool:
-    return bool(subprocess.run(["ps", "-p", str(pid)], stdout=subprocess.DEVNULL).returncode == 0)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_its_own_server_ends_with_it(base_path, number):
+def test_its_own_server_ends_with_it(number):
     port = find_free_port()
     process = start(f"--port={port}")
     wait_for(f"http://127.0.0.1:{port}/", process)
-    [server] = children_of(process.pid)
     process.send_signal(number)
-    process.communicate(timeout=30)
-    assert not is_running(server)
+    printed, _ = process.communicate(timeout=30)
+    target = re.search(r"Model server: gRPC on (\S+),", printed)[1]
+    with Client(target) as client, pytest.raises(ServerUnreachable):
+        client.versions(timeout=2)
 
 
 def test_a_port_that_is_taken(server, page_url):

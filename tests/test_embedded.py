@@ -175,6 +175,16 @@ WRONG = {
         "Unable to base64 decode",
     ),
     "signature": ({"signature_name": "nope", "instances": [ROW]}, 400, 'name: "nope" not found'),
+    "seventy lists in each other": (
+        ("[" * 70 + "1.0" + "]" * 70).join(('{"instances": [', "]}")).encode(),
+        400,
+        "This is no tensor of type float",
+    ),
+    "half a surrogate": (
+        b'{"signature_name": "classify", "instances": ["\\ud800"]}',
+        400,
+        "must be a PNG, JPEG, BMP or GIF file",
+    ),
     "signature of a number": ({"signature_name": 3, "instances": [ROW]}, 400, "must be a string"),
 }
 
@@ -193,6 +203,7 @@ def test_wrong_predictions(rest, name):
         ("GET", "/v1/models/mnist/versions/99", 404, "Could not find version 99 of model mnist"),
         ("GET", "/v1/models", 400, "Missing model name"),
         ("GET", "/v1/models/mnist:predict", 400, "Malformed request: GET"),
+        ("GET", "/v1/models/mnist/versions/99999999999999999999", 400, "to numeric"),
         ("POST", "/v1/models/mnist", 400, "Malformed request: POST"),
         ("POST", "/v1/models/mnist:nope", 400, "Malformed request: POST"),
         ("GET", "/v1/models/mnist/versions/99/metadata", 404, "Specific(mnist, 99)"),
@@ -249,7 +260,9 @@ def test_versions_come_break_and_go_while_it_serves(base_path, tmp_path):
         (served / str(last + 1)).mkdir()  # no SavedModel in it
         log = f"http://127.0.0.1:{server.rest_api_port}/v1/models/mnist/versions/{last + 1}"
         wait_until(lambda: "END" in _get(log))
-        assert "error_message" in _get(log)
+        [status] = json.loads(_get(log))["model_version_status"]
+        assert status["status"]["error_code"] != "OK"
+        assert status["status"]["error_message"]
         assert logits() == new
 
         shutil.rmtree(served / str(first))
@@ -299,7 +312,7 @@ def test_a_port_that_is_taken(server, base_path):
     )
     _, error = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "another program does already" in error
+    assert "choose other ports with --port" in error
     assert "Traceback" not in error
 
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from demo.layers import GALLERIES, Layer
 from serving.client import Client
-from serving.local import LocalServer
+from serving.local import LocalServer, find_free_port
 from tests.browser import draw
 from tests.hand import strokes_of
 from tests.pages import run_page
@@ -136,9 +136,12 @@ def middle_of(page: Page, selector: str, layer: Layer, index: int) -> tuple[floa
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
+@pytest.mark.parametrize("size", ["wide", "phone"])
 @pytest.mark.parametrize(("name", "index"), [("h_conv1", 13), ("h_conv2", 63), ("h_pool2", 30)])
-def test_a_map_is_named_and_opens_large(open_page, name, index):
-    page = open_page()
+def test_a_map_is_named_and_opens_large(open_page, size, name, index):
+    page = open_page(size)
+    page.locator(f".live .gallery.{name}").scroll_into_view_if_needed()
+    page.evaluate("scrollBy(0, 200)")
     layer = next(layer for layer in GALLERIES if layer.name == name)
     mosaic = f".live .gallery.{name} .mosaic"
     page.mouse.move(*middle_of(page, mosaic, layer, index))
@@ -147,6 +150,9 @@ def test_a_map_is_named_and_opens_large(open_page, name, index):
     page.mouse.click(*middle_of(page, mosaic, layer, index))
     expect(page.locator(".live .zoom")).to_be_visible()
     expect(page.locator(".live .zoom .name")).to_have_text(f"{layer.title} {name}")
+
+    for part in (".large", ".close", ".overview"):
+        expect(page.locator(f".live {part}")).to_be_in_viewport()
 
     def shown() -> np.ndarray:
         return pixels(page, ".live .large")
@@ -183,6 +189,15 @@ def test_tools(open_page):
     assert touch(page, lambda: draw(page, [[(0.1, 0.5), (0.9, 0.5)]], ".pad"))["digit"] is None
     assert touch(page, lambda: page.keyboard.press("Control+z"))["digit"] is not None
     assert touch(page, lambda: page.keyboard.press("c"))["digit"] is None
+
+
+def test_a_tap_is_a_dot(open_page):
+    page = open_page()
+    touch(page, lambda: page.keyboard.press("c"))
+    assert touch(page, lambda: page.locator(".pad").click())["digit"] is not None
+    side = page.locator(".pad").bounding_box()["width"]
+    ink = (pixels(page, ".pad")[:, :, 3] > 128).sum()
+    assert ink == pytest.approx(np.pi * (0.04 * side) ** 2, rel=0.1)
 
 
 def test_a_thicker_pen_makes_more_ink(open_page):
@@ -314,7 +329,17 @@ def test_a_picture_goes_the_same_way(open_page, digits, tmp_path):
     expect(page.locator(".still .digit")).to_have_text("4")
     expect(page.locator(".still .winner b")).to_have_text("4")
     assert opaque(pixels(page, ".still .gallery.h_conv1 canvas"))[:, :3].max() > 200
-    page.get_by_label("Clear").click()
+
+    page.locator(".still .gallery.h_conv2 .mosaic").click()
+    expect(page.locator(".still .zoom")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".still .zoom")).to_be_hidden()
+
+    seen = page.locator(".still .seen").bounding_box()
+    scores = page.locator(".still .scores").bounding_box()
+    assert seen["x"] + seen["width"] <= scores["x"]  # beside each other, not over each other
+
+    page.get_by_label("Remove Image").click()
     expect(page.locator(".still .digit")).to_have_text("–")
 
 
@@ -350,3 +375,36 @@ def test_the_server_goes_away_and_comes_back(open_page, base_path):
         expect(page.locator(".live .digit")).to_have_text("1")
         assert time.monotonic() - back < 3
         page.mouse.up()
+
+
+def test_the_page_itself_goes_away_and_comes_back(browser, server):
+    port = find_free_port()
+    with run_page(server.target, port=port) as url:
+        # Not by open_page, which wants an empty console: the browser complains of a lost server.
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator(".live .winner")).to_have_count(1)
+    page.keyboard.press("7")
+    expect(page.locator(".live .notice")).to_have_text(re.compile("has lost its server"))
+    with run_page(server.target, port=port):
+        expect(page.locator(".live .notice")).to_be_hidden(timeout=20_000)
+        expect(page.locator(".live .digit")).to_have_text("7")
+        page.keyboard.press("4")
+        expect(page.locator(".live .digit")).to_have_text("4")
+        context.close()
+
+
+def test_a_picture_while_the_server_is_away(browser, tmp_path, digits):
+    path = tmp_path / "four.png"
+    dark_on_light(digits[0][2222]).save(path)
+    with run_page(f"127.0.0.1:{find_free_port()}") as url:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator(".live .notice")).to_have_text(re.compile("server does not answer"))
+        page.get_by_role("tab", name="Picture").click()
+        page.locator("input[type=file]").first.set_input_files(path)
+        expect(page.locator(".still .notice")).to_have_text(re.compile("has not been read"))
+        expect(page.get_by_text("No model server answers")).to_be_visible()
+        context.close()

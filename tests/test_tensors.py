@@ -46,6 +46,7 @@ def test_a_transposed_array_is_written_in_order():
         TensorProto(dtype=1, float_val=[1, 2], tensor_shape={"dim": [{"size": 1}]}),
         TensorProto(dtype=1, tensor_shape={"dim": [{"size": -1}]}),
         TensorProto(dtype=1, tensor_shape={"unknown_rank": True}),
+        TensorProto(dtype=1, tensor_shape={"dim": [{"size": 10**5}] * 3}),
         TensorProto(dtype=8),
         TensorProto(),
     ],
@@ -56,5 +57,7 @@ def test_what_does_not_fit_together_is_refused(proto):
 
 
 def test_what_cannot_be_sent_is_refused():
+    with pytest.raises(ValueError, match="dtype object"):
+        to_proto(np.array([b"ab\x00"]))
     with pytest.raises(ValueError, match="complex64 cannot be sent"):
         to_proto(np.zeros(3, np.complex64))

@@ -31,15 +31,17 @@ function makeGalleries(element, image, layers, gap) {
   const zoom = find(".zoom");
   const galleries = { answer: null };
   let sheet = null;
-  let newest = 0;
+  let asked = 0;
+  let shown = 0; // pictures may be decoded in another order than they came
   let open = null; // {layer, map, from}: what is shown large, and where the focus goes back to
 
   galleries.show = async (answer, askedAt) => {
-    const turn = ++newest;
+    const turn = ++asked;
     const picture = new Image();
     picture.src = answer.sheet;
     await picture.decode();
-    if (turn !== newest) return;
+    if (turn < shown) return;
+    shown = turn;
     sheet = picture;
     galleries.answer = answer;
     copyImage(sheet, 0, image.top, image.width, image.height);

@@ -1,7 +1,11 @@
 // The live loop: at most one request is under way, the newest drawing is sent next, and the last
-// one always is. While the server is away it goes on asking, so that it is back by itself.
+// one always is. While a server is away it goes on asking, so that it is back by itself.
 
 const RETRY_MS = 400;
+const PATIENCE_MS = 5000; // for the page's own server, which answers for the model server in time
+const LOST = { error: "The page has lost its server. Your drawing is kept; it goes on trying." };
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function makeLoop(ask, show, complain) {
   let isDue = false;
@@ -14,15 +18,11 @@ function makeLoop(ask, show, complain) {
     while (isDue) {
       isDue = false;
       const askedAt = performance.now();
-      let answer;
-      try {
-        answer = await ask();
-      } catch {
-        answer = { error: "The page has lost its server. It goes on trying." };
-      }
+      // Gradio answers nothing at all, without an error, when its server cannot be reached.
+      const answer = (await Promise.race([ask(), wait(PATIENCE_MS)]).catch(() => null)) ?? LOST;
       if (answer.error) {
         complain(answer.error);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await wait(RETRY_MS);
         isDue = true;
       } else {
         show(answer, askedAt); // the next request does not wait for the painting

@@ -19,12 +19,27 @@ function show(answer, askedAt) {
   return galleries.show(answer, askedAt);
 }
 
+let keys = {}; // what a key does, beside those of an open map
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input:not(.size), textarea, [contenteditable]");
+  const isHidden = !element.isConnected || !element.offsetParent;
+  const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
+  const isCommand = event.altKey || event.ctrlKey || event.metaKey;
+  if (isTyping || isHidden || (isCommand && !isUndo)) return;
+  const key = event.key.toLowerCase();
+  if (galleries.press(event.key)) event.preventDefault();
+  else if (key in keys) {
+    event.preventDefault();
+    keys[key]();
+  }
+});
+
 if (props.live) startPad();
 else {
   watch("value", () => {
-    if (props.value) show(props.value);
+    if (props.value?.error) complain(props.value.error);
+    else if (props.value) show(props.value);
   });
-  if (props.value) show(props.value);
 }
 
 function startPad() {
@@ -49,7 +64,7 @@ function startPad() {
   }
 
   const sample = (digit) => pad.set(props.samples[digit]);
-  const keys = {
+  keys = {
     p: () => choose(false),
     e: () => choose(true),
     z: pad.undo,
@@ -74,18 +89,6 @@ function startPad() {
   }
   find(".pad").addEventListener("pointerup", announce);
   element.addEventListener("shown", announce);
-
-  document.addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest?.("input:not(.size), textarea, [contenteditable]");
-    if (isTyping || event.altKey || !element.isConnected || !element.offsetParent) return;
-    const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
-    if ((event.ctrlKey || event.metaKey) && !isUndo) return;
-    if (galleries.press(event.key)) event.preventDefault();
-    else if (event.key.toLowerCase() in keys) {
-      keys[event.key.toLowerCase()]();
-      event.preventDefault();
-    }
-  });
 
   resize(0);
   pad.fit();

@@ -56,7 +56,9 @@ function makePad(canvas, side, changed) {
 
   let box; // where the pad is, asked once a stroke: each asking makes the browser lay out the page
   function position(event) {
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const x = event.clientX - box.left - canvas.clientLeft; // inside the border
+    const y = event.clientY - box.top - canvas.clientTop;
+    return [x / canvas.clientWidth, y / canvas.clientHeight];
   }
 
   function extend(events) {
@@ -72,8 +74,10 @@ function makePad(canvas, side, changed) {
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
-    if (pad.isSample) pad.set([]);
-    stroke = { size: pad.size, erase: pad.erase || event.button === ERASER, points: [] };
+    const erase = pad.erase || event.button === ERASER;
+    if (pad.isSample && !erase) pad.set([]);
+    pad.isSample = false;
+    stroke = { size: pad.size, erase, points: [] };
     pointer = event.pointerId;
     box = canvas.getBoundingClientRect();
     history.push([...strokes(), stroke]);
@@ -90,7 +94,9 @@ function makePad(canvas, side, changed) {
 
   for (const end of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(end, (event) => {
-      if (event.pointerId === pointer) stroke = null;
+      if (!stroke || event.pointerId !== pointer) return;
+      stroke = null;
+      redraw(); // in one piece: where pieces meet, their soft edges add up
     });
   }
 

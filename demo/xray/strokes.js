@@ -8,10 +8,8 @@ function drawStroke(context, stroke, first = 0) {
   context.lineCap = context.lineJoin = "round";
   context.lineWidth = stroke.size * side;
   context.beginPath();
-  context.moveTo(points[0][0] * side, points[0][1] * side);
-  for (const [x, y] of points.length > 1 ? points.slice(1) : points) {
-    context.lineTo(x * side, y * side);
-  }
+  context.moveTo(points[0][0] * side + 0.01, points[0][1] * side); // a dot needs some length
+  for (const [x, y] of points) context.lineTo(x * side, y * side);
   context.stroke();
 }
 

@@ -79,7 +79,6 @@ class _PredictionService(PredictionServiceServicer):
         try:
             version, servable = self._models.find(request.model_spec)
             signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-            servable.find_signature(signature_name)
             outputs = servable.run(signature_name, _read_inputs(request), request.output_filter)
         except StatusError as error:
             context.abort(error.code, error.message)

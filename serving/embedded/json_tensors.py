@@ -21,6 +21,7 @@ from serving.embedded.status import StatusError, invalid_argument
 from serving.tensors import dtype_of
 
 Arrays = dict[str, np.ndarray]
+LONGEST_ECHO = 100_000  # characters of a wrong request that its error repeats
 _TYPES = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 
@@ -173,8 +174,8 @@ def _read_tensor(value: Any, enum: int) -> np.ndarray:
     first = np.int64 if dtype.kind in "iu" and dtype.itemsize < 8 else dtype
     try:
         return np.array(leaves, first).astype(dtype).reshape(shape)
-    except OverflowError as error:
-        raise invalid_argument(f"A number is too large for {type_name(enum)}: {error}") from error
+    except (OverflowError, ValueError) as error:  # too large a number, too many levels of lists
+        raise invalid_argument(f"This is no tensor of type {type_name(enum)}: {error}") from error
 
 
 def _shape_of(value: Any) -> list[int]:
@@ -220,7 +221,7 @@ def _read_leaf(value: Any, enum: int) -> Any:
         if isinstance(value, dict):
             raise _format_error(value, "not formatted correctly for base64 data")
         if isinstance(value, str):
-            return value.encode()
+            return value.encode(errors="surrogatepass")
     elif enum == types_pb2.DT_BOOL:
         if isinstance(value, bool):
             return value
@@ -258,4 +259,7 @@ def _row_error(index: int, name: str, message: str) -> StatusError:
 
 
 def _format_error(value: Any, message: str) -> StatusError:
-    return invalid_argument(f"JSON Value: {json.dumps(value, indent=4)} {message}")
+    text = json.dumps(value, indent=4)
+    if len(text) > LONGEST_ECHO:
+        text = text[:LONGEST_ECHO] + " …"
+    return invalid_argument(f"JSON Value: {text} {message}")

@@ -32,6 +32,7 @@ from serving.embedded.models import Models
 from serving.embedded.servable import DEFAULT_SIGNATURE
 from serving.embedded.status import StatusError, invalid_argument
 
+LARGEST_VERSION = 2**63 - 1
 _MODEL = (
     r"/v1/models(?:/(?P<name>[^/:]+))?"
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -138,6 +139,8 @@ def _spec(match: re.Match) -> ModelSpec:
         raise invalid_argument("Missing model name in request.")
     spec = ModelSpec(name=match["name"], version_label=match["label"] or "")
     if match["version"]:
+        if int(match["version"]) > LARGEST_VERSION:
+            raise invalid_argument(f"Failed to convert version: {match['version']} to numeric.")
         spec.version.value = int(match["version"])
     return spec
 

@@ -20,6 +20,7 @@ from serving.tensors import enum_of, to_array
 
 DEFAULT_SIGNATURE = "serving_default"
 _WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+MOST_CALLABLES = 32  # kept for each version, one for every set of outputs that is asked for
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -41,7 +42,7 @@ class Servable:
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
         self.signatures: dict[str, SignatureDef] = dict(meta_graph.signature_def)
-        self._callable = functools.cache(self._make_callable)
+        self._callable = functools.lru_cache(MOST_CALLABLES)(self._make_callable)
         self._warm_up(path / _WARMUP_FILE)
 
     def find_signature(self, name: str) -> SignatureDef:
@@ -68,7 +69,7 @@ class Servable:
         signature = self.find_signature(signature_name)
         _check_inputs(signature, inputs)
         _check_outputs(signature, outputs)
-        outputs = tuple(outputs or sorted(signature.outputs))
+        outputs = sorted(outputs or signature.outputs)  # one callable for all orders of asking
         feeds = tuple(signature.inputs[name].name for name in inputs)
         fetches = tuple(signature.outputs[name].name for name in outputs)
         try:

@@ -14,15 +14,15 @@ from serving.embedded.rest_api import make_rest_app
 GRACE_SECONDS = 5.0  # for requests that run when the server is told to stop
 
 
-class AddressTaken(Exception):
-    """Another program listens there."""
+class CannotListen(Exception):
+    """An address is taken, or is none of this machine's."""
 
 
 def serve(config: ModelServerConfig, host: str, port: int, rest_api_port: int) -> None:
     """Loads the models, answers gRPC on `port` and REST on `rest_api_port`, ends on SIGTERM.
 
     Raises:
-        AddressTaken: one of the ports is in use.
+        CannotListen: one of the ports is in use, or the host is not this one.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -32,7 +32,7 @@ def serve(config: ModelServerConfig, host: str, port: int, rest_api_port: int) -
         grpc_server = make_grpc_server(models, f"{host}:{port}")
         rest_socket = socket.create_server((host, rest_api_port))
     except (RuntimeError, OSError) as error:
-        raise AddressTaken(f"cannot listen on {host}:{port} and {host}:{rest_api_port}") from error
+        raise CannotListen(f"cannot listen on {host}:{port} and {host}:{rest_api_port}") from error
     models.start()
     rest_server = uvicorn.Server(
         uvicorn.Config(

@@ -1,7 +1,6 @@
 """The versions of one model: what its base path holds, kept in memory as the folder changes."""
 
 import logging
-import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +35,6 @@ class Versions:
         self.status: dict[int, VersionStatus] = {}
         self._loaded: dict[int, Servable] = {}
         self._retry_at: dict[int, float] = {}
-        self._polling = threading.Lock()
 
     def find(self, version: int | None = None) -> tuple[int, Servable] | None:
         """That version, or the newest, with its number; None if it is not loaded."""
@@ -47,15 +45,14 @@ class Versions:
 
     def poll(self) -> None:
         """Loads what is new in the folder and drops what is gone."""
-        with self._polling:
-            aspired = self._aspired()
-            if aspired is None:
-                return
-            for version in sorted(aspired - set(self._loaded)):
-                if time.monotonic() >= self._retry_at.get(version, 0):
-                    self._load(version)
-            for version in set(self.status) - aspired:
-                self._drop(version)
+        aspired = self._aspired()
+        if aspired is None:
+            return
+        for version in sorted(aspired - set(self._loaded)):
+            if time.monotonic() >= self._retry_at.get(version, 0):
+                self._load(version)
+        for version in (set(self._loaded) | set(self._retry_at)) - aspired:
+            self._drop(version)
 
     def _aspired(self) -> set[int] | None:
         """The versions that the policy chooses of those in the folder; None if it is not there."""

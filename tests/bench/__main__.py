@@ -12,7 +12,7 @@ from tests.pages import ROOT
 
 
 def main() -> None:
-    base_path = ROOT / "exported" / "mnist"
+    base_path = ROOT / "exported" / "for-tests"
     snapshots = find_snapshots(RELEASED)
     export_versions(snapshots, base_path)
     with LocalServer(base_path) as server:

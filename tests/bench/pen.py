@@ -22,15 +22,18 @@ WATCH_LIVE = """() => {
   window.latencies = [];
   const pad = document.querySelector(".pad");
   const move = "onpointerrawupdate" in pad ? "pointerrawupdate" : "pointermove";
-  pad.addEventListener(move, (event) => {
-    if (event.buttons) waiting.push(event.timeStamp);
-  }, true);
+  for (const kind of ["pointerdown", move]) {
+    pad.addEventListener(kind, (event) => {
+      if (event.buttons) waiting.push({ at: event.timeStamp, drawnAt: performance.now() });
+    }, true);
+  }
+  window.unanswered = () => waiting.length;
   document.addEventListener("shown", ({ detail }) => {
     requestAnimationFrame(() => {
       const channel = new MessageChannel(); // its message comes right after the frame is painted
       channel.port1.onmessage = () => {
-        while (waiting.length && waiting[0] <= detail.askedAt) {
-          latencies.push(performance.now() - waiting.shift());
+        while (waiting.length && waiting[0].drawnAt <= detail.askedAt) {
+          latencies.push(performance.now() - waiting.shift().at);
         }
       };
       channel.port2.postMessage(null);
@@ -84,7 +87,7 @@ def _measure_live(page: Page) -> list[float]:
     for digit in range(10):
         page.click(".clear")
         draw(page, strokes_of(digit), ".pad", STEP_MS)
-    page.wait_for_timeout(500)
+    page.wait_for_function("unanswered() === 0")
     return page.evaluate("latencies")
 
 
