@@ -1,6 +1,7 @@
 """A picture that somebody drew, scanned or photographed, as a drawing for the network.
 
-The same reading of ink and paper as in the served `classify` (model/picture.py), in numpy.
+The same reading of ink and paper as in the served `classify` (model/picture.py), in numpy, after
+what a photograph needs before: turned upright and made smaller.
 """
 
 import numpy as np
