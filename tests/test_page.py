@@ -375,6 +375,7 @@ def test_the_server_goes_away_and_comes_back(open_page, base_path):
         expect(page.locator(".live .digit")).to_have_text("1")
         assert time.monotonic() - back < 3
         page.mouse.up()
+        page.close()  # before its server ends, of which it would complain
 
 
 def test_the_page_itself_goes_away_and_comes_back(browser, server):
