@@ -27,7 +27,7 @@ def main() -> None:
     for what, steps in result._asdict().items():
         if steps:
             print(f"{what} in {arguments.out}: {', '.join(map(str, steps))}")
-    if result.written:
+    if result.replaced:
         print("A server that runs keeps the versions it has loaded; start it again to see these.")
 
 

@@ -1,5 +1,6 @@
 """The page: two ways to bring a digit, one way to look at it."""
 
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -32,13 +33,10 @@ def make_page(client: Client) -> gr.Blocks:
     def look_at_sketch(sketch: dict | None) -> Answer:
         return look_at_picture(sketch and sketch["composite"])
 
-    def look_at_drawing(drawing: np.ndarray) -> Answer:
-        return look(client, drawing)
-
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Draw"):
-            Xray(look_at_drawing)
+            Xray(partial(look, client))
         with gr.Tab("Picture"):
             with gr.Row():
                 with gr.Column(min_width=320):

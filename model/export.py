@@ -17,6 +17,7 @@ class Export(NamedTuple):
     """Version numbers, by what happened to them."""
 
     written: list[int]
+    replaced: list[int]
     kept: list[int]
     removed: list[int]
 
@@ -30,6 +31,7 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
     versions = {step: base_path / str(step) for step in snapshots}
     fingerprints = {step: _fingerprint(path) for step, path in snapshots.items()}
     stale = [step for step in versions if _read_fingerprint(versions[step]) != fingerprints[step]]
+    replaced = [step for step in stale if versions[step].exists()]
     for step in stale:
         from model.saved_model import write_saved_model  # seconds of import, if there is work only
 
@@ -37,7 +39,7 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
         shutil.rmtree(unfinished, ignore_errors=True)
         write_saved_model(snapshots[step], unfinished)
         (unfinished / FINGERPRINT_FILE).write_text(fingerprints[step])
-        if versions[step].exists():
+        if step in replaced:
             _remove(versions[step])
         unfinished.rename(versions[step])
     old = [
@@ -47,7 +49,9 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
     ]
     for step in old:
         _remove(base_path / str(step))
-    return Export(stale, [step for step in versions if step not in stale], sorted(old))
+    written = [step for step in stale if step not in replaced]
+    kept = [step for step in versions if step not in stale]
+    return Export(written, replaced, kept, sorted(old))
 
 
 def _remove(version: Path) -> None:

@@ -94,7 +94,7 @@ def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
     network = build_network()
     for step in (1, 20, 300):
         save_snapshot(network, weights, step)
-    assert export_versions(find_snapshots(weights), base_path) == ([1, 20, 300], [], [])
+    assert export_versions(find_snapshots(weights), base_path) == ([1, 20, 300], [], [], [])
 
     foreign = base_path / "77"
     foreign.mkdir()
@@ -102,7 +102,7 @@ def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
     save_snapshot(network, weights, 20)
     (weights / "300.safetensors").unlink()
     written_at = time.time_ns()
-    assert export_versions(find_snapshots(weights), base_path) == ([20], [1], [300])
+    assert export_versions(find_snapshots(weights), base_path) == ([], [20], [1], [300])
     assert sorted(path.name for path in base_path.iterdir()) == ["1", "20", "77"]
     assert (base_path / "1" / "saved_model.pb").stat().st_mtime_ns < written_at
     logits = tf.saved_model.load(str(base_path / "20")).signatures["serving_default"](

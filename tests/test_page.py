@@ -396,6 +396,19 @@ def test_the_page_itself_goes_away_and_comes_back(browser, server):
         context.close()
 
 
+def test_a_phone_that_has_scrolled_sees_that_the_server_is_away(browser):
+    with run_page(f"127.0.0.1:{find_free_port()}") as url:
+        width, height = SIZES["phone"]
+        context = browser.new_context(viewport={"width": width, "height": height})
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator(".live .notice")).to_be_visible()
+        page.mouse.wheel(0, 900)
+        page.wait_for_function("scrollY > 300")
+        expect(page.locator(".live .notice")).to_be_in_viewport(ratio=1)
+        context.close()
+
+
 def test_a_picture_while_the_server_is_away(browser, tmp_path, digits):
     path = tmp_path / "four.png"
     dark_on_light(digits[0][2222]).save(path)

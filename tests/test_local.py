@@ -1,0 +1,175 @@
+"""The local server as a process: versions that come and go, how it starts, how it ends."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.client import Client, ModelNotLoaded, RequestRefused, ServingError
+from serving.config import read_config
+from serving.local import LocalServer, LocalServerError, find_free_port
+from tests.pages import ROOT
+
+BLANK = np.zeros((1, 28, 28), np.float32)
+
+
+def wait_until(condition, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.05)
+
+
+def test_versions_come_break_and_go_while_it_serves(base_path, tmp_path):
+    versions = sorted(int(path.name) for path in base_path.iterdir())
+    first, last = versions[0], versions[-1]
+    served = tmp_path / "mnist"
+    shutil.copytree(base_path / str(first), served / str(first))
+    config = tmp_path / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "mnist" base_path: "{served}" '
+        f'model_platform: "tensorflow" model_version_policy {{ all {{}} }} '
+        f'version_labels {{ key: "stable" value: {first} }} }} }}'
+    )
+    flags = (f"--model_config_file={config}",)
+    with LocalServer(served, flags=flags) as server, Client(server.target) as client:
+
+        def logits(**which) -> list[float]:
+            answer = client.predict("serving_default", {"images": BLANK}, **which)
+            return answer["logits"][0].tolist()
+
+        old = logits()
+        assert logits(label="stable") == old
+        unfinished = served / "copying"
+        shutil.copytree(base_path / str(last), unfinished)
+        unfinished.rename(served / str(last))
+        wait_until(lambda: client.versions() == [first, last])
+        new = logits()
+        assert new != old
+        assert logits(version=first) == logits(label="stable") == old
+        assert logits(version=last) == new
+
+        (served / str(last + 1)).mkdir()  # no SavedModel in it
+        log = f"http://127.0.0.1:{server.rest_api_port}/v1/models/mnist/versions/{last + 1}"
+        wait_until(lambda: "END" in _get(log))
+        [status] = json.loads(_get(log))["model_version_status"]
+        assert status["status"]["error_code"] != "OK"
+        assert status["status"]["error_message"]
+        assert logits() == new
+
+        shutil.rmtree(served / str(first))
+        wait_until(lambda: client.versions() == [last])
+        with pytest.raises(ModelNotLoaded, match=f"Specific.mnist, {first}"):
+            logits(version=first)
+        assert logits() == new
+        with pytest.raises(RequestRefused, match="other"):
+            logits(label="other")
+
+
+def _get(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def run_serving(*flags: str, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "serving", *flags]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--model-base-path=/nowhere"], "there is no folder /nowhere. `python export.py` makes"),
+        (["--model-config-file=README.md"], "README.md is no model configuration"),
+    ],
+)
+def test_says_why_it_does_not_start(flags, sentence):
+    process = run_serving(*flags)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_a_port_that_is_taken(server, base_path):
+    process = run_serving(
+        f"--model-base-path={base_path}",
+        f"--port={server.port}",
+        f"--rest-api-port={find_free_port()}",
+    )
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "choose other ports with --port" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_when_told(base_path, number):
+    port = find_free_port()
+    process = run_serving(
+        f"--model-base-path={base_path}", f"--port={port}", f"--rest-api-port={find_free_port()}"
+    )
+    with Client(f"127.0.0.1:{port}") as client:
+        client.wait_until_ready(60)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_the_local_server_says_why_it_failed(tmp_path):
+    with pytest.raises(LocalServerError, match="there is no folder"):
+        LocalServer(tmp_path / "nothing").__enter__()
+
+
+def test_the_local_server_starts_again_after_a_crash(base_path):
+    with LocalServer(base_path) as server, Client(server.target) as client:
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(lambda: not _is_ready(client))
+        wait_until(lambda: _is_ready(client), seconds=60)
+        pid = server.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def _is_ready(client: Client) -> bool:
+    try:
+        return bool(client.versions(timeout=1))
+    except ServingError:
+        return False
+
+
+def test_the_real_server_takes_over_where_there_is_one(tmp_path, base_path):
+    """A stand-in that writes down how it was called."""
+    program = tmp_path / "tensorflow_model_server"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/flags\n')
+    program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    process = run_serving(
+        f"--model_base_path={base_path}",
+        "--model_name=digits",
+        "--port=1234",
+        "--rest_api_port=5678",
+        env=environment,
+    )
+    process.communicate(timeout=60)
+    flags = dict(line[2:].split("=", 1) for line in (tmp_path / "flags").read_text().splitlines())
+    assert flags["port"] == "1234"
+    assert flags["rest_api_port"] == "5678"
+    assert flags["enable_serialization_as_tensor_content"] == "true"
+    [model] = read_config(Path(flags["model_config_file"])).model_config_list.config
+    assert (model.name, model.base_path) == ("digits", str(base_path))
+    assert model.model_version_policy.HasField("all")
