@@ -1,6 +1,7 @@
 """MNIST -> weights: trains the network and leaves its snapshots in a folder.
 
-python train.py [--data DIR] [--out trained] [--epochs N] [--batch N] [--validation N] [--seed N]
+python train.py [--data DIR] [--out trained] [--recipe release] [--epochs N] [--validation N]
+                [--seed N] [--seeds N]
 """
 
 import argparse
@@ -10,38 +11,53 @@ from pathlib import Path
 
 from model.card import write_card
 from model.mnist import MnistError, load_mnist
+from model.recipe import RECIPES
+from model.report import report
 from model.training import train
 
 
 def main() -> None:
     arguments = parse_arguments()
-    if importlib.util.find_spec("tensorboard") is None:
-        sys.exit("train.py: TensorBoard, which it logs to, is not installed: run `make setup`.")
+    for package in ("tensorboard", "sklearn"):  # for the curves, for other people's digits
+        if importlib.util.find_spec(package) is None:
+            sys.exit(f"train.py: {package} is not installed: run `make setup`.")
     try:
-        digits = load_mnist(arguments.data)
+        mnist = load_mnist(arguments.data)
     except MnistError as error:
         sys.exit(f"train.py: {error}")
-    learned = len(digits.train_images) - arguments.validation
-    if learned < arguments.batch:
+    recipe = RECIPES[arguments.recipe]
+    epochs = arguments.epochs or recipe.epochs
+    learned = len(mnist.train_images) - arguments.validation
+    if learned < recipe.batch["mnist"]:
         sys.exit(
-            f"train.py: of {len(digits.train_images)} digits --validation {arguments.validation} "
-            f"leaves {max(learned, 0)}, less than one --batch of {arguments.batch}."
+            f"train.py: of {len(mnist.train_images)} digits --validation {arguments.validation} "
+            f"leaves {max(learned, 0)}, less than the {recipe.batch['mnist']} of one step."
         )
-    run = train(
-        digits,
-        arguments.out,
-        epochs=arguments.epochs,
-        batch=arguments.batch,
-        validation=arguments.validation,
-        seed=arguments.seed,
+    runs, reports = [], []
+    for seed in range(arguments.seed, arguments.seed + arguments.seeds):
+        folder = arguments.out if not runs else arguments.out / f"seed-{seed}"
+        run = train(
+            (mnist.train_images, mnist.train_labels),
+            folder,
+            recipe,
+            epochs=epochs,
+            validation=arguments.validation,
+            seed=seed,
+        )
+        runs.append(run)
+        reports.append(report(run.final, mnist.test_images, mnist.test_labels))
+        print(
+            f"Seed {seed}: {run.steps} steps in {run.seconds:.0f} s. "
+            f"Validation {run.validation_accuracy[-1]:.2%}, test {reports[-1].accuracy:.2%}."
+        )
+    flags = (
+        f"--data DIR --recipe {arguments.recipe} --epochs {epochs:g} "
+        f"--validation {arguments.validation} --seed {arguments.seed} --seeds {arguments.seeds}"
     )
-    card = write_card(arguments.out, run, vars(arguments))
+    card = write_card(arguments.out, recipe, runs, reports, flags)
     print(
-        f"{run.steps} steps in {run.seconds:.0f} s. "
-        + (f"Validation {run.validation_accuracy[-1]:.2%}, " if run.validation_accuracy else "")
-        + f"test {run.test_accuracy:.2%}.\n"
-        f"Weights: {run.final}; their card: {card}\n"
-        f"Curves: tensorboard --logdir {arguments.out / 'logs'}\n"
+        f"Weights: {runs[0].final}; their card: {card}\n"
+        f"Curves: tensorboard --logdir {arguments.out}\n"
         f"Next: python export.py --weights {arguments.out}"
     )
 
@@ -58,19 +74,33 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, default=Path("trained"), help="folder for snapshots and logs"
     )
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the digits")
-    parser.add_argument("--batch", type=int, default=128, help="digits a step")
+    parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="release",
+        help="release is the best that there is; sprint is a good network in one pass over MNIST",
+    )
+    parser.add_argument(
+        "--epochs", type=float, metavar="N", help="passes over the digits; without it the recipe's"
+    )
     parser.add_argument(
         "--validation",
         type=int,
-        default=5000,
-        help="training digits held out to watch; 0 trains on all of them",
+        default=2000,
+        help="training digits held out, to watch and to calibrate the probabilities with",
     )
     parser.add_argument("--seed", type=int, default=1, help="of everything that is random")
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="how many networks, each of the next seed"
+    )
     arguments = parser.parse_args()
-    for name, least in (("epochs", 1), ("batch", 1), ("validation", 0)):
-        if getattr(arguments, name) < least:
-            parser.error(f"--{name} must be {least} or more")
+    if arguments.epochs is not None and not arguments.epochs > 0:
+        parser.error("--epochs must be more than 0")
+    for name in ("validation", "seeds"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name} must be 1 or more")
+    if any(arguments.out.glob("*.safetensors")):
+        parser.error(f"{arguments.out} has another training's snapshots: name another --out")
     return arguments
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from demo.layers import SHEET
 from demo.render import render_sheet
+from model.calibration import SURE
 from serving.client import Client
 
 TIMEOUT = 1.5  # seconds; a page that hangs for longer had better say so
@@ -16,6 +17,7 @@ class Answer(TypedDict):
     """What is shown of one drawing; no digit if there is no ink."""
 
     digit: int | None
+    sure: bool  # whether the digit is to be believed; most of what is none is not
     probabilities: list[float]
     sheet: str  # a PNG as a data URL
     largest: dict[str, float]  # activation, by layer
@@ -36,8 +38,10 @@ def look(client: Client, drawing: np.ndarray) -> Answer:
     )
     answer = {name: array[0] for name, array in outputs.items()}
     sheet, largest = render_sheet(answer)
+    has_ink = bool(answer["images"].any())
     return Answer(
-        digit=int(answer["probabilities"].argmax()) if answer["images"].any() else None,
+        digit=int(answer["probabilities"].argmax()) if has_ink else None,
+        sure=has_ink and float(answer["probabilities"].max()) >= SURE,
         probabilities=answer["probabilities"].tolist(),
         sheet=sheet,
         largest=largest,

@@ -1,64 +1,106 @@
-"""The model card: the figures of the run that made a folder of snapshots, beside them."""
+"""The model card: the figures of the runs that made a folder of snapshots, beside them."""
 
 import platform
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from model import augment, training
+from model.network import build_network
+from model.recipe import Recipe
+from model.report import Report, describe
 from model.weights import find_snapshots
 
 
-def write_card(folder: Path, run: training.Run, arguments: dict) -> Path:
-    """Writes `folder/README.md` and returns its path."""
+def write_card(
+    folder: Path,
+    recipe: Recipe,
+    runs: Sequence[training.Run],
+    reports: Sequence[Report],
+    flags: str,
+) -> Path:
+    """Writes `folder/README.md` and returns its path.
+
+    Args:
+        folder: of the snapshots of the first run.
+        runs: one a seed.
+        reports: of the last snapshot of each run.
+        flags: of `train.py`, that made them.
+    """
     path = folder / "README.md"
-    path.write_text(_card(folder, run, arguments))
+    path.write_text(_card(folder, recipe, runs, reports, flags))
     return path
 
 
-def _card(folder: Path, run: training.Run, arguments: dict) -> str:
-    flags = " ".join(f"--{name} {arguments[name]}" for name in ("epochs", "batch", "validation"))
+def _card(
+    folder: Path,
+    recipe: Recipe,
+    runs: Sequence[training.Run],
+    reports: Sequence[Report],
+    flags: str,
+) -> str:
+    run, report = runs[0], reports[0]
+    parameters = build_network().count_params()
+    snapshots = ", ".join(str(step) for step in find_snapshots(folder))
+    batch = ", ".join(f"{count} {name}" for name, count in recipe.batch.items())
+    seeds = "\n".join(
+        f"| {run.seed} | {run.validation_accuracy[-1]:.2%} | {report.accuracy:.2%} "
+        f"| {report.calibration_error:.2%} | {run.seconds:.0f} |"
+        for run, report in zip(runs, reports, strict=True)
+    )
+    accuracies = np.array([report.accuracy for report in reports])
+    spread = f", standard deviation {accuracies.std(ddof=1):.3%}" if len(runs) > 1 else ""
     validation = "\n".join(
         f"| {epoch} | {accuracy:.2%} |"
         for epoch, accuracy in enumerate(run.validation_accuracy, start=1)
     )
-    errors = " | ".join(str(count) for count in run.test_errors)
-    snapshots = ", ".join(str(step) for step in find_snapshots(folder))
     return f"""# Model card
 
-The network of the tutorial "Deep MNIST for Experts" ({run.parameters:,} parameters), trained on
-MNIST. Weights are float16 safetensors, one file a training step: {snapshots}. The last is the
-released network, an average over the end of the training; the earlier ones are its history.
+The network of the tutorial "Deep MNIST for Experts", {parameters:,} parameters, trained
+on MNIST and on generated handwriting. Weights are float16 safetensors, one file a training step:
+{snapshots}. The last is the released network; the earlier ones are its history.
 
 | | |
 | --- | --- |
-| made by | `python train.py --data DIR {flags} --seed {arguments["seed"]}` |
+| made by | `python train.py {flags}` |
 | date | {date.today().isoformat()} |
-| steps | {run.steps:,} of {arguments["batch"]} digits |
+| steps | {run.steps:,} of {sum(recipe.batch.values())} images: {batch} |
 | time | {run.seconds:.0f} s on {platform.machine()}, float32 |
 | with | TensorFlow {tf.__version__}, Keras {keras.__version__} |
-| recipe | Adam, one cycle to {training.PEAK_RATE} and back to 0 (warm-up {training.WARM_UP:.0%}), \
-dropout 0.5, moving average over {training.AVERAGE:.0%} of the steps |
+| recipe | Adam, one cycle to {recipe.peak_rate} and back to 0, \
+warm-up {training.WARM_UP:.0%}, dropout {recipe.dropout}, label smoothing {training.SMOOTHING} |
 | augmentation | rotation {augment.ROTATION}°, shear {augment.SHEAR}, zoom {augment.ZOOM:.0%}, \
-shift {augment.SHIFT} pixels, each either way and uniform |
-| **test accuracy** | **{run.test_accuracy:.2%}** of 10,000 digits, read once, at the end |
-| float16 for float32 | changes the reading of {run.changed_by_rounding} of them |
+shift {augment.SHIFT} pixels, each either way and uniform; \
+elastic, {augment.BEND} pixels at {augment.KNOTS}x{augment.KNOTS} knots; \
+all times {recipe.distortion} |
 
-Errors on the test digits, by digit:
+## Seeds
 
-| 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| {errors} |
+Mean test accuracy of {len(runs)}: **{accuracies.mean():.3%}**{spread}. The first is released.
 
-Accuracy on the {arguments["validation"]:,} validation digits after each epoch:
+| seed | validation | test | calibration error | seconds |
+| --- | --- | --- | --- | --- |
+{seeds}
+
+## The released network
+
+{describe(report)}
+`python -m model.report --data DIR --wrong wrong.png` says this again and draws the digits that it
+reads wrongly.
+
+Validation accuracy after each epoch:
 
 | epoch | validation |
 | --- | --- |
 {validation}
 
-Limits: it knows single digits in MNIST's form (the `sketch` and `classify` signatures bring
-drawings and pictures into it). It has no class for "not a digit", and its probabilities are not
-calibrated.
+## Limits
+
+It knows single digits, upright, in MNIST's form (the `sketch` and `classify` signatures bring
+drawings and pictures into it). It has no class for "not a digit": what is none is to have no
+probable reading, and some of it has one all the same, as the last table says.
 """

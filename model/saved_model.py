@@ -18,11 +18,11 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
         folder: where the SavedModel goes; must not exist.
     """
     network = build_network()
-    load_snapshot(network, snapshot)
+    temperature = load_snapshot(network, snapshot)
     layers = expose_layers(network)
     archive = keras.export.ExportArchive()
     archive.track(layers)
-    for name, signature in build_signatures(layers).items():
+    for name, signature in build_signatures(layers, temperature).items():
         archive.add_endpoint(name, signature.function, [signature.input])
     archive.write_out(folder, verbose=False)
     write_warmup(folder)

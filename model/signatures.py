@@ -21,11 +21,12 @@ class Signature(NamedTuple):
     input: tf.TensorSpec
 
 
-def build_signatures(layers: keras.Model) -> dict[str, Signature]:
+def build_signatures(layers: keras.Model, temperature: float) -> dict[str, Signature]:
     """All signatures by name.
 
     Args:
         layers: the network answering with every layer (`network.expose_layers`).
+        temperature: of the probabilities, which calibrates them (`calibration`).
     """
 
     def run(images: tf.Tensor) -> Tensors:
@@ -45,12 +46,12 @@ def build_signatures(layers: keras.Model) -> dict[str, Signature]:
         return {
             "images": images,
             **answers,
-            "probabilities": tf.nn.softmax(answers["logits"]),
+            "probabilities": tf.nn.softmax(answers["logits"] / temperature),
         }
 
     def classify(image_bytes: tf.Tensor) -> Tensors:
         images = _map(lambda file: to_mnist_form(to_drawing(file)), guard_files(image_bytes))
-        probabilities = tf.nn.softmax(run(images)["logits"])
+        probabilities = tf.nn.softmax(run(images)["logits"] / temperature)
         return {"classes": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
 
     return {

@@ -25,6 +25,15 @@ _CORNERS: dict[int, list[Stroke]] = {
          (0.64, 0.28), (0.63, 0.55), (0.58, 0.82)]],
 }  # fmt: skip
 
+# What is no digit: M, A, a star, a tangle.
+NO_DIGITS: tuple[list[Stroke], ...] = (
+    [[(0.2, 0.8), (0.25, 0.2), (0.5, 0.65), (0.75, 0.2), (0.8, 0.8)]],
+    [[(0.25, 0.82), (0.5, 0.18), (0.75, 0.82)], [(0.35, 0.58), (0.65, 0.58)]],
+    [[(0.5, 0.15), (0.68, 0.8), (0.18, 0.4), (0.82, 0.4), (0.32, 0.8), (0.5, 0.15)]],
+    [[(0.2, 0.3), (0.8, 0.35), (0.3, 0.7), (0.6, 0.2), (0.7, 0.8), (0.2, 0.55), (0.85, 0.6),
+      (0.4, 0.15), (0.45, 0.85)]],
+)  # fmt: skip
+
 
 def strokes_of(digit: int, points: int = 40) -> list[Stroke]:
     """The digit's strokes, smoothed through their corners and sampled evenly along the way."""

@@ -8,7 +8,7 @@ from scipy.ndimage import affine_transform
 from model import augment as module
 from model.augment import augment
 
-LIMITS = ("ROTATION", "SHEAR", "ZOOM", "SHIFT")
+LIMITS = ("ROTATION", "SHEAR", "ZOOM", "SHIFT", "BEND")
 
 
 @pytest.fixture

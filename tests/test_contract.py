@@ -5,10 +5,13 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
+from scipy.special import softmax
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from model.weights import RELEASED, find_snapshots
 from serving.client import RequestRefused
 from tests.pictures import dark_on_light, encode
 
@@ -93,13 +96,14 @@ def test_answers_have_their_shapes_and_an_empty_batch_empty_ones(ask, good, sign
     }
 
 
-def test_the_three_ways_to_the_network_agree(ask, good):
+def test_the_three_ways_to_the_network_agree(ask, good, final_version):
     images, drawings, pictures = (ask(name, value) for name, value in good.items())
     for name in (*LAYERS, "logits"):
         np.testing.assert_allclose(drawings[name], images[name], rtol=0.1, atol=0.02)
-    exponentials = np.exp(drawings["logits"] - drawings["logits"].max(axis=1, keepdims=True))
-    softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(drawings["probabilities"], softmax, atol=1e-6)
+    temperature = load_file(find_snapshots(RELEASED)[final_version])["temperature"]
+    np.testing.assert_allclose(
+        drawings["probabilities"], softmax(drawings["logits"] / temperature, axis=1), atol=1e-5
+    )
     assert pictures["classes"].dtype == np.int64
     assert pictures["classes"].tolist() == [1, 8]
     assert pictures["probabilities"].argmax(axis=1).tolist() == [1, 8]

@@ -16,7 +16,7 @@ from demo.layers import GALLERIES, Layer
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
 from tests.browser import draw
-from tests.hand import strokes_of
+from tests.hand import NO_DIGITS, strokes_of
 from tests.pages import run_page
 from tests.pictures import dark_on_light
 from tests.test_render import map_on, read_sheet
@@ -79,10 +79,28 @@ def test_ten_digits_drawn_by_hand(open_page):
         page.locator(".clear").click()
         expect(page.locator(".live .digit")).to_have_text("–")
         answer = touch(page, lambda digit=digit: draw(page, strokes_of(digit), ".pad"))
-        read[digit] = answer["digit"]
-        expect(page.locator(".live .digit")).to_have_text(str(answer["digit"]))
-    right = [digit for digit, answer in read.items() if digit == answer]
+        read[digit] = str(answer["digit"]) if answer["sure"] else "?"
+        expect(page.locator(".live .digit")).to_have_text(read[digit])
+    right = [digit for digit, answer in read.items() if str(digit) == answer]
     assert len(right) >= 9, read
+
+
+def test_what_is_no_digit_is_not_sure(open_page):
+    page = open_page()
+    expect(page.locator(".live .sure")).to_have_text(re.compile(r"\d\d\.\d%"))
+    doubts = []
+    for strokes in NO_DIGITS:
+        page.locator(".clear").click()
+        expect(page.locator(".live .sure")).to_have_text("no ink")
+        answer = touch(page, lambda strokes=strokes: draw(page, strokes, ".pad"))
+        doubts.append(not answer["sure"])
+        sureness = re.compile(r"^\d+\.\d%$") if answer["sure"] else "not sure"
+        expect(page.locator(".live .sure")).to_have_text(sureness)
+        expect(page.locator(".live .digit")).to_have_text(
+            str(answer["digit"]) if answer["sure"] else "?"
+        )
+        expect(page.locator(".unsure")).to_have_count(0 if answer["sure"] else 1)
+    assert doubts.count(True) >= 3, doubts
 
 
 def test_everything_follows_while_the_pen_is_down(open_page):

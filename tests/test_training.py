@@ -4,9 +4,14 @@ import re
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from scipy.special import log_softmax
 
+from model import training
+from model.handwriting import NO_DIGIT
 from model.network import build_network
 from model.weights import find_snapshots, load_snapshot
 from tests.pages import ROOT
@@ -22,8 +27,8 @@ def trained(digits, tmp_path_factory):
     write_mnist(folder, images[train], labels[train], images[test], labels[test], zipped=True)
     out = tmp_path_factory.mktemp("out") / "trained"
     run = subprocess.run(
-        [sys.executable, "train.py", f"--data={folder}", f"--out={out}", "--epochs=5",
-         "--batch=64", "--validation=500", "--seed=3"],
+        [sys.executable, "train.py", f"--data={folder}", f"--out={out}", "--epochs=3",
+         "--validation=500", "--seed=3", "--seeds=2"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return out, run.stdout, images[test], labels[test]
@@ -31,19 +36,20 @@ def trained(digits, tmp_path_factory):
 
 def test_learns(trained):
     printed = trained[1]
-    steps, validation, test = re.search(
-        r"(\d+) steps in \d+ s\. Validation ([\d.]+)%, test ([\d.]+)%", printed
-    ).groups()
-    assert int(steps) == 5 * (4000 // 64)
-    assert float(validation) > 93
-    assert float(test) > 93
+    runs = re.findall(
+        r"Seed (\d): (\d+) steps in \d+ s\. Validation ([\d.]+)%, test ([\d.]+)%", printed
+    )
+    assert [(seed, steps) for seed, steps, *_ in runs] == [("3", "129"), ("4", "129")]
+    for *_, validation, test in runs:
+        assert float(validation) > 95
+        assert float(test) > 95
     assert "val_accuracy" in printed
-    assert "Epoch 5/5" in printed
+    assert "Epoch 3/3" in printed
 
 
 def test_leaves_its_history(trained):
     out, printed, images, labels = trained
-    assert list(find_snapshots(out)) == [1, 10, 100, 310]
+    assert list(find_snapshots(out)) == [1, 10, 100, 129]
     network = build_network()
     accuracies = []
     for path in find_snapshots(out).values():
@@ -60,15 +66,49 @@ def test_leaves_curves_and_a_card(trained):
     out = trained[0]
     assert any((out / "logs").rglob("events.out.tfevents.*"))
     card = (out / "README.md").read_text()
-    assert "--epochs 5 --batch 64 --validation 500 --seed 3" in card
-    assert "| 5 |" in card
+    assert "--epochs 3 --validation 500 --seed 3 --seeds 2" in card
+    assert "| 3 |" in card
+    for figure in re.findall(r"(?:Validation|test) ([\d.]+%)", trained[1]):
+        assert figure in card
+
+
+def test_what_is_no_digit_is_to_be_read_as_all_of_them():
+    logits = np.random.default_rng(1).normal(size=(3, 10)).astype(np.float32)
+    labels = np.array([4, NO_DIGIT, 7])
+    targets = np.full((3, 10), 0.1 * training.SMOOTHING)
+    targets[[0, 2], [4, 7]] += 1 - training.SMOOTHING
+    targets[1] = 0.1
+    expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1)
+    np.testing.assert_allclose(training._cross_entropy(labels, logits), expected, rtol=1e-5)
+
+
+def test_accuracy_is_of_the_digits_alone():
+    logits = np.eye(10, dtype=np.float32)[[4, 3, 6, 7]]
+    right = training.accuracy(np.array([4, NO_DIGIT, 7, 7]), tf.constant(logits))
+    assert right.numpy().tolist() == [1, 0, 1]
+
+
+def test_the_fused_optimizer_is_adam():
+    weights = []
+    for optimizer in (keras.optimizers.Adam, training.FusedAdam):
+        random = np.random.default_rng(2)
+        variable = keras.Variable(random.normal(size=(30, 20)))
+        adam = optimizer(training._one_cycle(0.01, steps=10))
+        adam.build([variable])
+        for _ in range(10):
+            adam.apply([tf.constant(random.normal(size=(30, 20)), tf.float32)], [variable])
+        weights.append(variable.numpy())
+    np.testing.assert_allclose(*weights, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--data=/nowhere"], "Put train-images-idx3-ubyte"),
-        (["--epochs=0"], "--epochs must be 1 or more"),
+        (["--data=/nowhere", "--out=/nowhere/out"], "Put train-images-idx3-ubyte"),
+        (["--epochs=0"], "--epochs must be more than 0"),
+        (["--validation=0"], "--validation must be 1 or more"),
+        (["--out=model/released"], "model/released has another training's snapshots"),
+        (["--recipe=stew"], "invalid choice: 'stew'"),
     ],
 )
 def test_says_what_is_wrong(arguments, sentence):

@@ -10,8 +10,8 @@ from model.weights import RELEASED, WeightsError, find_snapshots, load_snapshot,
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     network, other = build_network(), build_network()
-    path = save_snapshot(network, tmp_path, 7)
-    load_snapshot(other, path)
+    path = save_snapshot(network, tmp_path, 7, temperature=0.5)
+    assert load_snapshot(other, path) == 0.5
     for saved, loaded in zip(network.get_weights(), other.get_weights()):
         np.testing.assert_array_equal(saved.astype(np.float16).astype(np.float32), loaded)
 
@@ -48,5 +48,7 @@ def test_released_files_are_small_and_half_precision():
     assert 4 <= len(snapshots) <= 6
     for path in snapshots.values():
         assert path.stat().st_size < 10_000_000
-        assert {array.dtype for array in load_file(path).values()} == {np.dtype(np.float16)}
+        weights = load_file(path)
+        assert 0.05 < weights.pop("temperature") < 5
+        assert {array.dtype for array in weights.values()} == {np.dtype(np.float16)}
     assert (RELEASED / "README.md").exists()

@@ -68,8 +68,9 @@ class Xray(gr.HTML):
     def api_info(self) -> dict:
         return {
             "type": "object",
-            "description": "digit (null without ink), probabilities of 0 to 9, sheet (a PNG as a "
-            "data URL: the 28x28 image that the network sees and all layers, one under the other) "
+            "description": "digit (null without ink), sure (false for what is perhaps no "
+            "digit), probabilities of 0 to 9, sheet (a PNG as a data URL: the 28x28 image that "
+            "the network sees and all layers, one under the other) "
             "and largest (by layer, its largest activation, which the brightest colour stands for)",
         }
 

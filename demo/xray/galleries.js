@@ -54,13 +54,14 @@ function makeGalleries(element, image, layers, gap) {
     element.dispatchEvent(new CustomEvent("shown", { detail: { answer, askedAt }, bubbles: true }));
   };
 
-  function showScores({ digit, probabilities }) {
-    element.classList.toggle("blank", digit === null);
-    setText(find(".digit"), digit === null ? "–" : String(digit));
-    setText(
-      find(".sure"),
-      digit === null ? "no ink" : `${(100 * probabilities[digit]).toFixed(1)}%`,
-    );
+  function showScores({ digit, sure, probabilities }) {
+    element.classList.toggle("unsure", !sure);
+    const [reading, sureness] =
+      digit === null ? ["–", "no ink"]
+      : sure ? [String(digit), `${(100 * probabilities[digit]).toFixed(1)}%`]
+      : ["?", "not sure"];
+    setText(find(".digit"), reading);
+    setText(find(".sure"), sureness);
     scores.forEach(({ row, percent, bar }, i) => {
       const value = digit === null ? 0 : probabilities[i];
       row.classList.toggle("winner", i === digit);

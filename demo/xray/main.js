@@ -84,8 +84,9 @@ function startPad() {
   }
   // Screen readers hear what is read once the pen is up, not all that it was on the way.
   function announce() {
-    const digit = galleries.answer?.digit ?? null;
-    if (!pad.isDown()) setText(find(".announcement"), digit === null ? "" : `Read as ${digit}.`);
+    const { digit = null, sure } = galleries.answer ?? {};
+    const reading = sure ? `Read as ${digit}.` : `Not sure; perhaps a ${digit}.`;
+    if (!pad.isDown()) setText(find(".announcement"), digit === null ? "" : reading);
   }
   find(".pad").addEventListener("pointerup", announce);
   element.addEventListener("shown", announce);

@@ -3,15 +3,25 @@
 import numpy as np
 
 from model.export import export_versions
+from model.mnist import load_mnist
 from model.weights import RELEASED, find_snapshots
 from serving.client import Client
 from serving.local import LocalServer
 from tests.bench.pen import measure_pages
 from tests.bench.predict import measure_predict
+from tests.bench.step import BATCH, measure_peak, measure_step
+from tests.bench.training import measure_training
+from tests.conftest import FULL_MNIST
 from tests.pages import ROOT
 
 
 def main() -> None:
+    serve()
+    learn()
+
+
+def serve() -> None:
+    """The page and the model server."""
     base_path = ROOT / "exported" / "for-tests"
     snapshots = find_snapshots(RELEASED)
     export_versions(snapshots, base_path)
@@ -27,6 +37,38 @@ def main() -> None:
     _row("the same signature of the same SavedModel, in process", local)
     print(f"\nstock page / this page: {np.median(stock) / np.median(live):.0f}")
     print(f"over gRPC / in process: {np.median(served) / np.median(local):.2f}")
+
+
+def learn() -> None:
+    """The training, where its digits are."""
+    peak = measure_peak()
+    parts = measure_step()
+    seconds = sum(taken for _, taken, _ in parts)
+    print(f"\n| a training step of {BATCH} digits | milliseconds | GFLOP/s | of peak |")
+    print("| --- | --- | --- | --- |")
+    for name, taken, operations in parts:
+        print(
+            f"| {name} | {1000 * taken:.1f} | {operations / taken / 1e9:.0f} "
+            f"| {operations / taken / peak:.0%} |"
+        )
+    operations = sum(operations for *_, operations in parts)
+    print(
+        f"| all | {1000 * seconds:.1f} | {operations / seconds / 1e9:.0f} "
+        f"| {operations / seconds / peak:.0%} |"
+    )
+    print(f"\npeak (a matrix product): {peak / 1e9:.0f} GFLOP/s")
+    if not FULL_MNIST.is_dir():
+        print("no training is measured: name the folder with MNIST's IDX files, MNIST=DIR")
+        return
+    times = measure_training(load_mnist(FULL_MNIST))
+    print("\n| training | seconds | of the tutorial's |")
+    print("| --- | --- | --- |")
+    for name, taken in (
+        ("the tutorial's 20,000 steps, scaled up from 600", times.tutorial),
+        (f"sprint, {times.sprint_accuracy:.2%} on the test digits", times.sprint),
+        ("release, scaled up from one epoch", times.release),
+    ):
+        print(f"| {name} | {taken:.0f} | 1/{times.tutorial / taken:.1f} |")
 
 
 def _row(what: str, times: list[float]) -> None:

@@ -1,0 +1,25 @@
+"""The two recipes: one for the network that is released, one for a good network in no time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training takes; `training` says how it is used."""
+
+    epochs: float  # passes over MNIST
+    batch: dict[str, int]  # images a step, by where they come from
+    distortion: float  # strength of `augment.augment`
+    peak_rate: float  # of learning
+    dropout: float
+
+
+RELEASE = Recipe(
+    epochs=13.5,
+    batch={"mnist": 100, "rescanned": 8, "written": 12, "signs": 5, "scribbles": 3},
+    distortion=0.7,
+    peak_rate=0.002,
+    dropout=0.5,
+)
+SPRINT = Recipe(epochs=0.75, batch={"mnist": 128}, distortion=0.3, peak_rate=0.004, dropout=0.3)
+RECIPES = {"release": RELEASE, "sprint": SPRINT}
