@@ -21,5 +21,5 @@ RELEASE = Recipe(
     peak_rate=0.002,
     dropout=0.5,
 )
-SPRINT = Recipe(epochs=0.75, batch={"mnist": 128}, distortion=0.3, peak_rate=0.004, dropout=0.3)
+SPRINT = Recipe(epochs=0.8, batch={"mnist": 128}, distortion=0.3, peak_rate=0.006, dropout=0.3)
 RECIPES = {"release": RELEASE, "sprint": SPRINT}

@@ -38,6 +38,7 @@ class Run:
     seed: int
     steps: int
     seconds: float  # from nothing to the last step
+    preparation: float  # of these, until the first step was done
     validation_accuracy: list[float]  # after each pass; fractions of 1
     final: Path
 
@@ -62,6 +63,7 @@ def train(
     steps_a_pass = round(epochs * len(learned[1]) / recipe.batch["mnist"] / passes)
     steps = passes * steps_a_pass
     early = [step for step in EARLY_STEPS if step < steps]
+    snapshots = _Snapshots(folder, early)
     network = build_network(recipe.dropout)
     network.compile(
         optimizer=FusedAdam(_one_cycle(recipe.peak_rate, steps)),
@@ -77,16 +79,22 @@ def train(
         validation_batch_size=500,
         callbacks=[
             keras.callbacks.TensorBoard(folder / "logs", update_freq=50, write_graph=False),
-            _Snapshots(folder, early),
+            snapshots,
         ],
     )
-    seconds = perf_counter() - started
     final = save_snapshot(network, folder, steps)
     for step in (*early, steps):
         load_snapshot(network, find_snapshots(folder)[step])
         logits = network.predict(held_out[0], batch_size=500, verbose=0)
         save_snapshot(network, folder, step, fit_temperature(logits, held_out[1]))
-    return Run(seed, steps, seconds, history.history["val_accuracy"], final)
+    return Run(
+        seed,
+        steps,
+        seconds=snapshots.last_step - started,
+        preparation=snapshots.first_step - started,
+        validation_accuracy=history.history["val_accuracy"],
+        final=final,
+    )
 
 
 def _one_cycle(peak_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -138,10 +146,12 @@ def _rescan_some(mnist: Written, count: int, random: np.random.Generator) -> Wri
 
 
 def _batches(sources: list[Written], recipe: Recipe) -> tf.data.Dataset:
-    parts = [
-        tf.data.Dataset.from_tensor_slices(source).shuffle(len(source[1])).repeat().batch(share)
-        for source, share in zip(sources, recipe.batch.values(), strict=True)
-    ]
+    def pick(source: Written, share: int) -> tf.data.Dataset:
+        images, labels = map(tf.constant, source)
+        order = tf.data.Dataset.range(len(labels)).shuffle(len(labels)).repeat().batch(share)
+        return order.map(lambda some: (tf.gather(images, some), tf.gather(labels, some)))
+
+    parts = [pick(*part) for part in zip(sources, recipe.batch.values(), strict=True)]
 
     def mix(*parts: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
@@ -163,7 +173,7 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 class _Snapshots(keras.callbacks.Callback):
-    """Saves the weights after each of the given steps."""
+    """Saves the weights after the given steps; knows when the first and the last were done."""
 
     def __init__(self, folder: Path, steps: Sequence[int]):
         super().__init__()
@@ -171,5 +181,8 @@ class _Snapshots(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         step = int(self.model.optimizer.iterations.numpy())
+        self.last_step = perf_counter()
+        if step == 1:
+            self.first_step = self.last_step
         if step in self.steps:
             save_snapshot(self.model, self.folder, step)

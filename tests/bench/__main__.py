@@ -65,7 +65,7 @@ def learn() -> None:
     print("| --- | --- | --- |")
     for name, taken in (
         ("the tutorial's 20,000 steps, scaled up from 600", times.tutorial),
-        (f"sprint, {times.sprint_accuracy:.2%} on the test digits", times.sprint),
+        (f"sprint, at least {times.sprint_accuracy:.2%} on the test digits", times.sprint),
         ("release, scaled up from one epoch", times.release),
     ):
         print(f"| {name} | {taken:.0f} | 1/{times.tutorial / taken:.1f} |")

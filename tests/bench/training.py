@@ -13,9 +13,9 @@ from model.training import train
 from tests.bench.tutorial import STEPS, Tutorial
 
 WARM_UP = 50
-MEASURED = 200  # steps of the tutorial, three times: before, between and after the others
+MEASURED = 150  # steps of the tutorial, four times: before, between and after the others
 VALIDATION = 2000
-SEED = 1
+SEEDS = (1, 2)  # of sprints, of which the faster counts: a shared machine has busy minutes
 
 
 class Seconds(NamedTuple):
@@ -23,7 +23,7 @@ class Seconds(NamedTuple):
 
     tutorial: float  # scaled up from some of its 20,000 steps
     sprint: float
-    sprint_accuracy: float  # on the test digits, a fraction of 1
+    sprint_accuracy: float  # on the test digits, the lowest, a fraction of 1
     release: float  # scaled up from one epoch
 
 
@@ -33,15 +33,26 @@ def measure_training(mnist: Mnist) -> Seconds:
     tutorial = Tutorial(*learned)
     tutorial.run(WARM_UP)
     times = tutorial.run(MEASURED)
+    sprints, accuracies = [], []
+    for seed in SEEDS:
+        with TemporaryDirectory() as folder:
+            run = train(
+                learned,
+                Path(folder),
+                SPRINT,
+                epochs=SPRINT.epochs,
+                validation=VALIDATION,
+                seed=seed,
+            )
+            sprints.append(run.seconds)
+            accuracies.append(report(run.final, mnist.test_images, mnist.test_labels).accuracy)
+        times += tutorial.run(MEASURED)
     with TemporaryDirectory() as folder:
-        sprint = train(
-            learned, Path(folder), SPRINT, epochs=SPRINT.epochs, validation=VALIDATION, seed=SEED
+        release = train(
+            learned, Path(folder), RELEASE, epochs=1, validation=VALIDATION, seed=SEEDS[0]
         )
-        times += tutorial.run(MEASURED)
-        accuracy = report(sprint.final, mnist.test_images, mnist.test_labels).accuracy
-    with TemporaryDirectory() as folder:
-        release = train(learned, Path(folder), RELEASE, epochs=1, validation=VALIDATION, seed=SEED)
-        times += tutorial.run(MEASURED)
+    times += tutorial.run(MEASURED)
+    passes = RELEASE.epochs * (release.seconds - release.preparation)
     return Seconds(
-        STEPS * float(np.mean(times)), sprint.seconds, accuracy, RELEASE.epochs * release.seconds
+        STEPS * float(np.median(times)), min(sprints), min(accuracies), release.preparation + passes
     )
