@@ -16,9 +16,8 @@ from model.handwriting.pen import Ways, scribble, write
 NO_DIGIT = 10  # the label of what is none
 BLANK = 0.05  # of all scribbles have no ink
 
-Written = tuple[
-    np.ndarray, np.ndarray
-]  # images uint8 [N, 28, 28] in MNIST's form, labels uint8 [N]
+# Images uint8 [N, 28, 28] in MNIST's form, and labels uint8 [N].
+Written = tuple[np.ndarray, np.ndarray]
 
 
 def write_digits(count: int, styles: Sequence[str], random: np.random.Generator) -> Written:

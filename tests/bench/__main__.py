@@ -11,6 +11,7 @@ from tests.bench.pen import measure_pages
 from tests.bench.predict import measure_predict
 from tests.bench.step import BATCH, measure_peak, measure_step
 from tests.bench.training import measure_training
+from tests.bench.tutorial import STEPS
 from tests.conftest import FULL_MNIST
 from tests.pages import ROOT
 
@@ -64,7 +65,7 @@ def learn() -> None:
     print("\n| training | seconds | of the tutorial's |")
     print("| --- | --- | --- |")
     for name, taken in (
-        ("the tutorial's 20,000 steps, scaled up from 600", times.tutorial),
+        (f"the tutorial's {STEPS:,} steps, scaled up from some", times.tutorial),
         (f"sprint, at least {times.sprint_accuracy:.2%} on the test digits", times.sprint),
         ("release, scaled up from one epoch", times.release),
     ):
