@@ -1,7 +1,7 @@
 """A model server on this machine: the real tensorflow_model_server if there is one, else ours.
 
-The flags are TensorFlow Serving's own. Without a configuration file all versions in the base path
-are served.
+The flags are TensorFlow Serving's own; those that only the real one knows are handed on to it.
+Without a configuration file all versions in the base path are served.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -22,17 +23,21 @@ REAL_SERVER = "tensorflow_model_server"
 
 
 def main() -> None:
-    arguments = parse_arguments()
+    arguments, others = parse_arguments()
     try:
-        config = read_server_config(arguments)
+        if real_server := shutil.which(REAL_SERVER):
+            run_real_server(real_server, arguments, others)
+        if others:
+            sys.exit(
+                f"python -m serving: {' '.join(others)}: only the real {REAL_SERVER} knows this, "
+                "and there is none on the PATH. The embedded server does without it."
+            )
+        run_embedded_server(arguments)
     except ConfigError as error:
         sys.exit(f"python -m serving: {error}")
-    if real_server := shutil.which(REAL_SERVER):
-        run_real_server(real_server, config, arguments)
-    run_embedded_server(config, arguments)
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__.splitlines()[0])
 
     def add(name: str, **options) -> None:
@@ -41,12 +46,18 @@ def parse_arguments() -> argparse.Namespace:
     add("model-name", default=MODEL, help="the name that requests use")
     add("model-base-path", type=Path, default=Path(BASE_PATH), help="folder of numbered versions")
     add("model-config-file", type=Path, help="configuration in TensorFlow Serving's text format")
+    add(
+        "model-config-file-poll-wait-seconds",
+        type=float,
+        default=0,
+        help="between two looks at that file, by which labels move; 0 is one look at the start",
+    )
     add("port", type=int, default=GRPC_PORT, help="for gRPC")
     add("rest-api-port", type=int, default=REST_PORT, help="for REST")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (embedded server only)"
     )
-    return parser.parse_args()
+    return parser.parse_known_args()
 
 
 def read_server_config(arguments: argparse.Namespace) -> ModelServerConfig:
@@ -60,30 +71,41 @@ def read_server_config(arguments: argparse.Namespace) -> ModelServerConfig:
     return config_of_all_versions(arguments.model_name, arguments.model_base_path)
 
 
-def run_real_server(program: str, config: ModelServerConfig, arguments: argparse.Namespace) -> None:
+def run_real_server(program: str, arguments: argparse.Namespace, others: list[str]) -> None:
     """Becomes the real server; does not return."""
-    file = Path(tempfile.gettempdir()) / f"layer-xray-{arguments.port}.config"
-    file.write_text(text_format.MessageToString(config))
+    config = read_server_config(arguments)
+    file, poll_seconds = arguments.model_config_file, arguments.model_config_file_poll_wait_seconds
+    if file is None:
+        file = Path(tempfile.gettempdir()) / f"layer-xray-{arguments.port}.config"
+        file.write_text(text_format.MessageToString(config))
     print(f"{program} takes over; it listens on every address of this machine.", flush=True)
     os.execv(
         program,
         [
             program,
             f"--model_config_file={file}",
+            f"--model_config_file_poll_wait_seconds={poll_seconds:g}",
             f"--port={arguments.port}",
             f"--rest_api_port={arguments.rest_api_port}",
             "--enable_serialization_as_tensor_content=true",
+            *others,
         ],
     )
 
 
-def run_embedded_server(config: ModelServerConfig, arguments: argparse.Namespace) -> None:
+def run_embedded_server(arguments: argparse.Namespace) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from serving.embedded.server import CannotListen, serve  # imports TensorFlow
 
     try:
-        serve(config, arguments.host, arguments.port, arguments.rest_api_port)
+        serve(
+            partial(read_server_config, arguments),
+            arguments.host,
+            arguments.port,
+            arguments.rest_api_port,
+            arguments.model_config_file_poll_wait_seconds,
+        )
     except CannotListen as error:
         sys.exit(
             f"python -m serving: {error}. If another program does already, stop it, or choose "

@@ -3,10 +3,14 @@
 Source: tensorflow_serving/apis/prediction_service.proto, model_service.proto.
 """
 
+import functools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import grpc
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
@@ -16,6 +20,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
 )
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.model_service_pb2_grpc import (
     ModelServiceServicer,
@@ -26,7 +32,14 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     PredictionServiceServicer,
     add_PredictionServiceServicer_to_server,
 )
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
+from serving.embedded.example_verbs import (
+    CLASSIFY,
+    REGRESS,
+    refuse_examples,
+    refuse_multi_inference,
+)
 from serving.embedded.models import Models
 from serving.embedded.servable import DEFAULT_SIGNATURE
 from serving.embedded.status import StatusError, invalid_argument
@@ -71,17 +84,28 @@ def find_signatures(models: Models, spec: ModelSpec) -> tuple[ModelSpec, dict[st
     return _answered_by(spec.name, version), servable.signatures
 
 
+def _refusing(method: Callable) -> Callable:
+    """A method of a service whose StatusErrors reach the caller as gRPC's own."""
+
+    @functools.wraps(method)
+    def answer(self, request, context: grpc.ServicerContext):
+        try:
+            return method(self, request, context)
+        except StatusError as error:
+            context.abort(error.code, error.message)
+
+    return answer
+
+
 class _PredictionService(PredictionServiceServicer):
     def __init__(self, models: Models):
         self._models = models
 
+    @_refusing
     def Predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
-        try:
-            version, servable = self._models.find(request.model_spec)
-            signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-            outputs = servable.run(signature_name, _read_inputs(request), request.output_filter)
-        except StatusError as error:
-            context.abort(error.code, error.message)
+        version, servable = self._models.find(request.model_spec)
+        signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        outputs = servable.run(signature_name, _read_inputs(request), request.output_filter)
         response = PredictResponse(
             model_spec=_answered_by(request.model_spec.name, version, signature_name)
         )
@@ -89,36 +113,58 @@ class _PredictionService(PredictionServiceServicer):
             response.outputs[name].CopyFrom(to_proto(array))
         return response
 
+    @_refusing
     def GetModelMetadata(
         self, request: GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> GetModelMetadataResponse:
-        try:
-            if not request.metadata_field:
-                raise invalid_argument(
-                    "GetModelMetadataRequest must specify at least one metadata_field"
-                )
-            for field in request.metadata_field:
-                if field != "signature_def":
-                    raise invalid_argument(f"Metadata field {field} is not supported")
-            spec, signatures = find_signatures(self._models, request.model_spec)
-        except StatusError as error:
-            context.abort(error.code, error.message)
+        if not request.metadata_field:
+            raise invalid_argument(
+                "GetModelMetadataRequest must specify at least one metadata_field"
+            )
+        for field in request.metadata_field:
+            if field != "signature_def":
+                raise invalid_argument(f"Metadata field {field} is not supported")
+        spec, signatures = find_signatures(self._models, request.model_spec)
         response = GetModelMetadataResponse(model_spec=spec)
         response.metadata["signature_def"].Pack(SignatureDefMap(signature_def=signatures))
         return response
+
+    @_refusing
+    def Classify(self, request: ClassificationRequest, context: grpc.ServicerContext) -> NoReturn:
+        refuse_examples(self._models, request.model_spec, CLASSIFY)
+
+    @_refusing
+    def Regress(self, request: RegressionRequest, context: grpc.ServicerContext) -> NoReturn:
+        refuse_examples(self._models, request.model_spec, REGRESS)
+
+    @_refusing
+    def MultiInference(
+        self, request: MultiInferenceRequest, context: grpc.ServicerContext
+    ) -> NoReturn:
+        refuse_multi_inference(self._models, request)
 
 
 class _ModelService(ModelServiceServicer):
     def __init__(self, models: Models):
         self._models = models
 
+    @_refusing
     def GetModelStatus(
         self, request: GetModelStatusRequest, context: grpc.ServicerContext
     ) -> GetModelStatusResponse:
-        try:
-            return status_response(self._models, request)
-        except StatusError as error:
-            context.abort(error.code, error.message)
+        return status_response(self._models, request)
+
+    @_refusing
+    def HandleReloadConfigRequest(
+        self, request: ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> ReloadConfigResponse:
+        if not request.config.HasField("model_config_list"):
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        self._models.configure(request.config)
+        return ReloadConfigResponse()
 
 
 def _read_inputs(request: PredictRequest) -> dict:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 from tensorflow.core.framework import types_pb2
 
 from serving.embedded.servable import type_name
@@ -35,7 +36,10 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
         request = json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
+        what = error.msg.replace("Expecting value", "Invalid value.")
+        raise invalid_argument(f"JSON Parse error: {what} at offset: {error.pos}") from error
+    except (ValueError, RecursionError) as error:  # no UTF-8, too many levels
         raise invalid_argument(f"JSON Parse error: {error}") from error
     if not isinstance(request, dict):
         raise _format_error(request, "Is not object")
@@ -50,6 +54,14 @@ def read_signature_name(request: Mapping[str, Any]) -> str:
             request, "not formatted correctly. 'signature_name' key must be a string value."
         )
     return name
+
+
+def check_examples(request: Mapping[str, Any], verb: str) -> None:
+    """Whether a request for `classify` or `regress` has the examples that it needs."""
+    if "examples" not in request:
+        raise _format_error(
+            request, f"When method is {verb}, key 'examples' is expected and was not found"
+        )
 
 
 def is_row_form(request: Mapping[str, Any]) -> bool:
@@ -139,8 +151,16 @@ def write_answer(outputs: Arrays, in_rows: bool) -> dict[str, Any]:
     }
 
 
-def _unwrap_single(values: dict[str, Any]) -> Any:
+def _unwrap_single(arrays: Arrays) -> Any:
+    values = {name: _printable(array) for name, array in arrays.items()}
     return next(iter(values.values())) if len(values) == 1 else values
+
+
+def _printable(array: np.ndarray) -> np.ndarray | orjson.Fragment:
+    """NaN and Infinity stand bare, which is no JSON, but what TensorFlow Serving writes."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return orjson.Fragment(json.dumps(array.tolist()))
+    return array
 
 
 def _row(value: Any, index: int, name: str, enum: int) -> np.ndarray:

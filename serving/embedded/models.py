@@ -1,12 +1,14 @@
 """All models of a server, found by name and by version, label or neither."""
 
 import threading
+from collections.abc import Mapping
 
+import grpc
 from tensorflow_serving.apis.model_pb2 import ModelSpec
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from serving.embedded.servable import Servable
-from serving.embedded.status import invalid_argument, not_found
+from serving.embedded.status import StatusError, invalid_argument, not_found
 from serving.embedded.versions import Versions, VersionStatus
 
 
@@ -14,20 +16,46 @@ class Models:
     """The models of a configuration, and a thread that keeps them up to date.
 
     Args:
-        config: of the server, as in a `--model_config_file`.
         poll_seconds: between two looks at the base paths.
     """
 
-    def __init__(self, config: ModelServerConfig, poll_seconds: float = 1.0):
-        self._versions = {c.name: Versions(c) for c in config.model_config_list.config}
+    def __init__(self, poll_seconds: float = 1.0):
+        self._versions: Mapping[str, Versions] = {}
+        self._labels: Mapping[str, Mapping[str, int]] = {}
         self._poll_seconds = poll_seconds
+        self._changing = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep_polling, daemon=True)
 
+    def configure(self, config: ModelServerConfig) -> None:
+        """Loads what the configuration names, drops what it does not, and then moves the labels.
+
+        Raises:
+            StatusError: FAILED_PRECONDITION if a label is to stand on a version that is not loaded;
+                the labels stay where they were.
+        """
+        configs = {model.name: model for model in config.model_config_list.config}
+        with self._changing:
+            for name in self._versions.keys() - configs.keys():
+                configs[name] = _nothing_of(name)
+            self._versions = {
+                name: self._versions.get(name) or Versions(model) for name, model in configs.items()
+            }
+            for name, model in configs.items():
+                self._versions[name].config = model
+                self._versions[name].poll()
+            for name, model in configs.items():
+                for label, version in model.version_labels.items():
+                    if not self._versions[name].find(version):
+                        raise StatusError(
+                            grpc.StatusCode.FAILED_PRECONDITION,
+                            f"Request to assign label {label} to version {version} of model "
+                            f"{name}, which is not currently available for inference",
+                        )
+            self._labels = {name: dict(model.version_labels) for name, model in configs.items()}
+
     def start(self) -> None:
-        """Loads everything once, then keeps watching."""
-        for versions in self._versions.values():
-            versions.poll()
+        """Begins to watch the base paths."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -47,9 +75,9 @@ class Models:
         versions = self._versions.get(spec.name)
         version = spec.version.value if spec.HasField("version") else None
         if spec.version_label:
-            if versions is None or spec.version_label not in versions.config.version_labels:
+            version = self._labels.get(spec.name, {}).get(spec.version_label)
+            if version is None:
                 raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
-            version = versions.config.version_labels[spec.version_label]
         found = versions and versions.find(version)
         if not found:
             wanted = (
@@ -76,5 +104,13 @@ class Models:
 
     def _keep_polling(self) -> None:
         while not self._stopped.wait(self._poll_seconds):
-            for versions in self._versions.values():
-                versions.poll()
+            with self._changing:
+                for versions in self._versions.values():
+                    versions.poll()
+
+
+def _nothing_of(name: str) -> ModelConfig:
+    """A model that is served no more, though its status can still be asked for."""
+    config = ModelConfig(name=name)
+    config.model_version_policy.specific.SetInParent()
+    return config

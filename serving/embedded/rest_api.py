@@ -4,7 +4,7 @@ Source: TensorFlow Serving, "RESTful API".
 """
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import orjson
@@ -19,8 +19,10 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
+from serving.embedded.example_verbs import CLASSIFY, REGRESS, refuse_examples
 from serving.embedded.grpc_api import find_signatures, status_response
 from serving.embedded.json_tensors import (
+    check_examples,
     is_row_form,
     read_columns,
     read_object,
@@ -40,6 +42,7 @@ _MODEL = (
 _STATUS = re.compile(_MODEL)
 _METADATA = re.compile(_MODEL + "/metadata")
 _PREDICT = re.compile(_MODEL + ":predict")
+_EXAMPLES = re.compile(_MODEL + ":(?P<verb>classify|regress)")
 _NOT_FOUND_PAGE = """<HTML><HEAD>
 <TITLE>404 Not Found</TITLE>
 </HEAD><BODY>
@@ -82,6 +85,8 @@ def make_rest_app(models: Models) -> Starlette:
 def _answer(models: Models, method: str, path: str, body: bytes) -> dict[str, Any]:
     if method == "POST" and (match := _PREDICT.fullmatch(path)):
         return _predict(models, _spec(match), body)
+    if method == "POST" and (match := _EXAMPLES.fullmatch(path)):
+        _refuse_examples(models, _spec(match), match["verb"], body)
     if method == "GET" and (match := _METADATA.fullmatch(path)):
         return _metadata(models, _spec(match))
     if method == "GET" and (match := _STATUS.fullmatch(path)):
@@ -103,6 +108,13 @@ def _predict(models: Models, spec: ModelSpec, body: bytes) -> dict[str, Any]:
     types = {name: info.dtype for name, info in signature.inputs.items()}
     inputs = (read_rows if in_rows else read_columns)(request, types)
     return write_answer(servable.run(signature_name, inputs), in_rows)
+
+
+def _refuse_examples(models: Models, spec: ModelSpec, verb: str, body: bytes) -> NoReturn:
+    request = read_object(body)
+    check_examples(request, verb)
+    spec.signature_name = read_signature_name(request)
+    refuse_examples(models, spec, {"classify": CLASSIFY, "regress": REGRESS}[verb])
 
 
 def _metadata(models: Models, spec: ModelSpec) -> dict[str, Any]:

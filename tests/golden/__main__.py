@@ -1,0 +1,101 @@
+"""Holds a server against the recorded answers of TensorFlow Serving.
+
+python -m tests.golden prepare DIR
+python -m tests.golden hold GRPC_HOST:PORT REST_HOST:PORT
+"""
+
+import argparse
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from serving.ports import BASE_PATH
+from tests.golden.battery import Result, Verdict, hold_grpc, hold_rest
+
+LONGEST = 300  # characters of an answer that are shown
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.command == "prepare":
+        config = prepare(arguments.folder, copy_of(arguments.base_path))
+        print(f"Now start a server: python -m serving --model_config_file {config}")
+        return
+    counts = {
+        "REST": show(hold_rest(arguments.rest)),
+        "gRPC": show(hold_grpc(arguments.grpc)),
+    }
+    print("\n| | " + " | ".join(verdict.value for verdict in Verdict) + " |")
+    print("| --- " * (len(Verdict) + 1) + "|")
+    for protocol, count in counts.items():
+        print(f"| {protocol} | " + " | ".join(str(count[verdict]) for verdict in Verdict) + " |")
+    if any(count[Verdict.OTHER_CODE] for count in counts.values()):
+        sys.exit("python -m tests.golden: the server answers some requests with another code.")
+
+
+def show(results: Iterable[Result]) -> Counter[Verdict]:
+    """Prints what is not the same, and counts."""
+    count: Counter[Verdict] = Counter()
+    for result in results:
+        count[result.verdict] += 1
+        if result.verdict is not Verdict.SAME:
+            print(f"{result.name}: {result.verdict.value}")
+            print(f"    recorded: {str(result.expected)[-LONGEST:]}")
+            print(f"    this one: {str(result.got)[-LONGEST:]}")
+    return count
+
+
+def copy_of(base_path: Path):
+    """A maker of versions for `prepare`: the first two that are exported."""
+    exported = sorted(base_path.glob("[0-9]*"), key=lambda path: int(path.name))
+    if len(exported) < 2:
+        sys.exit(
+            f"python -m tests.golden: {base_path} does not hold two versions: run "
+            "`python export.py` first, or name another folder with --base-path."
+        )
+    return lambda version, path: shutil.copytree(exported[version - 1], path)
+
+
+def prepare(folder: Path, make_version) -> Path:
+    """What the recorded server had: `mnist` in versions 1 and 2, label `stable` on 1.
+
+    Args:
+        folder: gets `mnist/1`, `mnist/2` and the configuration; made anew.
+        make_version: called with number and path, writes the SavedModel.
+
+    Returns:
+        The path of the configuration file.
+    """
+    base_path = folder.resolve() / "mnist"
+    shutil.rmtree(base_path, ignore_errors=True)
+    for version in (1, 2):
+        make_version(version, base_path / str(version))
+    config = folder / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "mnist" base_path: "{base_path}" '
+        'model_platform: "tensorflow" model_version_policy { all {} } '
+        'version_labels { key: "stable" value: 1 } } }\n'
+    )
+    return config
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.golden", description=__doc__.splitlines()[0]
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    preparing = commands.add_parser("prepare", help="a folder for the server to serve")
+    preparing.add_argument("folder", type=Path, metavar="DIR")
+    preparing.add_argument(
+        "--base-path", type=Path, default=Path(BASE_PATH), help="exported versions"
+    )
+    holding = commands.add_parser("hold", help="the server that runs against the answers")
+    holding.add_argument("grpc", metavar="GRPC_HOST:PORT")
+    holding.add_argument("rest", metavar="REST_HOST:PORT")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Every recorded request sent to a server, and its answer held against TensorFlow Serving's."""
+
+import base64
+import enum
+import http.client
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse, SignatureDefMap
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
+
+HERE = Path(__file__).parent
+TIMEOUT = 30.0  # seconds
+# What our contract asks for where the stand-in of the recording had no guard.
+CONTRACT = {"NaN pixel": 400, "Infinity pixel": 400, "png none": "OK"}
+
+
+class Verdict(enum.Enum):
+    """How an answer compares with the recorded one."""
+
+    SAME = "same answer"
+    OTHER_TEXT = "same code, other text"
+    CONTRACT = "as our contract has it"
+    OTHER_CODE = "other code"
+
+
+class Result(NamedTuple):
+    """One request's answer; codes are HTTP's or names of gRPC's."""
+
+    name: str
+    verdict: Verdict
+    expected: tuple[int | str, Any]
+    got: tuple[int | str, Any]
+
+
+def hold_rest(address: str) -> Iterator[Result]:
+    """Sends the REST requests to HOST:PORT."""
+    for entry in json.loads((HERE / "rest.json").read_text()):
+        request, answer = entry["request"], entry["answer"]
+        expected = answer["status"], _plain(answer["body"]), answer["type"]
+        status, body, content_type = _send_rest(address, **request)
+        got = status, _plain(body), content_type
+        yield Result(entry["name"], _judge(entry["name"], expected, got), expected[:2], got[:2])
+
+
+def hold_grpc(address: str) -> Iterator[Result]:
+    """Sends the gRPC requests to HOST:PORT."""
+    with grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)]) as channel:
+        for entry in json.loads((HERE / "grpc.json").read_text()):
+            request, answer = entry["request"], entry["answer"]
+            expected = answer["code"], answer.get("answer") or _plain(answer["details"])
+            message = zlib.decompress(base64.b64decode(request["request_zlib_b64"]))
+            code, content = _send_grpc(channel, request["method"], message)
+            got = code, _plain(content) if isinstance(content, str) else content
+            yield Result(entry["name"], _judge(entry["name"], expected, got), expected, got)
+
+
+def _judge(name: str, expected: tuple, got: tuple) -> Verdict:
+    if got == expected:
+        return Verdict.SAME
+    if got[0] == expected[0]:
+        return Verdict.OTHER_TEXT
+    return Verdict.CONTRACT if CONTRACT.get(name) == got[0] else Verdict.OTHER_CODE
+
+
+def _send_rest(address: str, method: str, path: str, body: str | None) -> tuple[int, Any, str]:
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    content_type = response.headers["Content-Type"].partition(";")[0]
+    content = json.loads(text) if content_type == "application/json" else text
+    return response.status, content, content_type
+
+
+def _send_grpc(channel: grpc.Channel, method: str, message: bytes) -> tuple[str, Any]:
+    as_bytes = channel.unary_unary(method, lambda sent: sent, lambda received: received)
+    try:
+        received = as_bytes(message, timeout=TIMEOUT)
+    except grpc.RpcError as error:
+        return error.code().name, error.details()
+    return "OK", _READERS[method.rpartition("/")[2]](received)
+
+
+def _read_predict(received: bytes) -> dict[str, Any]:
+    answer = PredictResponse.FromString(received)
+    spec = answer.model_spec
+    return {
+        "outputs": {name: _type_and_shape(proto) for name, proto in answer.outputs.items()},
+        "spec": [spec.name, spec.version.value, spec.signature_name],
+    }
+
+
+def _read_metadata(received: bytes) -> dict[str, Any]:
+    answer = GetModelMetadataResponse.FromString(received)
+    signatures = SignatureDefMap()
+    answer.metadata["signature_def"].Unpack(signatures)
+    spec = answer.model_spec
+    return {
+        "signatures": {
+            name: {
+                "in": {key: _type_and_shape(info) for key, info in signature.inputs.items()},
+                "out": {key: _type_and_shape(info) for key, info in signature.outputs.items()},
+                "method": signature.method_name,
+            }
+            for name, signature in signatures.signature_def.items()
+            if signature.method_name  # and not how the graph initialises itself
+        },
+        "spec": [spec.name, spec.version.value],
+    }
+
+
+def _read_status(received: bytes) -> list[list]:
+    return [
+        [entry.version, entry.state, entry.status.error_code, entry.status.error_message]
+        for entry in GetModelStatusResponse.FromString(received).model_version_status
+    ]
+
+
+_READERS = {
+    "Predict": _read_predict,
+    "GetModelMetadata": _read_metadata,
+    "GetModelStatus": _read_status,
+}
+
+
+def _type_and_shape(tensor) -> list:
+    return [tensor.dtype, [dim.size for dim in tensor.tensor_shape.dim]]
+
+
+def _plain(content: Any) -> Any:
+    """An answer without what is a model's own: numbers, and names inside its graph."""
+    match content:
+        case {"dtype": _, "name": _, "tensor_shape": _}:
+            return {key: _plain(value) for key, value in content.items() if key != "name"}
+        case dict():
+            return {key: _plain(value) for key, value in content.items()}
+        case list() if content and _is_numbers(content):
+            return _kind(content)
+        case list():
+            return [_plain(item) for item in content]
+        case str():
+            content = re.sub(r"\n\t \[\[\{\{.*\}\}\]\]", "", content)
+            return re.sub(r"Shape of tensor \S+", "Shape of tensor …", content)
+        case int() | float() if not isinstance(content, bool):
+            return type(content).__name__
+        case _:
+            return content
+
+
+def _is_numbers(content: list) -> bool:
+    while isinstance(content, list) and content:
+        content = content[0]
+    return isinstance(content, int | float) and not isinstance(content, bool)
+
+
+def _kind(content: list) -> str:
+    shape = []
+    while isinstance(content, list):
+        shape.append(len(content))
+        content = content[0]
+    return f"{type(content).__name__}{shape}"

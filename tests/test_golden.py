@@ -1,0 +1,52 @@
+"""The embedded server held against the recorded answers of a real TensorFlow Serving."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving.local import LocalServer
+from tests.golden.__main__ import copy_of, prepare
+from tests.golden.battery import CONTRACT, Verdict, hold_grpc, hold_rest
+from tests.golden.stand_in import write_stand_in
+
+# What comes from deep inside the C++ of JSON and gRPC, where the words are not worth a copy.
+OTHER_TEXT = {
+    "both formats",  # the request is repeated with RapidJSON's 17 digits
+    "instances object",
+    "signature not a string",
+    "garbage bytes",  # gRPC for Python has a sentence where gRPC for C++ has none
+    "unknown method",
+}
+
+
+@pytest.fixture(params=["stand-in", "released"], scope="module")
+def model(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def golden_server(model, base_path, tmp_path_factory) -> Iterator[LocalServer]:
+    folder: Path = tmp_path_factory.mktemp(model)
+    config = prepare(folder, write_stand_in if model == "stand-in" else copy_of(base_path))
+    flags = (f"--model_config_file={config}",)
+    with LocalServer(folder / "mnist", flags=flags) as server:
+        yield server
+
+
+def test_the_same_answers(model, golden_server):
+    rest = list(hold_rest(f"127.0.0.1:{golden_server.rest_api_port}"))
+    grpc = list(hold_grpc(golden_server.target))
+    assert (len(rest), len(grpc)) == (62, 46)
+    verdicts: dict[Verdict, set[str]] = {verdict: set() for verdict in Verdict}
+    for result in (*rest, *grpc):
+        verdicts[result.verdict].add(result.name)
+    assert verdicts[Verdict.OTHER_CODE] == set()
+    assert verdicts[Verdict.CONTRACT] == (set(CONTRACT) if model == "released" else set())
+    assert verdicts[Verdict.OTHER_TEXT] == OTHER_TEXT
+
+
+def test_another_server_does_not_pass(page_url):
+    """The battery has teeth: a web server that is no model server fails it."""
+    results = list(hold_rest(page_url.removeprefix("http://").rstrip("/")))
+    assert sum(result.verdict is Verdict.OTHER_CODE for result in results) > 50
