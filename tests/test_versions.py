@@ -1,0 +1,266 @@
+"""Requests flow while versions come, go and break, labels move, and the server is told to stop."""
+
+import base64
+import http.client
+import json
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.client import Client
+from serving.local import LocalServer, find_free_port
+from serving.tensors import to_array, to_proto
+from tests.pictures import dark_on_light, encode
+from tests.test_local import run_serving, wait_until
+
+REQUESTS = 1000
+IMAGE = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28)
+
+
+class Served:
+    """A base path whose versions are copies of exported ones, each with logits of its own."""
+
+    def __init__(self, folder: Path, exported: Path):
+        self.path = folder / "mnist"
+        self._exported = exported
+        self.path.mkdir()
+
+    def add(self, version: int) -> None:
+        unfinished = self.path / f"copying-{version}"
+        shutil.copytree(self._exported / str(version), unfinished)
+        unfinished.rename(self.path / str(version))
+
+    def break_in(self, version: int) -> None:
+        unfinished = self.path / f"copying-{version}"
+        unfinished.mkdir()
+        (unfinished / "saved_model.pb").write_bytes(b"no SavedModel")
+        unfinished.rename(self.path / str(version))
+
+    def remove(self, version: int) -> None:
+        shutil.rmtree(self.path / str(version))
+
+    def config(self, **labels: int) -> str:
+        pairs = " ".join(
+            f'version_labels {{ key: "{label}" value: {version} }}'
+            for label, version in labels.items()
+        )
+        return (
+            f'model_config_list {{ config {{ name: "mnist" base_path: "{self.path}" '
+            f'model_platform: "tensorflow" model_version_policy {{ all {{}} }} {pairs} }} }}'
+        )
+
+
+@dataclass
+class Traffic:
+    """Answers in the order they came: when asked, when answered, by which version, what."""
+
+    target: str
+    answers: list[tuple[float, float, int, list[float]]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def flow(self, stop: threading.Event) -> None:
+        request = PredictRequest(output_filter=["logits"])
+        request.model_spec.name = "mnist"
+        request.inputs["images"].CopyFrom(to_proto(IMAGE))
+        with grpc.insecure_channel(self.target) as channel:
+            predict = PredictionServiceStub(channel).Predict
+            while len(self.answers) + len(self.lost) < REQUESTS or not stop.is_set():
+                asked = time.monotonic()
+                try:
+                    answer = predict(request, timeout=10)
+                except grpc.RpcError as error:
+                    self.lost.append(f"{error.code()}: {error.details()}")
+                    continue
+                logits = to_array(answer.outputs["logits"])[0].tolist()
+                version = answer.model_spec.version.value
+                self.answers.append((asked, time.monotonic(), version, logits))
+
+
+def test_no_request_is_lost_while_versions_come_go_and_break(base_path, client, tmp_path):
+    first, second, third, *_ = sorted(int(path.name) for path in base_path.iterdir())
+    truth = {
+        version: client.predict("serving_default", {"images": IMAGE}, version=version)["logits"][0]
+        for version in (first, second, third)
+    }
+    served = Served(tmp_path, base_path)
+    served.add(first)
+    came = {first: time.monotonic()}
+    gone: dict[int, float] = {}
+    with LocalServer(served.path) as server, Client(server.target, timeout=30) as watcher:
+        traffic, stop = Traffic(server.target), threading.Event()
+
+        def come(version: int) -> None:
+            came[version] = time.monotonic()
+            served.add(version)
+            wait_until(lambda: version in watcher.versions())
+
+        def go(version: int) -> None:
+            served.remove(version)
+            wait_until(lambda: version not in watcher.versions())
+            gone[version] = time.monotonic()
+
+        with ThreadPoolExecutor() as threads:
+            flow = threads.submit(traffic.flow, stop)
+            try:
+                come(second)
+                served.break_in(third + 1)
+                status = f"/v1/models/mnist/versions/{third + 1}"
+                wait_until(lambda: "END" in rest(server, "GET", status)[1])
+                come(third)
+                go(second)
+                go(first)
+            finally:
+                stop.set()
+            flow.result(timeout=120)
+    assert traffic.lost == []
+    assert len(traffic.answers) >= REQUESTS
+    assert {version for _, _, version, _ in traffic.answers} == {first, second, third}
+    for asked, answered, version, logits in traffic.answers:
+        assert came[version] <= answered
+        assert asked <= gone.get(version, asked)
+        np.testing.assert_allclose(logits, truth[version], rtol=1e-4, atol=1e-5)
+
+
+def test_a_broken_version_shows_its_error_and_the_old_one_goes_on(base_path, tmp_path):
+    version = min(int(path.name) for path in base_path.iterdir())
+    served = Served(tmp_path, base_path)
+    served.add(version)
+    served.break_in(version + 1)
+    with LocalServer(served.path) as server, Client(server.target) as client:
+        wait_until(lambda: "END" in rest(server, "GET", "/v1/models/mnist")[1])
+        states = json.loads(rest(server, "GET", "/v1/models/mnist")[1])["model_version_status"]
+        assert [(state["version"], state["state"]) for state in states] == [
+            (str(version + 1), "END"),
+            (str(version), "AVAILABLE"),
+        ]
+        assert states[0]["status"]["error_code"] != "OK"
+        assert states[0]["status"]["error_message"]
+        assert client.predict("serving_default", {"images": IMAGE})["logits"].any()
+
+
+def test_a_label_moves_by_request(base_path, tmp_path):
+    first, second, *_ = sorted(int(path.name) for path in base_path.iterdir())
+    served = Served(tmp_path, base_path)
+    served.add(first)
+    served.add(second)
+    config = tmp_path / "models.config"
+    config.write_text(served.config(stable=first))
+    with (
+        LocalServer(served.path, flags=(f"--model_config_file={config}",)) as server,
+        Client(server.target) as client,
+        grpc.insecure_channel(server.target) as channel,
+    ):
+        reload = ModelServiceStub(channel).HandleReloadConfigRequest
+
+        def configure(**labels: int) -> None:
+            message = text_format.Parse(served.config(**labels), ModelServerConfig())
+            assert reload(ReloadConfigRequest(config=message), timeout=30).status.error_code == 0
+
+        def logits(**which) -> list[float]:
+            return client.predict("serving_default", {"images": IMAGE}, **which)["logits"].tolist()
+
+        assert logits(label="stable") == logits(version=first)
+        configure(stable=second, old=first)
+        assert logits(label="stable") == logits(version=second)
+        assert logits(label="old") == logits(version=first)
+        with pytest.raises(grpc.RpcError) as caught:
+            configure(stable=77)
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "not currently available for inference" in caught.value.details()
+        assert logits(label="stable") == logits(version=second)
+
+
+def test_a_label_moves_by_its_file(base_path, tmp_path):
+    first, second, *_ = sorted(int(path.name) for path in base_path.iterdir())
+    served = Served(tmp_path, base_path)
+    served.add(first)
+    served.add(second)
+    config = tmp_path / "models.config"
+    config.write_text(served.config(stable=first))
+    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.2")
+    with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
+
+        def logits(**which) -> list[float]:
+            return client.predict("serving_default", {"images": IMAGE}, **which)["logits"].tolist()
+
+        wanted = logits(version=second)
+        assert logits(label="stable") != wanted
+        config.write_text("no configuration")  # is not followed, and does no harm
+        config.write_text(served.config(stable=second))
+        wait_until(lambda: logits(label="stable") == wanted)
+
+
+def test_a_label_for_a_version_that_is_not_there_stops_the_start(base_path, tmp_path):
+    served = Served(tmp_path, base_path)
+    served.add(min(int(path.name) for path in base_path.iterdir()))
+    config = tmp_path / "models.config"
+    config.write_text(served.config(stable=77))
+    process = run_serving(
+        f"--model_config_file={config}",
+        f"--port={find_free_port()}",
+        f"--rest_api_port={find_free_port()}",
+    )
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "label stable to version 77 of model mnist" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("protocol", ["gRPC", "REST"])
+def test_a_request_that_runs_is_answered_before_the_end(base_path, digits, protocol):
+    files = [encode(dark_on_light(digits[0][index]), "PNG") for index in range(0, 5000, 5)]
+    ports = find_free_port(), find_free_port()
+    process = run_serving(
+        f"--model-base-path={base_path}", f"--port={ports[0]}", f"--rest-api-port={ports[1]}"
+    )
+    with Client(f"127.0.0.1:{ports[0]}", timeout=30) as client, ThreadPoolExecutor() as threads:
+        client.wait_until_ready(60)
+
+        def ask() -> int:
+            if protocol == "gRPC":
+                inputs = {"image_bytes": np.array(files, object)}
+                return len(client.predict("classify", inputs)["classes"])
+            instances = [{"b64": base64.b64encode(file).decode()} for file in files]
+            body = {"signature_name": "classify", "instances": instances}
+            answer = rest(ports[1], "POST", "/v1/models/mnist:predict", body)[1]
+            return len(json.loads(answer)["predictions"])
+
+        idle = cpu_seconds(process)
+        answer = threads.submit(ask)
+        wait_until(lambda: cpu_seconds(process) > idle + 0.1 or answer.done())
+        assert not answer.done(), "the request must still run when the server is told to stop"
+        process.send_signal(signal.SIGTERM)
+        assert answer.result(timeout=30) == len(files)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def cpu_seconds(process: subprocess.Popen) -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100  # utime and stime, of clock ticks
+
+
+def rest(server: LocalServer | int, method: str, path: str, body: object = None):
+    """Status and text of an answer."""
+    port = server if isinstance(server, int) else server.rest_api_port
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, None if body is None else json.dumps(body))
+    response = connection.getresponse()
+    answer = response.status, response.read().decode()
+    connection.close()
+    return answer
