@@ -2,26 +2,42 @@
 
 import argparse
 import contextlib
+import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from demo.page import STYLE, make_page
+from demo.rest import make_rest_route
 from serving.client import Client
 from serving.local import LocalServer, LocalServerError
-from serving.ports import BASE_PATH
+from serving.ports import BASE_PATH, REST_PORT
 
 ROOT = Path(__file__).parent.parent
 PORT = 7860
+
+
+class Server(NamedTuple):
+    """Where a model server answers."""
+
+    grpc: str  # a target, as `serving.client.Client` takes it
+    rest: str  # a URL
 
 
 def main() -> None:
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that our own server ends with us
     try:
-        with find_server(arguments.server) as target, Client(target) as client:
+        with (
+            find_server(arguments) as server,
+            Client(server.grpc, tls=arguments.tls, ca=read_file(arguments.ca)) as client,
+        ):
+            tell_what_is_open(arguments)
+            routes = [make_rest_route(server.rest, arguments.auth)] if arguments.rest else []
             make_page(client).launch(
                 server_name=arguments.host,
                 server_port=arguments.port,
@@ -29,18 +45,21 @@ def main() -> None:
                 auth=arguments.auth,
                 css_paths=STYLE,
                 footer_links=["api", "settings"],
+                app_kwargs={"routes": routes},
+                mcp_server=True,
+                ssr_mode=False,  # Gradio's Node server would not pass /v1 on
             )
     except LocalServerError as error:
         sys.exit(f"python -m demo: {error}")
-    except OSError as error:  # Gradio's own for a port that is taken
+    except OSError as error:  # Gradio's own for a port that is taken, or a file that is not there
         sys.exit(f"python -m demo: {error} Choose another port with --port.")
 
 
 @contextlib.contextmanager
-def find_server(target: str | None) -> Iterator[str]:
-    """The address of the server to use: the one that is given, or one started for a while."""
-    if target:
-        yield target
+def find_server(arguments: argparse.Namespace) -> Iterator[Server]:
+    """The server to use: the one that is given, or one started for a while."""
+    if arguments.server:
+        yield Server(arguments.server, arguments.rest_server or rest_beside(arguments.server))
         return
     base_path = ROOT / BASE_PATH
     if not any(base_path.glob("[0-9]*")):  # what somebody exported stays as it is
@@ -49,7 +68,29 @@ def find_server(target: str | None) -> Iterator[str]:
             sys.exit("python -m demo: there is nothing to show, for the export failed.")
     with LocalServer(base_path) as server:
         print(f"* Model server: gRPC on {server.target}, REST on port {server.rest_api_port}")
-        yield server.target
+        yield Server(server.target, f"http://127.0.0.1:{server.rest_api_port}")
+
+
+def rest_beside(target: str) -> str:
+    """The URL of the REST API on the (first) host of a gRPC target."""
+    first = target.rpartition("/")[2].removeprefix("ipv4:").partition(",")[0]
+    return f"http://{re.sub(r':[0-9]+$', '', first)}:{REST_PORT}"
+
+
+def tell_what_is_open(arguments: argparse.Namespace) -> None:
+    """Says who can reach what, where that is more than this machine."""
+    if not arguments.share:
+        return
+    what = "this page, its API and its MCP tools"
+    if arguments.rest:
+        what += ", and the model server's REST API under /v1 (--no-rest leaves it out)"
+    who = "with user and password" if arguments.auth else "without a password (--auth asks for one)"
+    print(f"* --share: whoever has the link can use {what}, {who}. Drawings go through Gradio's")
+    print("  servers to this machine; nothing is kept of them.", flush=True)
+
+
+def read_file(path: Path | None) -> bytes | None:
+    return path.read_bytes() if path else None
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -57,15 +98,46 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
-        help="a TensorFlow Serving's gRPC address; without it a local server is started",
+        help="a TensorFlow Serving's gRPC address (dns:///NAME:PORT for all that a name has); "
+        "without it a local server is started",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=PORT, help="of the page")
+    parser.add_argument("--tls", action="store_true", help="speak gRPC with --server over TLS")
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="certificates in PEM to trust, not the system's"
+    )
+    parser.add_argument(
+        "--rest-server",
+        type=parse_url,
+        metavar="HOST:PORT",
+        help=f"its REST API; without it port {REST_PORT} of the same host",
+    )
+    parser.add_argument(
+        "--no-rest",
+        dest="rest",
+        action="store_false",
+        help="do not answer the model server's REST API under /v1 of the page",
+    )
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        help="address to listen on",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("GRADIO_SERVER_PORT", PORT),
+        help="of the page",
+    )
     parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
     parser.add_argument(
         "--auth", type=parse_auth, metavar="USER:PASSWORD", help="ask visitors for these"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if (arguments.tls or arguments.ca or arguments.rest_server) and not arguments.server:
+        parser.error("--tls, --ca and --rest-server tell of a server: name it with --server")
+    if arguments.ca and not arguments.tls:
+        parser.error("--ca has a meaning with --tls only")
+    return arguments
 
 
 def parse_auth(text: str) -> tuple[str, str]:
@@ -73,6 +145,13 @@ def parse_auth(text: str) -> tuple[str, str]:
     if not (user and colon and password):
         raise argparse.ArgumentTypeError("expected USER:PASSWORD")
     return user, password
+
+
+def parse_url(text: str) -> str:
+    url = text if "://" in text else f"http://{text}"
+    if not re.fullmatch(r"https?://[^/:\s]+(:[0-9]+)?/?", url):
+        raise argparse.ArgumentTypeError("expected HOST:PORT or the URL of a server")
+    return url
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The one function behind the page and its API: a drawing in, what the network makes of it out."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -13,18 +14,28 @@ TIMEOUT = 1.5  # seconds; a page that hangs for longer had better say so
 _OUTPUTS = ("probabilities", *(layer.name for layer in SHEET))
 
 
-class Answer(TypedDict):
-    """What is shown of one drawing; no digit if there is no ink."""
+class Reading(TypedDict):
+    """What one drawing is read as; no digit if there is no ink."""
 
     digit: int | None
     sure: bool  # whether the digit is to be believed; most of what is none is not
     probabilities: list[float]
+
+
+class Answer(Reading):
+    """What is shown of one drawing."""
+
     sheet: str  # a PNG as a data URL
     largest: dict[str, float]  # activation, by layer
 
 
+def read(client: Client, drawing: np.ndarray) -> Reading:
+    """Has the network read a drawing; arguments and errors as of `look`."""
+    return _reading(_ask(client, drawing, ("images", "probabilities")))
+
+
 def look(client: Client, drawing: np.ndarray) -> Answer:
-    """Has the network read a drawing.
+    """Has the network read a drawing, and shows all its layers.
 
     Args:
         client: of the model server.
@@ -33,16 +44,20 @@ def look(client: Client, drawing: np.ndarray) -> Answer:
     Raises:
         ServingError: the server did not answer, or refused the drawing.
     """
-    outputs = client.predict(
-        "sketch", {"drawings": drawing[None]}, outputs=_OUTPUTS, timeout=TIMEOUT
-    )
-    answer = {name: array[0] for name, array in outputs.items()}
+    answer = _ask(client, drawing, _OUTPUTS)
     sheet, largest = render_sheet(answer)
+    return Answer(**_reading(answer), sheet=sheet, largest=largest)
+
+
+def _ask(client: Client, drawing: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    outputs = client.predict("sketch", {"drawings": drawing[None]}, outputs=names, timeout=TIMEOUT)
+    return {name: array[0] for name, array in outputs.items()}
+
+
+def _reading(answer: dict[str, np.ndarray]) -> Reading:
     has_ink = bool(answer["images"].any())
-    return Answer(
+    return Reading(
         digit=int(answer["probabilities"].argmax()) if has_ink else None,
         sure=has_ink and float(answer["probabilities"].max()) >= SURE,
         probabilities=answer["probabilities"].tolist(),
-        sheet=sheet,
-        largest=largest,
     )

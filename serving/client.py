@@ -51,11 +51,25 @@ class Client:
             over all addresses of the name, `ipv4:A:PORT,B:PORT` over those.
         model: the name that the server has for it.
         timeout: seconds that a call may take, unless the call says otherwise.
+        tls: whether the server speaks TLS.
+        ca: certificates in PEM to trust; the system's if there are none.
     """
 
-    def __init__(self, target: str, model: str = MODEL, timeout: float = 5.0):
+    def __init__(
+        self,
+        target: str,
+        model: str = MODEL,
+        timeout: float = 5.0,
+        *,
+        tls: bool = False,
+        ca: bytes | None = None,
+    ):
         self.target, self.model, self.timeout = target, model, timeout
-        self._channel = grpc.insecure_channel(target, _CHANNEL_OPTIONS)
+        if tls:
+            credentials = grpc.ssl_channel_credentials(ca)
+            self._channel = grpc.secure_channel(target, credentials, _CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(target, _CHANNEL_OPTIONS)
         self._predict = PredictionServiceStub(self._channel).Predict
         self._status = ModelServiceStub(self._channel).GetModelStatus
 

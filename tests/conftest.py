@@ -71,7 +71,7 @@ def client(server: LocalServer) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def page_url(server: LocalServer) -> Iterator[str]:
-    with run_page(server.target) as url:
+    with run_page(server.target, f"--rest-server=127.0.0.1:{server.rest_api_port}") as url:
         yield url
 
 

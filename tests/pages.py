@@ -15,11 +15,13 @@ START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def run_page(server: str, module: str = "demo", port: int | None = None) -> Iterator[str]:
+def run_page(
+    server: str, *flags: str, module: str = "demo", port: int | None = None
+) -> Iterator[str]:
     """Starts `python -m demo --server …`, waits for it, and yields its address."""
     port = port or find_free_port()
     url = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, "-m", module, f"--server={server}", f"--port={port}"]
+    command = [sys.executable, "-m", module, f"--server={server}", f"--port={port}", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         wait_for(url, process)

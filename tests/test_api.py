@@ -1,8 +1,15 @@
 """The page as a program calls it."""
 
+import ast
+import asyncio
+import base64
+from pathlib import Path
+
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
 
 from tests.pictures import dark_on_light, encode
 from tests.test_render import read_sheet
@@ -33,5 +40,31 @@ def test_a_picture_is_looked_at(api, picture):
 
 def test_the_endpoint_is_documented(api):
     endpoints = api.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/look"}
+    assert set(endpoints) == {"/look", "/read_digit"}
     assert "probabilities" in str(endpoints["/look"]["returns"])
+
+
+def test_a_picture_is_read(api, picture):
+    answer = api.predict(handle_file(picture), api_name="/read_digit")
+    assert set(answer) == {"digit", "sure", "probabilities"}
+    assert (answer["digit"], answer["sure"]) == (2, True)
+
+
+def test_an_agent_reads_a_picture(page_url, picture):
+    """Through the Model Context Protocol, with its own client."""
+    as_url = "data:image/png;base64," + base64.b64encode(Path(picture).read_bytes()).decode()
+
+    async def ask() -> tuple[list[str], str]:
+        async with (
+            streamablehttp_client(f"{page_url}gradio_api/mcp/") as (reader, writer, _),
+            ClientSession(reader, writer) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            assert "calibrated probability" in tools["read_digit"].description
+            answer = await session.call_tool("read_digit", {"picture": as_url})
+            return list(tools), answer.content[0].text
+
+    tools, answer = asyncio.run(ask())
+    assert "read_digit" in tools
+    assert ast.literal_eval(answer)["digit"] == 2  # Gradio answers tools in Python's own form

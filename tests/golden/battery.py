@@ -76,7 +76,7 @@ def _send_rest(address: str, method: str, path: str, body: str | None) -> tuple[
     response = connection.getresponse()
     text = response.read().decode()
     connection.close()
-    content_type = response.headers["Content-Type"].partition(";")[0]
+    content_type = response.headers.get("Content-Type", "").partition(";")[0]
     content = json.loads(text) if content_type == "application/json" else text
     return response.status, content, content_type
 
