@@ -1,0 +1,201 @@
+"""TensorFlow Serving's configuration, Compose and Kubernetes, held against their own schemas."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from google.protobuf import text_format
+
+from model.weights import RELEASED, find_snapshots
+from serving.config import read_config
+from serving.local import LocalServer, find_free_port
+from tests.pages import ROOT, wait_for
+from tests.tfs_messages import BatchingParameters, MonitoringConfig
+
+PRODUCTION = ROOT / "serving" / "production"
+KUBERNETES = ROOT / "serving" / "kubernetes"
+KUBERNETES_VERSION = "1.31"
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+# As tensorflow_model_server's main.cc spells them, in 2.17 and 2.20 alike.
+FLAGS = """
+port rest_api_port rest_api_num_threads rest_api_timeout_in_ms rest_api_enable_cors_support
+enable_batching batching_parameters_file enable_per_model_batching_parameters
+allow_version_labels_for_unavailable_models model_config_file model_config_file_poll_wait_seconds
+model_name model_base_path num_load_threads num_unload_threads max_num_load_retries
+load_retry_interval_micros file_system_poll_wait_seconds flush_filesystem_caches
+tensorflow_session_parallelism tensorflow_session_config_file tensorflow_intra_op_parallelism
+tensorflow_inter_op_parallelism ssl_config_file platform_config_file grpc_channel_arguments
+grpc_max_threads grpc_socket_path enable_model_warmup num_request_iterations_for_warmup
+monitoring_config_file enable_grpc_healthcheck_service enable_serialization_as_tensor_content
+""".split()
+
+
+def test_model_configurations():
+    [model] = read_config(PRODUCTION / "models.config").model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == (
+        "mnist",
+        "/models/mnist",
+        "tensorflow",
+    )
+    assert model.model_version_policy.HasField("all")
+    assert dict(model.version_labels) == {"stable": max(find_snapshots(RELEASED))}
+    [model] = read_config(PRODUCTION / "models-latest.config").model_config_list.config
+    assert model.model_version_policy.latest.num_versions == 1
+
+
+def test_batching_and_monitoring():
+    batching = text_format.Parse((PRODUCTION / "batching.config").read_text(), BatchingParameters())
+    assert batching.max_batch_size.value <= 1024  # that the graph lets in
+    text = (PRODUCTION / "monitoring.config").read_text()
+    monitoring = text_format.Parse(text, MonitoringConfig()).prometheus_config
+    assert monitoring.enable
+    prometheus = yaml.safe_load((PRODUCTION / "prometheus.yml").read_text())
+    [job] = prometheus["scrape_configs"]
+    assert job["metrics_path"] == monitoring.path
+    [names] = job["dns_sd_configs"]
+    assert names["names"][0] in SERVICES
+
+
+def test_the_script_starts_the_server_with_flags_that_it_knows(tmp_path):
+    """A stand-in that writes down how it was called."""
+    program = tmp_path / "tensorflow_model_server"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/flags\n')
+    program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["bash", PRODUCTION / "serve.sh", "--rest_api_port=1234"]
+    subprocess.run(command, env=environment, check=True, timeout=20)
+    lines = (tmp_path / "flags").read_text().splitlines()
+    flags = dict(line.removeprefix("--").split("=", 1) for line in lines)
+    assert set(flags) <= set(FLAGS)
+    assert flags["rest_api_port"] == "1234"  # what is given to the script wins
+    assert flags["enable_serialization_as_tensor_content"] == "true"
+    for name, value in flags.items():
+        if name.endswith("_config_file"):
+            assert (PRODUCTION / Path(value).relative_to("/config")).is_file()
+    for argument in flags["grpc_channel_arguments"].split(","):
+        assert re.fullmatch(r"grpc\.[a-z_]+=[0-9]+", argument)
+
+
+def is_ready(port: int) -> bool:
+    command = ["bash", PRODUCTION / "is_ready.sh", str(port)]
+    return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
+
+
+def test_ready_is_a_server_with_a_version(server: LocalServer, tmp_path):
+    assert is_ready(server.rest_api_port)
+    assert not is_ready(find_free_port())
+    port = find_free_port()
+    web_server = [sys.executable, "-m", "http.server", "--bind=127.0.0.1", str(port)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(web_server, cwd=tmp_path, **quiet)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/", process)
+        assert not is_ready(port)  # it serves no model
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_compose_keeps_to_its_specification():
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+    subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", *schema, ROOT / "docker-compose.yml"],
+        check=True,
+        timeout=60,
+    )
+
+
+def test_compose_listens_on_this_machine_alone():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert {port.split(":")[1] for port in ports} == {"8500", "8501", "7860", "9090"}
+
+
+def test_compose_waits_and_scales():
+    assert "ports" not in SERVICES["serving"]  # a port of this machine would be one server's
+    assert SERVICES["serving"]["depends_on"]["export"]["condition"] == (
+        "service_completed_successfully"
+    )
+    for name in ("page", "gateway"):
+        assert SERVICES[name]["depends_on"]["serving"]["condition"] == "service_healthy"
+    assert "--server=dns:///serving:8500" in SERVICES["page"]["command"]
+    assert "proxy_pass serving:$server_port;" in (PRODUCTION / "gateway.conf").read_text()
+    assert all(re.search(r":v?\d", service.get("image", ":1")) for service in SERVICES.values())
+
+
+def test_compose_names_files_and_targets_that_are_there():
+    targets = re.findall(r"^FROM .* AS (\w+)$", dockerfile("production"), re.MULTILINE)
+    for service in SERVICES.values():
+        if "build" in service:
+            assert service["build"]["target"] in targets
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), volume
+
+
+def dockerfile(folder: str) -> str:
+    return (ROOT / "serving" / folder / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("folder", ["production", "space"])
+def test_dockerfiles_copy_what_is_there_and_run_without_rights(folder):
+    text = dockerfile(folder)
+    for sources in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert (ROOT / source).exists(), source
+    final = text[text.rindex("FROM ") :]
+    assert re.search(r"^USER (user|1000)$", final, re.MULTILINE)
+
+
+def test_one_tensorflow_serving_everywhere():
+    files = [ROOT / "docker-compose.yml", *ROOT.glob("serving/*/Dockerfile")]
+    versions = {
+        version
+        for file in files
+        for version in re.findall(r"tensorflow/serving:([\w.]+)", file.read_text())
+    }
+    assert versions == {SERVICES["serving"]["image"].split(":")[1]}
+
+
+def manifests() -> list[dict]:
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
+    return [
+        manifest
+        for name in kustomization["resources"]
+        for manifest in yaml.safe_load_all((KUBERNETES / name).read_text())
+    ]
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=lambda m: f"{m['kind']} {m['metadata']}")
+def test_kubernetes_keeps_to_its_schemas(manifest):
+    kubernetes_validate.validate(manifest, KUBERNETES_VERSION, strict=True)
+
+
+def test_kubernetes_fits_together():
+    found = {(m["kind"], m["metadata"]["name"]): m["spec"] for m in manifests() if "spec" in m}
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
+    images = {image["name"] for image in kustomization["images"]}
+    for name in ("serving", "page"):
+        deployment, service = found["Deployment", name], found["Service", name]
+        labels = deployment["template"]["metadata"]["labels"]
+        assert deployment["selector"]["matchLabels"].items() <= labels.items()
+        assert service["selector"].items() <= labels.items()
+        [container] = deployment["template"]["spec"]["containers"]
+        assert container["image"] in images
+        ports = {port["name"] for port in container["ports"]}
+        assert {port["targetPort"] for port in service["ports"]} <= ports
+        assert container["readinessProbe"]
+        assert container["resources"]["requests"]
+    assert found["Service", "serving"]["clusterIP"] == "None"
+    labels = found["Deployment", "serving"]["template"]["metadata"]["labels"]
+    assert found["PodDisruptionBudget", "serving"]["selector"]["matchLabels"] == labels
+    target = found["HorizontalPodAutoscaler", "serving"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) in found
+    [page] = found["Deployment", "page"]["template"]["spec"]["containers"]
+    assert page["args"] == SERVICES["page"]["command"]

@@ -1,0 +1,141 @@
+"""The repository as a Hugging Face Space: installed, cloned and started the way a Space does it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from gradio_client import Client, handle_file
+
+from serving.local import find_free_port
+from tests.pages import ROOT
+
+LARGEST_FILE = 10 * 2**20  # bytes, beyond which a Space wants Git LFS
+UNPRIVILEGED = 1000  # a Space's user
+INSTALL_SECONDS, START_SECONDS = 600, 120
+
+
+def front_matter(path: Path) -> dict:
+    return yaml.safe_load(re.match(r"---\n(.*?)\n---\n", path.read_text(), re.DOTALL)[1])
+
+
+def tracked_files() -> list[str]:
+    return subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")[:-1]
+
+
+def as_visitor(**options) -> dict:
+    """Options of a subprocess that has no rights beyond a user's."""
+    if os.geteuid() == 0:
+        options |= {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
+    return options
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A home of the Space's user, with the repository in `app` and packages in `.venv`."""
+    folder = Path(tempfile.mkdtemp(prefix="space-"))
+    for name in tracked_files():
+        target = folder / "app" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    if os.geteuid() == 0:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
+    environment = {**os.environ, "HOME": str(folder)}
+    venv = [python_for_everyone(), "-m", "venv", ".venv"]
+    pip = [".venv/bin/python", "-m", "pip", "install", "--quiet", "-r", "app/requirements.txt"]
+    for command in (venv, pip):
+        subprocess.run(
+            command,
+            **as_visitor(cwd=folder, env=environment, check=True, timeout=INSTALL_SECONDS),
+        )
+    yield folder
+    shutil.rmtree(folder)
+
+
+def python_for_everyone() -> str:
+    """An interpreter that a user without rights may run."""
+    for python in (sys._base_executable, "/usr/bin/python3"):
+        try:
+            subprocess.run([python, "-c", "import venv, ensurepip"], **as_visitor(check=True))
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return python
+    pytest.skip("there is no Python that a user without rights may run")
+
+
+def test_starts_as_a_space_does(home):
+    port = find_free_port()
+    app_file = front_matter(ROOT / "README.md")["app_file"]
+    environment = {
+        "PATH": f"{home}/.venv/bin:/usr/bin:/bin",
+        "HOME": str(home),
+        "SYSTEM": "spaces",
+        "SPACE_ID": "somebody/layer-xray",
+        "SPACE_HOST": "somebody-layer-xray.hf.space",
+        "GRADIO_SERVER_NAME": "0.0.0.0",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_NUM_PORTS": "1",
+        "GRADIO_SSR_MODE": "true",
+        "GRADIO_ANALYTICS_ENABLED": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    log = home / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [f"{home}/.venv/bin/python", app_file],
+            **as_visitor(cwd=home / "app", env=environment, stdout=file, stderr=file),
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        end = time.monotonic() + START_SECONDS
+        while not answers(url):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+        client = Client(url, verbose=False)
+        picture = handle_file(ROOT / "demo" / "digit.png")
+        assert client.predict(picture, api_name="/look")["digit"] == 5
+        client.close()
+        with urllib.request.urlopen(f"{url}v1/models/mnist", timeout=10) as response:
+            assert b"AVAILABLE" in response.read()
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_front_matter_names_what_is_there():
+    space = front_matter(ROOT / "README.md")
+    assert space["sdk"] == "gradio"
+    assert (ROOT / space["app_file"]).is_file()
+    wanted = re.search(r"gradio\[mcp\]~=(\S+)", (ROOT / "requirements.txt").read_text())[1]
+    assert space["sdk_version"].startswith(f"{wanted}.")
+    docker = front_matter(ROOT / "serving" / "space" / "README.md")
+    assert (docker["sdk"], docker["app_port"]) == ("docker", 7860)
+
+
+def test_no_file_needs_git_lfs():
+    sizes = {name: (ROOT / name).stat().st_size for name in tracked_files()}
+    assert {name: size for name, size in sizes.items() if size > LARGEST_FILE} == {}
