@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
+import trustme
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
@@ -21,7 +22,7 @@ BLANK = np.zeros((1, 28, 28), np.float32)
 class OtherServer:
     """Answers Predict with one function, on as many addresses as wanted."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, credentials: grpc.ServerCredentials | None = None):
         methods = {
             "Predict": grpc.unary_unary_rpc_method_handler(
                 answer, PredictRequest.FromString, PredictResponse.SerializeToString
@@ -31,7 +32,12 @@ class OtherServer:
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", methods)]
         )
-        self.target = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        port = (
+            self._server.add_secure_port("127.0.0.1:0", credentials)
+            if credentials
+            else self._server.add_insecure_port("127.0.0.1:0")
+        )
+        self.target = f"127.0.0.1:{port}"
 
     def __enter__(self):
         self._server.start()
@@ -80,6 +86,22 @@ def test_reads_lists_of_values_too():
     with OtherServer(float_val_answer) as other, Client(other.target) as client:
         answer = client.predict("sketch", {"drawings": BLANK})
     np.testing.assert_array_equal(answer["logits"], [[1.5, -2.0, 0.25]])
+
+
+def test_tls():
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    [chain] = certificate.cert_chain_pems
+    credentials = grpc.ssl_server_credentials(
+        [(certificate.private_key_pem.bytes(), chain.bytes())]
+    )
+    ca = authority.cert_pem.bytes()
+    with OtherServer(float_val_answer, credentials) as other:
+        with Client(other.target, tls=True, ca=ca) as client:
+            assert client.predict("sketch", {"drawings": BLANK})["logits"].shape == (1, 3)
+        for unfit in ({}, {"tls": True}):  # without TLS; with it, but not trusting the authority
+            with Client(other.target, **unfit) as client, pytest.raises(ServerUnreachable):
+                client.predict("sketch", {"drawings": BLANK}, timeout=5)
 
 
 def test_nobody_there():

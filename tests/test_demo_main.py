@@ -1,5 +1,6 @@
 """`python -m demo` as a command: what it starts, what it stops, what it says."""
 
+import os
 import re
 import signal
 import subprocess
@@ -14,10 +15,10 @@ from serving.local import find_free_port
 from tests.pages import ROOT, wait_for
 
 
-def start(*flags: str) -> subprocess.Popen:
+def start(*flags: str, **options) -> subprocess.Popen:
     command = [sys.executable, "-m", "demo", *flags]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
 
 
@@ -53,6 +54,41 @@ def test_auth_asks_for_user_and_password(server):
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
+    port = find_free_port()
+    nowhere = {**os.environ, "GRADIO_SHARE_SERVER_ADDRESS": f"127.0.0.1:{find_free_port()}"}
+    process = start(f"--server={server.target}", f"--port={port}", "--share", env=nowhere)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/", process)
+        printed = ""
+        while "Could not create share link" not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        assert "whoever has the link can use this page, its API and its MCP tools" in printed
+        assert "REST API under /v1" in printed
+        assert "without a password" in printed
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=10).close()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--tls"], "name it with --server"),
+        (["--server=x:1", "--ca=README.md"], "--ca has a meaning with --tls only"),
+        (["--server=x:1", "--rest-server=x:y"], "expected HOST:PORT or the URL of a server"),
+    ],
+)
+def test_flags_that_do_not_fit_together(flags, sentence):
+    process = start(*flags)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert sentence in error
 
 
 def test_auth_needs_both():

@@ -84,6 +84,7 @@ def test_starts_as_a_space_does(home):
     environment = {
         "PATH": f"{home}/.venv/bin:/usr/bin:/bin",
         "HOME": str(home),
+        "GRADIO_TEMP_DIR": str(home / "tmp"),  # /tmp/gradio may be another user's here
         "SYSTEM": "spaces",
         "SPACE_ID": "somebody/layer-xray",
         "SPACE_HOST": "somebody-layer-xray.hf.space",

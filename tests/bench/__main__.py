@@ -7,6 +7,7 @@ from model.mnist import load_mnist
 from model.weights import RELEASED, find_snapshots
 from serving.client import Client
 from serving.local import LocalServer
+from tests.bench.load import measure_load, print_load
 from tests.bench.pen import measure_pages
 from tests.bench.predict import measure_predict
 from tests.bench.step import BATCH, measure_peak, measure_step
@@ -30,6 +31,7 @@ def serve() -> None:
         live, stock = measure_pages(server)
         with Client(server.target) as client:
             served, local = measure_predict(client, base_path / str(max(snapshots)))
+        loads = measure_load(server.target)
     print("| milliseconds | median | 95th percentile | measured |")
     print("| --- | --- | --- | --- |")
     _row("pointer event to all galleries painted", live)
@@ -37,7 +39,8 @@ def serve() -> None:
     _row("Predict of `sketch`, all outputs, client and embedded server", served)
     _row("the same signature of the same SavedModel, in process", local)
     print(f"\nstock page / this page: {np.median(stock) / np.median(live):.0f}")
-    print(f"over gRPC / in process: {np.median(served) / np.median(local):.2f}")
+    print(f"over gRPC / in process: {np.median(served) / np.median(local):.2f}\n")
+    print_load(loads)
 
 
 def learn() -> None:
