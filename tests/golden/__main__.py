@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from serving.client import Client, ServingError
 from serving.ports import BASE_PATH
 from tests.golden.battery import Result, Verdict, hold_grpc, hold_rest
 
+START_SECONDS = 60.0  # that a server may take until it has the model
 LONGEST = 300  # characters of an answer that are shown
 
 
@@ -23,6 +25,11 @@ def main() -> None:
         config = prepare(arguments.folder, copy_of(arguments.base_path))
         print(f"Now start a server: python -m serving --model_config_file {config}")
         return
+    try:
+        with Client(arguments.grpc) as client:
+            client.wait_until_ready(START_SECONDS)
+    except ServingError as error:
+        sys.exit(f"python -m tests.golden: {error}")
     counts = {
         "REST": show(hold_rest(arguments.rest)),
         "gRPC": show(hold_grpc(arguments.grpc)),
