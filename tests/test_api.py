@@ -54,9 +54,11 @@ def test_an_agent_reads_a_picture(page_url, picture):
     """Through the Model Context Protocol, with its own client."""
     as_url = "data:image/png;base64," + base64.b64encode(Path(picture).read_bytes()).decode()
 
+    server = f"{page_url}gradio_api/mcp/?tools=read_digit"
+
     async def ask() -> tuple[list[str], str]:
         async with (
-            streamablehttp_client(f"{page_url}gradio_api/mcp/?tools=read_digit") as (
+            streamablehttp_client(server) as (
                 reader,
                 writer,
                 _,
