@@ -34,7 +34,7 @@ def main() -> None:
     try:
         with (
             find_server(arguments) as server,
-            Client(server.grpc, tls=arguments.tls, ca=read_file(arguments.ca)) as client,
+            Client(server.grpc, tls=arguments.tls, ca=arguments.ca) as client,
         ):
             tell_what_is_open(arguments)
             routes = [make_rest_route(server.rest, arguments.auth)] if arguments.rest else []
@@ -46,12 +46,12 @@ def main() -> None:
                 css_paths=STYLE,
                 footer_links=["api", "settings"],
                 app_kwargs={"routes": routes},
-                mcp_server=True,
+                mcp_server=not arguments.auth,  # Gradio's calls of tools could not log in
                 ssr_mode=False,  # Gradio's Node server would not pass /v1 on
             )
     except LocalServerError as error:
         sys.exit(f"python -m demo: {error}")
-    except OSError as error:  # Gradio's own for a port that is taken, or a file that is not there
+    except OSError as error:  # Gradio's own for a port that is taken
         sys.exit(f"python -m demo: {error} Choose another port with --port.")
 
 
@@ -73,7 +73,7 @@ def find_server(arguments: argparse.Namespace) -> Iterator[Server]:
 
 def rest_beside(target: str) -> str:
     """The URL of the REST API on the (first) host of a gRPC target."""
-    first = target.rpartition("/")[2].removeprefix("ipv4:").partition(",")[0]
+    first = re.sub(r"^(dns|ipv4|ipv6):", "", target).rpartition("/")[2].partition(",")[0]
     return f"http://{re.sub(r':[0-9]+$', '', first)}:{REST_PORT}"
 
 
@@ -81,16 +81,11 @@ def tell_what_is_open(arguments: argparse.Namespace) -> None:
     """Says who can reach what, where that is more than this machine."""
     if not arguments.share:
         return
-    what = "this page, its API and its MCP tools"
+    what = "this page and its API" if arguments.auth else "this page, its API and its MCP tools"
     if arguments.rest:
         what += ", and the model server's REST API under /v1 (--no-rest leaves it out)"
     who = "with user and password" if arguments.auth else "without a password (--auth asks for one)"
-    print(f"* --share: whoever has the link can use {what}, {who}. Drawings go through Gradio's")
-    print("  servers to this machine; nothing is kept of them.", flush=True)
-
-
-def read_file(path: Path | None) -> bytes | None:
-    return path.read_bytes() if path else None
+    print(f"* --share: whoever has the link can use {what}, {who}.", flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -103,7 +98,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--tls", action="store_true", help="speak gRPC with --server over TLS")
     parser.add_argument(
-        "--ca", type=Path, metavar="FILE", help="certificates in PEM to trust, not the system's"
+        "--ca",
+        type=read_certificates,
+        metavar="FILE",
+        help="certificates in PEM to trust, not the system's",
     )
     parser.add_argument(
         "--rest-server",
@@ -147,9 +145,19 @@ def parse_auth(text: str) -> tuple[str, str]:
     return user, password
 
 
+def read_certificates(path: str) -> bytes:
+    try:
+        certificates = Path(path).read_bytes()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if b"-----BEGIN CERTIFICATE-----" not in certificates:
+        raise argparse.ArgumentTypeError(f"{path} holds no certificate in PEM")
+    return certificates
+
+
 def parse_url(text: str) -> str:
     url = text if "://" in text else f"http://{text}"
-    if not re.fullmatch(r"https?://[^/:\s]+(:[0-9]+)?/?", url):
+    if not re.fullmatch(r"https?://([^/:\s]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/?", url):
         raise argparse.ArgumentTypeError("expected HOST:PORT or the URL of a server")
     return url
 

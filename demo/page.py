@@ -16,6 +16,7 @@ TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
 Draw a digit and watch every layer of a convolutional network fire while the pen moves."""
 FAILED = "This picture has not been read. What you see is of the one before; send it once more."
+KEPT = (3600, 3600)  # seconds between two looks, and that uploaded pictures stay till then
 NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
@@ -48,7 +49,9 @@ def make_page(client: Client) -> gr.Blocks:
     def look_at_sketch(sketch: dict | None) -> Answer:
         return look_at_picture(sketch and sketch["composite"])
 
-    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as page:
+    with gr.Blocks(
+        title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=KEPT
+    ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Draw"):
             Xray(partial(look, client))

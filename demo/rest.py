@@ -17,6 +17,8 @@ from starlette.routing import Route
 LARGEST_BODY = 16 * 2**20  # bytes; a batch of 1,024 images as JSON numbers is about as large
 TIMEOUT = httpx.Timeout(30.0, connect=2.0)  # seconds; 30 is TensorFlow Serving's own
 
+_PASSED_ON = ("content-type", "content-encoding", "accept-encoding")
+
 
 def make_rest_route(server: str, auth: tuple[str, str] | None = None) -> Route:
     """A route that answers what the server at `server` answers.
@@ -25,9 +27,11 @@ def make_rest_route(server: str, auth: tuple[str, str] | None = None) -> Route:
         server: the URL of a REST API, `http://HOST:PORT`.
         auth: user and password that a caller has to give (HTTP Basic), as visitors of the page do.
     """
-    client = httpx.AsyncClient(base_url=server, timeout=TIMEOUT, trust_env=False)
+    client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
 
     async def pass_on(request: Request) -> Response:
+        if ".." in request.scope["path"].split("/"):  # which leads out of /v1
+            return _error(404, "There is no such path.")
         if auth and not _is_known(request, auth):
             return _error(
                 401,
@@ -39,12 +43,10 @@ def make_rest_route(server: str, auth: tuple[str, str] | None = None) -> Route:
             return _error(
                 413, f"A request may have at most {LARGEST_BODY:,} bytes; send fewer items at once."
             )
-        passed = client.build_request(
-            request.method,
-            client.base_url.copy_with(raw_path=_raw_path(request)),
-            content=body,
-            headers={"Content-Type": request.headers.get("Content-Type", "application/json")},
-        )
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        headers |= {name: value for name, value in request.headers.items() if name in _PASSED_ON}
+        url = httpx.URL(server, raw_path=_raw_path(request))
+        passed = client.build_request(request.method, url, content=body, headers=headers)
         try:
             answer = await client.send(passed, stream=True)
         except httpx.TimeoutException:
@@ -53,15 +55,11 @@ def make_rest_route(server: str, auth: tuple[str, str] | None = None) -> Route:
             return _error(
                 503, "The model server behind this page does not answer REST now; try again later."
             )
-        headers = {
-            name: answer.headers[name]
-            for name in ("Content-Type", "Content-Length", "Content-Encoding")
-            if name in answer.headers
-        }
+        content = ("Content-Type", "Content-Length", "Content-Encoding")
         return StreamingResponse(
             answer.aiter_raw(),
             answer.status_code,
-            headers,
+            {name: answer.headers[name] for name in content if name in answer.headers},
             background=BackgroundTask(answer.aclose),
         )
 

@@ -48,7 +48,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     add("model-config-file", type=Path, help="configuration in TensorFlow Serving's text format")
     add(
         "model-config-file-poll-wait-seconds",
-        type=float,
+        type=int,
         default=0,
         help="between two looks at that file, by which labels move; 0 is one look at the start",
     )
@@ -84,7 +84,7 @@ def run_real_server(program: str, arguments: argparse.Namespace, others: list[st
         [
             program,
             f"--model_config_file={file}",
-            f"--model_config_file_poll_wait_seconds={poll_seconds:g}",
+            f"--model_config_file_poll_wait_seconds={poll_seconds}",
             f"--port={arguments.port}",
             f"--rest_api_port={arguments.rest_api_port}",
             "--enable_serialization_as_tensor_content=true",

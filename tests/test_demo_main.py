@@ -80,7 +80,8 @@ def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
     ("flags", "sentence"),
     [
         (["--tls"], "name it with --server"),
-        (["--server=x:1", "--ca=README.md"], "--ca has a meaning with --tls only"),
+        (["--server=x:1", "--tls", "--ca=README.md"], "README.md holds no certificate in PEM"),
+        (["--server=x:1", "--tls", "--ca=/nowhere"], "No such file or directory: '/nowhere'"),
         (["--server=x:1", "--rest-server=x:y"], "expected HOST:PORT or the URL of a server"),
     ],
 )

@@ -51,7 +51,9 @@ def test_model_configurations():
 
 def test_batching_and_monitoring():
     batching = text_format.Parse((PRODUCTION / "batching.config").read_text(), BatchingParameters())
-    assert batching.max_batch_size.value <= 1024  # that the graph lets in
+    assert batching.max_batch_size.value == 1024  # that the graph lets in
+    assert batching.enable_large_batch_splitting.value
+    assert batching.max_execution_batch_size.value * batching.max_enqueued_batches.value >= 1024
     text = (PRODUCTION / "monitoring.config").read_text()
     monitoring = text_format.Parse(text, MonitoringConfig()).prometheus_config
     assert monitoring.enable
@@ -175,6 +177,29 @@ def manifests() -> list[dict]:
 @pytest.mark.parametrize("manifest", manifests(), ids=lambda m: f"{m['kind']} {m['metadata']}")
 def test_kubernetes_keeps_to_its_schemas(manifest):
     kubernetes_validate.validate(manifest, KUBERNETES_VERSION, strict=True)
+
+
+def test_kserve_has_the_same_server_and_the_same_signatures():
+    service = yaml.safe_load((KUBERNETES / "kserve.yaml").read_text())
+    assert (service["apiVersion"], service["kind"]) == (
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+    )
+    model = service["spec"]["predictor"]["model"]
+    assert service["metadata"]["name"] == "mnist"  # is the model's name there
+    assert model["modelFormat"]["name"] == "tensorflow"
+    assert model["runtimeVersion"] == SERVICES["serving"]["image"].split(":")[1]
+    assert {flag.removeprefix("--").split("=")[0] for flag in model["args"]} <= set(FLAGS)
+
+
+def test_the_kustomization_has_no_other_fields_than_kustomize():
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
+    assert kustomization["apiVersion"] == "kustomize.config.k8s.io/v1beta1"
+    assert set(kustomization) == {
+        *("apiVersion", "kind", "namespace", "labels", "resources", "images")
+    }
+    for name in kustomization["resources"]:
+        assert (KUBERNETES / name).is_file()
 
 
 def test_kubernetes_fits_together():

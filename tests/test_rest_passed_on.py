@@ -68,6 +68,15 @@ def test_a_request_that_is_too_large(guarded):
     assert "16,777,216 bytes" in json.loads(answer)["error"]
 
 
+@pytest.mark.parametrize("path", ["/v1/../config", "/v1/models/../../config", "/v1/%2e%2e/config"])
+def test_nothing_beside_v1_is_reached(guarded, server, path):
+    direct = urlsplit(f"http://127.0.0.1:{server.rest_api_port}")
+    assert send(direct.geturl(), "GET", path)[0] in (400, 404)
+    status, _, answer = send(guarded, "GET", path, auth="ann:secret")
+    assert status in (400, 404)
+    assert b"/v1/" in answer or b"no such path" in answer
+
+
 def test_is_off_with_a_flag(server):
     with run_page(server.target, "--no-rest") as url:
         assert send(url, "GET", "/v1/models/mnist")[0] == 404
@@ -88,6 +97,8 @@ def test_says_so_when_there_is_no_rest_server(server):
         ("10.0.0.7:8500", "http://10.0.0.7:8501"),
         ("dns:///serving:8500", "http://serving:8501"),
         ("ipv4:10.0.0.7:8500,10.0.0.8:8500", "http://10.0.0.7:8501"),
+        ("dns:serving:8500", "http://serving:8501"),
+        ("ipv6:[::1]:8500", "http://[::1]:8501"),
         ("models.example.org", "http://models.example.org:8501"),
     ],
 )

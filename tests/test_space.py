@@ -20,7 +20,7 @@ from tests.pages import ROOT
 
 LARGEST_FILE = 10 * 2**20  # bytes, beyond which a Space wants Git LFS
 UNPRIVILEGED = 1000  # a Space's user
-INSTALL_SECONDS, START_SECONDS = 600, 120
+INSTALL_SECONDS, START_SECONDS = 600, 60
 
 
 def front_matter(path: Path) -> dict:
@@ -29,11 +29,7 @@ def front_matter(path: Path) -> dict:
 
 def tracked_files() -> list[str]:
     return subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")[:-1]
 
 
@@ -75,7 +71,8 @@ def python_for_everyone() -> str:
         except (OSError, subprocess.CalledProcessError):
             continue
         return python
-    pytest.skip("there is no Python that a user without rights may run")
+    refuse = pytest.fail if "CI" in os.environ else pytest.skip
+    return refuse("there is no Python that a user without rights may run")
 
 
 def test_starts_as_a_space_does(home):

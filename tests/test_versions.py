@@ -192,7 +192,7 @@ def test_a_label_moves_by_its_file(base_path, tmp_path):
     served.add(second)
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=first))
-    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.2")
+    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1")
     with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
 
         def logits(**which) -> list[float]:
@@ -223,7 +223,7 @@ def test_a_label_for_a_version_that_is_not_there_stops_the_start(base_path, tmp_
 
 @pytest.mark.parametrize("protocol", ["gRPC", "REST"])
 def test_a_request_that_runs_is_answered_before_the_end(base_path, digits, protocol):
-    files = [encode(dark_on_light(digits[0][index]), "PNG") for index in range(0, 5000, 5)]
+    files = [encode(dark_on_light(digits[0][index]), "PNG") for index in range(0, 5000, 16)]
     ports = find_free_port(), find_free_port()
     process = run_serving(
         f"--model-base-path={base_path}", f"--port={ports[0]}", f"--rest-api-port={ports[1]}"

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _INT64 = f".{wrappers_pb2.Int64Value.DESCRIPTOR.full_name}"
+_BOOL = f".{wrappers_pb2.BoolValue.DESCRIPTOR.full_name}"
 _STRING = f".{wrappers_pb2.StringValue.DESCRIPTOR.full_name}"
 _MESSAGES = {
     "BatchingParameters": [
@@ -19,6 +20,8 @@ _MESSAGES = {
         ("thread_pool_name", 5, _STRING),
         ("allowed_batch_sizes", 6, [_Field.TYPE_INT64]),
         ("pad_variable_length_inputs", 7, _Field.TYPE_BOOL),
+        ("enable_large_batch_splitting", 8, _BOOL),
+        ("max_execution_batch_size", 9, _INT64),
     ],
     "PrometheusConfig": [("enable", 1, _Field.TYPE_BOOL), ("path", 2, _Field.TYPE_STRING)],
     "MonitoringConfig": [("prometheus_config", 1, ".tensorflow.serving.PrometheusConfig")],

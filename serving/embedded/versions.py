@@ -56,6 +56,9 @@ class Versions:
 
     def _aspired(self) -> set[int] | None:
         """The versions that the policy chooses of those in the folder; None if it is not there."""
+        policy = self.config.model_version_policy
+        if policy.WhichOneof("policy_choice") == "specific" and not policy.specific.versions:
+            return set()
         try:
             found = {
                 int(path.name)
@@ -65,7 +68,6 @@ class Versions:
         except OSError as error:
             _log.warning("base path of %s: %s", self.config.name, error)
             return None
-        policy = self.config.model_version_policy
         match policy.WhichOneof("policy_choice"):
             case "all":
                 return found

@@ -12,6 +12,8 @@ flags=(
   # With weights of one's own `stable` has no version; the others are served all the same.
   --allow_version_labels_for_unavailable_models=true
   --file_system_poll_wait_seconds=5
+  # A version that is broken says so at once, and does not keep the next one waiting for minutes.
+  --max_num_load_retries=0
   # A version loads beside the requests, not between them.
   --num_load_threads=1
   # Each version carries a request of each signature, so that no visitor waits for the first.

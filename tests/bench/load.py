@@ -64,7 +64,7 @@ def _measure(target: str, clients: int, answer: str, outputs: tuple[str, ...]) -
     request = PredictRequest(output_filter=outputs)
     request.model_spec.name = MODEL
     request.inputs["images"].CopyFrom(to_proto(np.zeros((1, 28, 28), np.float32)))
-    begin, end = threading.Barrier(clients + 1), threading.Event()
+    begin, end = threading.Barrier(clients + 1, timeout=60), threading.Event()
 
     def ask() -> list[float]:
         times = []
