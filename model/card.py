@@ -72,7 +72,8 @@ on MNIST and on generated handwriting. Weights are float16 safetensors, one file
 | time | {run.seconds:.0f} s on {platform.machine()}, float32 |
 | with | TensorFlow {tf.__version__}, Keras {keras.__version__} |
 | recipe | Adam, weight decay {training.WEIGHT_DECAY}, \
-one cycle to {recipe.peak_rate} and back to 0, warm-up {training.WARM_UP:.0%}, dropout {recipe.dropout}, label smoothing {training.SMOOTHING} |
+one cycle to {recipe.peak_rate} and back to 0, \
+warm-up {training.WARM_UP:.0%}, dropout {recipe.dropout}, label smoothing {training.SMOOTHING} |
 | augmentation | rotation {augment.ROTATION}°, shear {augment.SHEAR}, zoom {augment.ZOOM:.0%}, \
 shift {augment.SHIFT} pixels, each either way and uniform; \
 elastic, {augment.BEND} pixels at {augment.KNOTS}x{augment.KNOTS} knots; \
