@@ -34,23 +34,27 @@ def read(client: Client, drawing: np.ndarray) -> Reading:
     return _reading(_ask(client, drawing, ("images", "probabilities")))
 
 
-def look(client: Client, drawing: np.ndarray) -> Answer:
+def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Answer:
     """Has the network read a drawing, and shows all its layers.
 
     Args:
         client: of the model server.
         drawing: uint8 [H, W], 0 = paper, 255 = ink.
+        version: of the network; the newest if None.
 
     Raises:
         ServingError: the server did not answer, or refused the drawing.
     """
-    answer = _ask(client, drawing, _OUTPUTS)
+    answer = _ask(client, drawing, _OUTPUTS, version)
     sheet, largest = render_sheet(answer)
     return Answer(**_reading(answer), sheet=sheet, largest=largest)
 
 
-def _ask(client: Client, drawing: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
-    outputs = client.predict("sketch", {"drawings": drawing[None]}, outputs=names, timeout=TIMEOUT)
+def _ask(
+    client: Client, drawing: np.ndarray, names: Sequence[str], version: int | None = None
+) -> dict[str, np.ndarray]:
+    inputs = {"drawings": drawing[None]}
+    outputs = client.predict("sketch", inputs, outputs=names, version=version, timeout=TIMEOUT)
     return {name: array[0] for name, array in outputs.items()}
 
 

@@ -54,7 +54,7 @@ def make_page(client: Client) -> gr.Blocks:
     ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Draw"):
-            Xray(partial(look, client))
+            Xray(partial(look, client), client.versions)
         with gr.Tab("Picture"):
             with gr.Row():
                 with gr.Column(min_width=320):

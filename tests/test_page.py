@@ -1,8 +1,10 @@
 """The page in a real browser, as a visitor uses it."""
 
+import base64
 import io
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from demo.layers import GALLERIES, Layer
+from demo.look import look
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
 from tests.browser import draw
@@ -440,3 +443,67 @@ def test_a_picture_while_the_server_is_away(browser, tmp_path, digits):
         expect(page.locator(".still .notice")).to_have_text(re.compile("has not been read"))
         expect(page.get_by_text("No model server answers")).to_be_visible()
         context.close()
+
+
+def ask_anew(page: Page, act: Callable[[], object]) -> dict:
+    """Does something that asks again of the same drawing, and returns the answer."""
+    before = page.evaluate("performance.now()")
+    act()
+    page.wait_for_function("before => last.askedAt >= before", arg=before)
+    return page.evaluate("last.answer")
+
+
+def test_the_same_drawing_through_the_networks_history(open_page, client):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request))
+    versions = client.versions()
+    buttons = page.locator(".version")
+    expect(buttons).to_have_count(len(versions))
+    pressed = page.locator('.version[aria-pressed="true"]')
+    expect(pressed).to_have_attribute("value", str(versions[-1]))
+    for index, version in enumerate(versions):
+        answer = ask_anew(page, buttons.nth(index).click)
+        expect(pressed).to_have_attribute("value", str(version))
+        sent = asked[-1].post_data_json["data"]["pixels"]
+        drawing = np.frombuffer(base64.b64decode(sent), np.uint8).reshape(112, 112)
+        assert answer == look(client, drawing, version)
+    for key, version in ((",", versions[-2]), (",", versions[-3]), (".", versions[-2])):
+        ask_anew(page, lambda key=key: page.keyboard.press(key))
+        expect(pressed).to_have_attribute("value", str(version))
+
+
+def test_the_history_as_a_film(open_page, client):
+    page = open_page()
+    versions = [str(version) for version in client.versions()]
+    expect(page.locator(".version")).to_have_count(len(versions))
+    page.evaluate("""() => {
+      window.film = [];
+      addEventListener("shown", () => {
+        const pressed = document.querySelector('.version[aria-pressed="true"]').value;
+        if (film.at(-1) !== pressed) film.push(pressed);
+      });
+    }""")
+    page.locator(".play").click()
+    expect(page.locator(".play")).to_have_text("Stop")
+    expect(page.locator(".play")).to_have_text("Play")
+    page.wait_for_function("last => film.at(-1) === last", arg=versions[-1])
+    assert page.evaluate("film") == versions
+
+
+def test_a_version_that_goes_away_while_it_is_looked_at(open_page, base_path, tmp_path):
+    first, second, third, *_ = sorted(int(path.name) for path in base_path.iterdir())
+    served = tmp_path / "mnist"
+    for version in (first, second, third):
+        shutil.copytree(base_path / str(version), served / str(version))
+    with LocalServer(served) as server, run_page(server.target) as url, Client(server.target) as c:
+        page = open_page(url=url)
+        page.locator(f'.version[value="{second}"]').click()
+        shutil.rmtree(served / str(second))
+        while second in c.versions():
+            page.wait_for_timeout(50)
+        page.keyboard.press("7")
+        expect(page.locator(".version")).to_have_count(2)
+        pressed = page.locator('.version[aria-pressed="true"]')
+        expect(pressed).to_have_attribute("value", str(third))
+        page.close()

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
 from demo.look import Answer
-from serving.client import ServerUnreachable, ServingError
+from serving.client import ModelNotLoaded, ServerUnreachable, ServingError
 
 SIDE = 112  # pixels of the drawing that is sent: four for each of MNIST's
 AWAY = (
@@ -24,35 +24,54 @@ AWAY = (
     "soon as the server is back."
 )
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("strokes.js", "pad.js", "galleries.js", "live.js", "main.js")
+_SCRIPTS = ("strokes.js", "pad.js", "galleries.js", "live.js", "history.js", "main.js")
 
 
 class Xray(gr.HTML):
     """Shows what the network makes of a drawing.
 
     Args:
-        look: has a drawing, uint8 [H, W], read; makes the component live, with a pad to draw on.
-            Without it there is no pad, and it shows the `Answer` that an event sets as its value.
+        look: has a drawing, uint8 [H, W], read by a version, the newest if None; makes the
+            component live, with a pad to draw on. Without it there is no pad, and it shows the
+            `Answer` that an event sets as its value.
+        versions: tells which versions can be chosen.
     """
 
-    def __init__(self, look: Callable[[np.ndarray], Answer] | None = None, **kwargs):
-        def look_at(pixels: str) -> Response:
+    def __init__(
+        self,
+        look: Callable[[np.ndarray, int | None], Answer] | None = None,
+        versions: Callable[[], list[int]] | None = None,
+        **kwargs,
+    ):
+        def look_at(asked: Mapping) -> Response:
             try:
-                drawing = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(SIDE, SIDE)
-                return _json(look(drawing))
+                pixels, version = base64.b64decode(asked["pixels"]), asked["version"]
+                drawing = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE)
+                try:
+                    return _json(look(drawing, version))
+                except ModelNotLoaded:
+                    if version is None:
+                        raise
+                    return _json({**look(drawing, None), "gone": version})
             except ServerUnreachable:
                 return _json({"error": AWAY})
             except ServingError as error:
                 return _json({"error": str(error)})
-            except (TypeError, ValueError):
+            except (KeyError, TypeError, ValueError):
                 return _json({"error": f"A drawing must be {SIDE}x{SIDE} bytes in base64."})
+
+        def tell_versions(_: None) -> list[int]:
+            try:
+                return versions()
+            except ServingError:
+                return []  # the live loop says what is the matter
 
         super().__init__(
             html_template=_read("template.html"),
             css_template=_read("style.css"),
             js_on_load="\n".join(_read(script) for script in _SCRIPTS),
             apply_default_css=False,
-            server_functions=[look_at] if look else [],
+            server_functions=[look_at, tell_versions] if look else [],
             live=look is not None,
             side=SIDE,
             gap=GAP,

@@ -44,7 +44,9 @@ else {
 
 function startPad() {
   const hint = find(".hint");
-  const changed = makeLoop(() => server.look_at(pad.pixels()), show, complain);
+  const ask = () => server.look_at({ pixels: pad.pixels(), version: history.version });
+  const changed = makeLoop(ask, showLive, complain);
+  const history = makeHistory(find(".history"), () => server.tell_versions(), () => changed());
   const pad = makePad(find(".pad"), props.side, () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
     element.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
@@ -63,6 +65,12 @@ function startPad() {
     pad.size = size.value / 100;
   }
 
+  function showLive(answer, askedAt) {
+    // A version that is no longer served was answered by the newest.
+    if (answer.gone || !find(".notice").hidden) history.refresh();
+    return show(answer, askedAt);
+  }
+
   const sample = (digit) => pad.set(props.samples[digit]);
   keys = {
     p: () => choose(false),
@@ -71,6 +79,9 @@ function startPad() {
     c: () => pad.set([]),
     "[": () => resize(-1),
     "]": () => resize(1),
+    f: history.play,
+    ",": () => history.step(-1),
+    ".": () => history.step(1),
   };
   for (let digit = 0; digit < 10; digit++) keys[digit] = () => sample(digit);
 
@@ -94,4 +105,5 @@ function startPad() {
   resize(0);
   pad.fit();
   pad.set(props.samples[3], true); // a first visit finds a digit already firing
+  history.refresh();
 }

@@ -1,0 +1,69 @@
+// The network's own history: which of the served versions answers, chosen or played as a film.
+
+const FRAME_MS = 900; // of the film: long enough to see what changed
+
+function makeHistory(element, askVersions, changed) {
+  const list = element.querySelector(".versions");
+  const play = element.querySelector(".play");
+  const history = { version: null }; // the newest, whichever that is by then
+  let versions = [];
+  let film = null;
+
+  function choose(version) {
+    history.version = version === versions.at(-1) ? null : version;
+    for (const button of list.children) {
+      button.setAttribute("aria-pressed", Number(button.value) === version);
+    }
+    changed();
+  }
+
+  function stop() {
+    clearInterval(film);
+    film = null;
+    play.textContent = "Play";
+  }
+
+  // Asks which versions there are now, and shows the newest.
+  history.refresh = async () => {
+    stop();
+    versions = (await askVersions()) ?? [];
+    element.hidden = versions.length < 2;
+    list.replaceChildren(
+      ...versions.map((version) => {
+        const button = document.createElement("button");
+        button.className = "tool version";
+        button.value = version;
+        button.textContent = version.toLocaleString("en");
+        return button;
+      }),
+    );
+    choose(versions.at(-1) ?? null);
+  };
+
+  history.step = (by) => {
+    if (versions.length < 2) return;
+    stop();
+    const at = versions.indexOf(history.version ?? versions.at(-1)) + by;
+    choose(versions[Math.min(versions.length - 1, Math.max(0, at))]);
+  };
+
+  history.play = () => {
+    if (film) return stop();
+    let next = 0;
+    const turn = () => {
+      choose(versions[next++]);
+      if (next === versions.length) stop();
+    };
+    film = setInterval(turn, FRAME_MS);
+    play.textContent = "Stop";
+    turn();
+  };
+
+  play.addEventListener("click", history.play);
+  list.addEventListener("click", ({ target }) => {
+    if (!target.value) return;
+    stop();
+    choose(Number(target.value));
+  });
+  return history;
+}
