@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from demo.page import STYLE, make_page
 from demo.rest import make_rest_route
+from demo.takes import Place
 from serving.client import Client
 from serving.local import LocalServer, LocalServerError
 from serving.ports import BASE_PATH, REST_PORT
@@ -38,7 +39,8 @@ def main() -> None:
         ):
             tell_what_is_open(arguments)
             routes = [make_rest_route(server.rest, arguments.auth)] if arguments.rest else []
-            make_page(client).launch(
+            place = Place(None if arguments.rest else server.rest, bool(arguments.auth))
+            make_page(client, place).launch(
                 server_name=arguments.host,
                 server_port=arguments.port,
                 share=arguments.share,

@@ -31,7 +31,7 @@ class Answer(Reading):
 
 def read(client: Client, drawing: np.ndarray) -> Reading:
     """Has the network read a drawing; arguments and errors as of `look`."""
-    return _reading(_ask(client, drawing, ("images", "probabilities")))
+    return _reading(ask(client, drawing, ("images", "probabilities")))
 
 
 def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Answer:
@@ -45,14 +45,15 @@ def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Ans
     Raises:
         ServingError: the server did not answer, or refused the drawing.
     """
-    answer = _ask(client, drawing, _OUTPUTS, version)
+    answer = ask(client, drawing, _OUTPUTS, version)
     sheet, largest = render_sheet(answer)
     return Answer(**_reading(answer), sheet=sheet, largest=largest)
 
 
-def _ask(
+def ask(
     client: Client, drawing: np.ndarray, names: Sequence[str], version: int | None = None
 ) -> dict[str, np.ndarray]:
+    """The named outputs of `sketch` for one drawing, all if none is named; else as of `look`."""
     inputs = {"drawings": drawing[None]}
     outputs = client.predict("sketch", inputs, outputs=names, version=version, timeout=TIMEOUT)
     return {name: array[0] for name, array in outputs.items()}

@@ -9,6 +9,7 @@ from PIL import Image
 
 from demo.look import Answer, Reading, look, read
 from demo.photo import find_drawing
+from demo.takes import Place, make_takes
 from demo.xray import Xray
 from serving.client import Client, ServingError
 
@@ -21,8 +22,8 @@ NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
 
-def make_page(client: Client) -> gr.Blocks:
-    """Builds the page and its API on a client of the model server."""
+def make_page(client: Client, place: Place) -> gr.Blocks:
+    """Builds the page and its API on a client of the model server, which answers at `place`."""
 
     def read_digit(picture: Image.Image | None) -> Reading:
         """Reads the handwritten digit in a picture, dark on light or light on dark.
@@ -54,7 +55,7 @@ def make_page(client: Client) -> gr.Blocks:
     ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Draw"):
-            Xray(partial(look, client), client.versions)
+            Xray(partial(look, client), client.versions, make_takes(client, place))
         with gr.Tab("Picture"):
             with gr.Row():
                 with gr.Column(min_width=320):

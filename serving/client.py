@@ -64,7 +64,7 @@ class Client:
         tls: bool = False,
         ca: bytes | None = None,
     ):
-        self.target, self.model, self.timeout = target, model, timeout
+        self.target, self.model, self.timeout, self.tls = target, model, timeout, tls
         if tls:
             credentials = grpc.ssl_channel_credentials(ca)
             self._channel = grpc.secure_channel(target, credentials, _CHANNEL_OPTIONS)

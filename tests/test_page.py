@@ -49,7 +49,9 @@ def open_page(browser, page_url):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.add_init_script(REMEMBER)
-        page.goto(f"{url}?__theme={theme}")
+        address, number_sign, view = url.partition("#")
+        address = address.partition("?")[0]
+        page.goto(f"{address}?__theme={theme}{number_sign}{view}")
         expect(page.locator(".live .winner")).to_have_count(1)
         return page
 
@@ -507,3 +509,73 @@ def test_a_version_that_goes_away_while_it_is_looked_at(open_page, base_path, tm
         pressed = page.locator('.version[aria-pressed="true"]')
         expect(pressed).to_have_attribute("value", str(third))
         page.close()
+
+
+def view(page: Page) -> dict:
+    """What a visitor sees, once it is all there."""
+    page.wait_for_function("last.askedAt >= drawnAt")
+    zoom = page.locator(".live .zoom")
+    return {
+        "answer": page.evaluate("last.answer"),
+        "version": page.locator('.version[aria-pressed="true"]').get_attribute("value"),
+        "open": zoom.locator(".name").text_content() + zoom.locator(".readout").text_content()
+        if zoom.is_visible()
+        else None,
+    }
+
+
+def take(page: Page, what: str) -> None:
+    page.locator(".take summary").click()
+    page.locator(f'.take [value="{what}"]').click()
+
+
+def test_a_link_opens_the_same_view_elsewhere(open_page, client):
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".clear").click()
+    draw(page, strokes_of(5), ".pad")
+    page.keyboard.press("e")
+    draw(page, [[(0.2, 0.2), (0.4, 0.3)]], ".pad")
+    version = client.versions()[-2]
+    ask_anew(page, page.locator(f'.version[value="{version}"]').click)
+    page.locator(".live .gallery.h_conv2 .mosaic").click(position={"x": 300, "y": 60})
+    seen = view(page)
+    assert seen["open"]
+    link = copied(page, "link")
+    other = open_page("phone", "dark", url=link)
+    expect(other.locator(".live .zoom")).to_be_visible()
+    assert view(other) == seen
+
+
+def copied(page: Page, what: str) -> str:
+    """What a button of the menu puts on the clipboard."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    take(page, what)
+    page.wait_for_function("async () => (await navigator.clipboard.readText()) !== ''")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_link_that_is_broken_is_a_first_visit(open_page, page_url):
+    page = open_page(url=f"{page_url}#drawing=%%%&map=nowhere.7")
+    expect(page.locator(".live .digit")).to_have_text("3")
+
+
+def test_what_can_be_taken_along(open_page, client):
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    answer = touch(page, lambda: page.keyboard.press("6"))
+    assert copied(page, "curl").startswith('curl -s -d \'{"signature_name": "classify"')
+    with page.expect_download() as saved:
+        page.locator('.take [value="npz"]').click()
+    with np.load(saved.value.path()) as file:
+        np.testing.assert_allclose(file["probabilities"], answer["probabilities"])
+        assert file["h_conv2"].shape == (14, 14, 64)
+    with page.expect_download() as saved:
+        page.locator('.take [value="picture"]').click()
+    picture = np.asarray(Image.open(saved.value.path()).convert("RGB"))
+    layer = GALLERIES[0]
+    first = map_on(read_sheet(answer["sheet"]), layer, 0)[:, :, :3]
+    shown = picture[60 : 60 + 4 * 28 : 4, 24 : 24 + 4 * 28 : 4]
+    np.testing.assert_array_equal(shown, first)
+    page.keyboard.press("Escape")
+    expect(page.locator(".take .menu")).to_be_hidden()

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
 from demo.look import Answer
+from demo.takes import Take
 from serving.client import ModelNotLoaded, ServerUnreachable, ServingError
 
 SIDE = 112  # pixels of the drawing that is sent: four for each of MNIST's
@@ -24,7 +25,10 @@ AWAY = (
     "soon as the server is back."
 )
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("strokes.js", "pad.js", "galleries.js", "live.js", "history.js", "main.js")
+_SCRIPTS = (
+    *("strokes.js", "pad.js", "galleries.js", "live.js", "history.js", "link.js", "take.js"),
+    "main.js",
+)
 
 
 class Xray(gr.HTML):
@@ -35,30 +39,32 @@ class Xray(gr.HTML):
             component live, with a pad to draw on. Without it there is no pad, and it shows the
             `Answer` that an event sets as its value.
         versions: tells which versions can be chosen.
+        takes: what can be taken along of a drawing, by name; see `demo.takes`.
     """
 
     def __init__(
         self,
         look: Callable[[np.ndarray, int | None], Answer] | None = None,
         versions: Callable[[], list[int]] | None = None,
+        takes: Mapping[str, Take] | None = None,
         **kwargs,
     ):
         def look_at(asked: Mapping) -> Response:
-            try:
-                pixels, version = base64.b64decode(asked["pixels"]), asked["version"]
-                drawing = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE)
+            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
                 try:
-                    return _json(look(drawing, version))
+                    return look(drawing, version)
                 except ModelNotLoaded:
                     if version is None:
                         raise
-                    return _json({**look(drawing, None), "gone": version})
-            except ServerUnreachable:
-                return _json({"error": AWAY})
-            except ServingError as error:
-                return _json({"error": str(error)})
-            except (KeyError, TypeError, ValueError):
-                return _json({"error": f"A drawing must be {SIDE}x{SIDE} bytes in base64."})
+                    return {**look(drawing, None), "gone": version}
+
+            return _answer(answer, asked)
+
+        def take(asked: Mapping) -> Response:
+            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
+                return {"taken": takes[asked["what"]](drawing, version, asked["page"])}
+
+            return _answer(answer, asked)
 
         def tell_versions(_: None) -> list[int]:
             try:
@@ -71,7 +77,7 @@ class Xray(gr.HTML):
             css_template=_read("style.css"),
             js_on_load="\n".join(_read(script) for script in _SCRIPTS),
             apply_default_css=False,
-            server_functions=[look_at, tell_versions] if look else [],
+            server_functions=[look_at, tell_versions, take] if look else [],
             live=look is not None,
             side=SIDE,
             gap=GAP,
@@ -92,6 +98,19 @@ class Xray(gr.HTML):
             "the network sees and all layers, one under the other) "
             "and largest (by layer, its largest activation, which the brightest colour stands for)",
         }
+
+
+def _answer(answer: Callable[[np.ndarray, int | None], Mapping], asked: Mapping) -> Response:
+    """What is answered of the drawing and the version that the browser sent."""
+    try:
+        pixels, version = base64.b64decode(asked["pixels"]), asked["version"]
+        return _json(answer(np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE), version))
+    except ServerUnreachable:
+        return _json({"error": AWAY})
+    except ServingError as error:
+        return _json({"error": str(error)})
+    except (KeyError, TypeError, ValueError):
+        return _json({"error": f"A drawing must be {SIDE}x{SIDE} bytes in base64."})
 
 
 def _as_prop(layer: Layer) -> dict:

@@ -35,6 +35,17 @@ function makeGalleries(element, image, layers, gap) {
   let shown = 0; // pictures may be decoded in another order than they came
   let open = null; // {layer, map, from}: what is shown large, and where the focus goes back to
 
+  // Draws a layer's mosaic somewhere else.
+  galleries.paint = (context, { top, width, height }, x, y, scale) =>
+    context.drawImage(sheet, 0, top, width, height, x, y, scale * width, scale * height);
+
+  galleries.opened = () => open && { layer: open.layer.name, map: open.map };
+
+  galleries.open = (name, map) => {
+    const layer = layers.find((layer) => layer.name === name);
+    if (layer && map >= 0 && map < layer.maps) openZoom(layer, map);
+  };
+
   galleries.show = async (answer, askedAt) => {
     const turn = ++asked;
     const picture = new Image();

@@ -23,8 +23,8 @@ function makeHistory(element, askVersions, changed) {
     play.textContent = "Play";
   }
 
-  // Asks which versions there are now, and shows the newest.
-  history.refresh = async () => {
+  // Asks which versions there are now, and shows one of them, or the newest.
+  history.refresh = async (wanted = null) => {
     stop();
     versions = (await askVersions()) ?? [];
     element.hidden = versions.length < 2;
@@ -37,7 +37,7 @@ function makeHistory(element, askVersions, changed) {
         return button;
       }),
     );
-    choose(versions.at(-1) ?? null);
+    choose(versions.includes(wanted) ? wanted : (versions.at(-1) ?? null));
   };
 
   history.step = (by) => {

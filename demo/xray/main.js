@@ -71,6 +71,34 @@ function startPad() {
     return show(answer, askedAt);
   }
 
+  async function take(what) {
+    const page = location.href.split(/[?#]/)[0];
+    const asked = { what, page, pixels: pad.pixels(), version: history.version };
+    const { taken, error } = await server.take(asked);
+    if (error) throw new Error(error);
+    return taken;
+  }
+
+  makeTake(find(".take"), {
+    link: async () => {
+      const link = writeLink({ strokes: pad.strokes(), version: history.version, ...galleries.opened() });
+      window.history.replaceState(null, "", link); // seen, where a page may not copy
+      return copy(link);
+    },
+    picture: async () => {
+      save(await drawPicture(find(".xray"), galleries, props.layers), "layer-xray.png");
+      return "Saved";
+    },
+    npz: async () => {
+      const bytes = Uint8Array.from(atob(await take("npz")), (byte) => byte.charCodeAt(0));
+      save(new Blob([bytes]), "layer-xray.npz");
+      return "Saved";
+    },
+    curl: async () => copy(await take("curl")),
+    python: async () => copy(await take("python")),
+    grpc: async () => copy(await take("grpc")),
+  });
+
   const sample = (digit) => pad.set(props.samples[digit]);
   keys = {
     p: () => choose(false),
@@ -104,6 +132,10 @@ function startPad() {
 
   resize(0);
   pad.fit();
-  pad.set(props.samples[3], true); // a first visit finds a digit already firing
-  history.refresh();
+  const view = readLink(location.hash);
+  if (view) {
+    pad.set(view.strokes);
+    element.addEventListener("shown", () => galleries.open(view.layer, view.map), { once: true });
+  } else pad.set(props.samples[3], true); // a first visit finds a digit already firing
+  history.refresh(view?.version);
 }

@@ -14,18 +14,18 @@ function makePad(canvas, side, changed) {
   let stroke = null; // the one being drawn
   let pointer = null; // what draws it
 
-  const strokes = () => history[history.length - 1];
+  pad.strokes = () => history[history.length - 1];
 
   function redraw() {
-    drawAll(seen, strokes());
-    drawAll(sent, strokes());
+    drawAll(seen, pad.strokes());
+    drawAll(sent, pad.strokes());
     changed();
   }
 
   pad.set = (drawing, isSample = false) => {
     stroke = null;
     pad.isSample = isSample;
-    if (drawing.length || strokes().length) history.push(drawing);
+    if (drawing.length || pad.strokes().length) history.push(drawing);
     redraw();
   };
 
@@ -51,14 +51,14 @@ function makePad(canvas, side, changed) {
     if (!pixels) return;
     canvas.width = canvas.height = pixels;
     seen.strokeStyle = getComputedStyle(canvas).color;
-    drawAll(seen, strokes());
+    drawAll(seen, pad.strokes());
   };
 
   let box; // where the pad is, asked once a stroke: each asking makes the browser lay out the page
   function position(event) {
     const x = event.clientX - box.left - canvas.clientLeft; // inside the border
     const y = event.clientY - box.top - canvas.clientTop;
-    return [x / canvas.clientWidth, y / canvas.clientHeight];
+    return [rounded(x / canvas.clientWidth), rounded(y / canvas.clientHeight)];
   }
 
   function extend(events) {
@@ -80,7 +80,7 @@ function makePad(canvas, side, changed) {
     stroke = { size: pad.size, erase, points: [] };
     pointer = event.pointerId;
     box = canvas.getBoundingClientRect();
-    history.push([...strokes(), stroke]);
+    history.push([...pad.strokes(), stroke]);
     extend([event]);
   });
 

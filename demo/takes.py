@@ -1,0 +1,96 @@
+"""Take it with you: a drawing's activations as a file, or the drawing as a request of one's own."""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from demo.look import ask
+from serving.client import Client
+from serving.ports import MODEL
+
+
+class Place(NamedTuple):
+    """Where the model server answers whoever has the page."""
+
+    rest: str | None = None  # a URL; None is the page's own address
+    auth: bool = False  # whether REST asks for a user and a password
+
+
+Take = Callable[[np.ndarray, int | None, str], str]  # of drawing, version, the page's address
+
+
+def make_takes(client: Client, place: Place) -> dict[str, Take]:
+    """All that can be taken along, by name: `npz` in base64, and `curl`, `python`, `grpc`.
+
+    The requests are texts that run when pasted. They send the drawing as a picture file to
+    `classify`: curl prints JSON, as does Python over REST, which needs its standard library alone;
+    gRPC, which needs tensorflow-serving-api, prints the digit.
+    """
+
+    def npz(drawing: np.ndarray, version: int | None, page: str) -> str:
+        file = io.BytesIO()
+        np.savez_compressed(file, **ask(client, drawing, (), version))
+        return base64.b64encode(file.getvalue()).decode()
+
+    def curl(drawing: np.ndarray, version: int | None, page: str) -> str:
+        body = f'{{"signature_name": "classify", "instances": [{{"b64": "{_as_png(drawing)}"}}]}}'
+        auth = "-u USER:PASSWORD " if place.auth else ""
+        return f"curl -s {auth}-d '{body}' \\\n  {_url(place.rest or page, version)}\n"
+
+    def python(drawing: np.ndarray, version: int | None, page: str) -> str:
+        auth = (
+            'user = base64.b64encode(b"USER:PASSWORD").decode()\n'
+            'request.add_header("Authorization", f"Basic {user}")\n'
+        )
+        return f"""\
+import base64
+import json
+import urllib.request
+
+png = "{_as_png(drawing)}"
+body = {{"signature_name": "classify", "instances": [{{"b64": png}}]}}
+request = urllib.request.Request(
+    "{_url(place.rest or page, version)}", json.dumps(body).encode()
+)
+{auth if place.auth else ""}with urllib.request.urlopen(request, timeout=10) as response:
+    print(json.dumps(json.load(response)["predictions"][0]))
+"""
+
+    def grpc(drawing: np.ndarray, version: int | None, page: str) -> str:
+        of_version = "" if version is None else f"request.model_spec.version.value = {version}\n"
+        secure = "secure" if client.tls else "insecure"
+        credentials = ", grpc.ssl_channel_credentials()" if client.tls else ""
+        return f"""\
+import base64
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+png = base64.b64decode("{_as_png(drawing)}")
+request = predict_pb2.PredictRequest()
+request.model_spec.name = "{client.model}"
+request.model_spec.signature_name = "classify"
+{of_version}request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([png]))
+
+channel = grpc.{secure}_channel("{client.target}"{credentials})
+stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+print(tf.make_ndarray(stub.Predict(request, timeout=5).outputs["classes"])[0])
+"""
+
+    return {take.__name__: take for take in (npz, curl, python, grpc)}
+
+
+def _url(server: str, version: int | None) -> str:
+    of_version = "" if version is None else f"/versions/{version}"
+    return f"{server.rstrip('/')}/v1/models/{MODEL}{of_version}:predict"
+
+
+def _as_png(drawing: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(255 - drawing).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()

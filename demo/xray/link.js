@@ -1,0 +1,80 @@
+// A view as part of an address: strokes, version and open map. What a teacher sends is what the
+// class sees.
+//
+// Strokes are whole units, each point as its distance from the one before, in bytes of variable
+// number (the low bit is the sign; seven bits a byte, the eighth says that more follow), in the
+// base64 of addresses: three characters or so a point.
+
+function packStrokes(strokes) {
+  const bytes = [];
+  function put(number) {
+    let rest = number < 0 ? -2 * number - 1 : 2 * number;
+    for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push(128 | rest % 128);
+    bytes.push(rest);
+  }
+  for (const { size, erase, points } of strokes) {
+    put(Math.round(size * UNITS));
+    put(erase ? 1 : 0);
+    put(points.length);
+    let from = [0, 0];
+    for (const [x, y] of points) {
+      const to = [Math.round(x * UNITS), Math.round(y * UNITS)];
+      put(to[0] - from[0]);
+      put(to[1] - from[1]);
+      from = to;
+    }
+  }
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+// Throws what is no packed drawing.
+function unpackStrokes(text) {
+  const bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  let at = 0;
+  function take() {
+    let number = 0;
+    for (let unit = 1; ; unit *= 128) {
+      if (at >= bytes.length) throw new RangeError("the drawing breaks off");
+      const byte = bytes.charCodeAt(at++);
+      number += unit * (byte & 127);
+      if (byte < 128) return number % 2 ? -(number + 1) / 2 : number / 2;
+    }
+  }
+  const strokes = [];
+  while (at < bytes.length) {
+    const stroke = { size: take() / UNITS, erase: take() === 1, points: [] };
+    let [x, y] = [0, 0];
+    for (let left = take(); left > 0; left--) {
+      x += take();
+      y += take();
+      stroke.points.push([x / UNITS, y / UNITS]);
+    }
+    if (!stroke.points.length) throw new RangeError("a stroke without points");
+    strokes.push(stroke);
+  }
+  return strokes;
+}
+
+function writeLink({ strokes, version, layer, map }) {
+  const view = new URLSearchParams({ drawing: packStrokes(strokes) });
+  if (version !== null) view.set("version", version);
+  if (layer) view.set("map", `${layer}.${map}`);
+  const address = new URL(location.href);
+  address.hash = view;
+  return address.href;
+}
+
+// The view that an address holds; null if it has none that can be read.
+function readLink(hash) {
+  const view = new URLSearchParams(hash.slice(1));
+  if (!view.has("drawing")) return null;
+  try {
+    const strokes = unpackStrokes(view.get("drawing"));
+    const version = view.has("version") ? Number(view.get("version")) : null;
+    const [layer = null, map = 0] = view.get("map")?.split(".") ?? [];
+    return { strokes, version, layer, map: Number(map) };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,64 @@
+// Take it with you: the view as a link, the galleries as a picture, the activations as numbers, and
+// the present drawing as a request that runs when pasted.
+
+const SCALE = 4; // of the galleries in the picture
+const MARGIN = 24; // pixels of the picture
+const SAID_MS = 2000; // that a button says what it has done
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function copy(text) {
+  await navigator.clipboard.writeText(text);
+  return "Copied";
+}
+
+// All galleries one under the other, with their names, on the page's dark ground.
+function drawPicture(element, galleries, layers) {
+  const style = getComputedStyle(element);
+  const [ground, ink] = ["--ground", "--on-ground"].map((name) => style.getPropertyValue(name));
+  const canvas = document.createElement("canvas");
+  const height = ({ height }) => SCALE * height + 3 * MARGIN;
+  canvas.width = SCALE * Math.max(...layers.map(({ width }) => width)) + 2 * MARGIN;
+  canvas.height = layers.reduce((sum, layer) => sum + height(layer), MARGIN);
+  const context = canvas.getContext("2d");
+  context.fillStyle = ground;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillStyle = ink;
+  context.font = `20px ${style.fontFamily}`;
+  context.imageSmoothingEnabled = false;
+  let top = MARGIN;
+  for (const layer of layers) {
+    const largest = galleries.answer.largest[layer.name].toFixed(1);
+    context.fillText(`${layer.title}  ${layer.name}, largest ${largest}`, MARGIN, top + 20);
+    galleries.paint(context, layer, MARGIN, top + 36, SCALE);
+    top += height(layer);
+  }
+  return new Promise((resolve) => canvas.toBlob(resolve));
+}
+
+// `ways` by the names of the menu's buttons; each does its work and returns what to say of it.
+function makeTake(menu, ways) {
+  for (const button of menu.querySelectorAll("button")) {
+    const label = button.textContent;
+    button.addEventListener("click", async () => {
+      button.textContent = await ways[button.value]().catch(() => "Did not work");
+      setTimeout(() => (button.textContent = label), SAID_MS);
+    });
+  }
+  // A click elsewhere and Escape close it, as with any menu.
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.stopPropagation();
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!menu.contains(target)) menu.open = false;
+  });
+}
