@@ -18,7 +18,10 @@ class Layer(NamedTuple):
     maps: int
     columns: int
     side: int
-    top: int  # of its mosaic on the sheet, whose left edge all mosaics share
+    field: int  # pixels of the image, each way, that a unit sees; 0 where a unit has no place
+    stride: int  # pixels of the image from one unit to the next
+    before: int  # of its place, times the stride, its field begins
+    top: int = 0  # of its mosaic on the sheet, whose left edge all mosaics share
 
     @property
     def rows(self) -> int:
@@ -42,9 +45,9 @@ def _place_below_each_other(*layers: tuple) -> tuple[Layer, ...]:
 
 
 IMAGE, *GALLERIES = SHEET = _place_below_each_other(
-    ("images", "Image", "what the network sees", 1, 1, 28),
-    ("h_conv1", "Convolution 1", "5×5 filters find edges", 32, 8, 28),
-    ("h_pool1", "Pooling 1", "the strongest of each 2×2", 32, 8, 14),
+    ("images", "Image", "what the network sees", 1, 1, 28, 1, 1, 0),
+    ("h_conv1", "Convolution 1", "5×5 filters find edges", 32, 8, 28, 5, 1, 2),
+    ("h_pool1", "Pooling 1", "the strongest of each 2×2", 32, 8, 14, 6, 2, 2),
     (
         "h_conv2",
         "Convolution 2",
@@ -52,9 +55,12 @@ IMAGE, *GALLERIES = SHEET = _place_below_each_other(
         64,
         16,
         14,
+        14,
+        2,
+        6,
     ),
-    ("h_pool2", "Pooling 2", "halved again: this much is left to decide on", 64, 16, 7),
-    ("h_fc1", "Dense layer", "1,024 units weigh it all", 1, 1, 32),
+    ("h_pool2", "Pooling 2", "halved again: this much is left to decide on", 64, 16, 7, 16, 4, 6),
+    ("h_fc1", "Dense layer", "1,024 units weigh it all", 1, 1, 32, 0, 0, 0),
 )
 SHEET_WIDTH = max(layer.width for layer in SHEET)
 SHEET_HEIGHT = SHEET[-1].top + SHEET[-1].height

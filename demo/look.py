@@ -1,6 +1,6 @@
 """The one function behind the page and its API: a drawing in, what the network makes of it out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -11,7 +11,7 @@ from model.calibration import SURE
 from serving.client import Client
 
 TIMEOUT = 1.5  # seconds; a page that hangs for longer had better say so
-_OUTPUTS = ("probabilities", *(layer.name for layer in SHEET))
+SHOWN = ("probabilities", *(layer.name for layer in SHEET))
 
 
 class Reading(TypedDict):
@@ -31,7 +31,7 @@ class Answer(Reading):
 
 def read(client: Client, drawing: np.ndarray) -> Reading:
     """Has the network read a drawing; arguments and errors as of `look`."""
-    return _reading(ask(client, drawing, ("images", "probabilities")))
+    return _reading(ask(client, drawing, names=("images", "probabilities")))
 
 
 def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Answer:
@@ -45,13 +45,17 @@ def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Ans
     Raises:
         ServingError: the server did not answer, or refused the drawing.
     """
-    answer = ask(client, drawing, _OUTPUTS, version)
+    return show(ask(client, drawing, version, SHOWN))
+
+
+def show(answer: Mapping[str, np.ndarray]) -> Answer:
+    """What is shown of the outputs of `sketch` for one drawing, of all that are `SHOWN`."""
     sheet, largest = render_sheet(answer)
     return Answer(**_reading(answer), sheet=sheet, largest=largest)
 
 
 def ask(
-    client: Client, drawing: np.ndarray, names: Sequence[str], version: int | None = None
+    client: Client, drawing: np.ndarray, version: int | None = None, names: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
     """The named outputs of `sketch` for one drawing, all if none is named; else as of `look`."""
     inputs = {"drawings": drawing[None]}
@@ -59,7 +63,7 @@ def ask(
     return {name: array[0] for name, array in outputs.items()}
 
 
-def _reading(answer: dict[str, np.ndarray]) -> Reading:
+def _reading(answer: Mapping[str, np.ndarray]) -> Reading:
     has_ink = bool(answer["images"].any())
     return Reading(
         digit=int(answer["probabilities"].argmax()) if has_ink else None,

@@ -7,7 +7,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo.look import Answer, Reading, look, read
+from demo.look import SHOWN, Answer, Reading, ask, look, read
 from demo.photo import find_drawing
 from demo.takes import Place, make_takes
 from demo.xray import Xray
@@ -55,7 +55,7 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
     ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Draw"):
-            Xray(partial(look, client), client.versions, make_takes(client, place))
+            Xray(partial(ask, client, names=SHOWN), client.versions, make_takes(client, place))
         with gr.Tab("Picture"):
             with gr.Row():
                 with gr.Column(min_width=320):

@@ -33,7 +33,7 @@ def make_takes(client: Client, place: Place) -> dict[str, Take]:
 
     def npz(drawing: np.ndarray, version: int | None, page: str) -> str:
         file = io.BytesIO()
-        np.savez_compressed(file, **ask(client, drawing, (), version))
+        np.savez_compressed(file, **ask(client, drawing, version))
         return base64.b64encode(file.getvalue()).decode()
 
     def curl(drawing: np.ndarray, version: int | None, page: str) -> str:

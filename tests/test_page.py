@@ -579,3 +579,45 @@ def test_what_can_be_taken_along(open_page, client):
     np.testing.assert_array_equal(shown, first)
     page.keyboard.press("Escape")
     expect(page.locator(".take .menu")).to_be_hidden()
+
+
+@pytest.mark.parametrize("layer", GALLERIES, ids=lambda layer: layer.name)
+def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, layer):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request))
+    touch(page, lambda: page.keyboard.press("8"))
+    sent = next(
+        r.post_data_json["data"] for r in reversed(asked) if "pixels" in (r.post_data or "")
+    )
+    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(1, 112, 112)
+    maps = client.predict("sketch", {"drawings": drawing})[layer.name]
+    maps = maps.reshape(layer.side, layer.side, layer.maps)
+    strongest = np.unravel_index(maps.argmax(), maps.shape)
+    row, column, index = map(int, strongest)
+    mosaic = page.locator(f".live .gallery.{layer.name} .mosaic")
+    mosaic.scroll_into_view_if_needed()
+    box = mosaic.bounding_box()
+    y = index // layer.columns * (layer.side + 1) + row + 0.5
+    x = index % layer.columns * (layer.side + 1) + column + 0.5
+    page.mouse.move(
+        box["x"] + x / layer.width * box["width"], box["y"] + y / layer.height * box["height"]
+    )
+    lens = page.locator(".live .lens")
+    expect(lens).to_have_text(re.compile(f": {maps.max():.4f}$"))
+    field = page.locator(".live .seen .frame")
+    if not layer.field:
+        expect(field).to_be_hidden()
+        return
+    assert f"map {index}: largest {maps.max():.2f}" in lens.text_content()
+    assert f"row {row}, column {column}" in lens.text_content()
+    image, shown = page.locator(".live .seen canvas").bounding_box(), field.bounding_box()
+    pixel = image["width"] / 28
+    for at, place, size in ((row, "y", "height"), (column, "x", "width")):
+        first = max(0, layer.stride * at - layer.before)
+        last = min(28, layer.stride * at - layer.before + layer.field)
+        assert (shown[place] - image[place]) / pixel == pytest.approx(first, abs=0.1)
+        assert shown[size] / pixel == pytest.approx(last - first, abs=0.1)
+    page.mouse.move(1, 1)
+    expect(lens).to_be_hidden()
+    expect(field).to_be_hidden()

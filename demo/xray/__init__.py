@@ -14,8 +14,9 @@ import numpy as np
 import orjson
 from starlette.responses import Response
 
+from demo.kept import Activations, Kept, Unit
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
-from demo.look import Answer
+from demo.look import Answer, show
 from demo.takes import Take
 from serving.client import ModelNotLoaded, ServerUnreachable, ServingError
 
@@ -26,8 +27,8 @@ AWAY = (
 )
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
-    *("strokes.js", "pad.js", "galleries.js", "live.js", "history.js", "link.js", "take.js"),
-    "main.js",
+    *("strokes.js", "pad.js", "galleries.js", "lens.js", "live.js", "history.js", "link.js"),
+    *("take.js", "main.js"),
 )
 
 
@@ -35,30 +36,41 @@ class Xray(gr.HTML):
     """Shows what the network makes of a drawing.
 
     Args:
-        look: has a drawing, uint8 [H, W], read by a version, the newest if None; makes the
-            component live, with a pad to draw on. Without it there is no pad, and it shows the
-            `Answer` that an event sets as its value.
+        ask: answers with the activations of a drawing, uint8 [H, W], in a version, the newest if
+            None (`demo.look.ask`); makes the component live, with a pad to draw on. Without it
+            there is no pad, and it shows the `Answer` that an event sets as its value.
         versions: tells which versions can be chosen.
         takes: what can be taken along of a drawing, by name; see `demo.takes`.
     """
 
     def __init__(
         self,
-        look: Callable[[np.ndarray, int | None], Answer] | None = None,
+        ask: Callable[[np.ndarray, int | None], Activations] | None = None,
         versions: Callable[[], list[int]] | None = None,
         takes: Mapping[str, Take] | None = None,
         **kwargs,
     ):
+        kept = Kept()
+
         def look_at(asked: Mapping) -> Response:
             def answer(drawing: np.ndarray, version: int | None) -> Mapping:
+                gone = {}
                 try:
-                    return look(drawing, version)
+                    activations = ask(drawing, version)
                 except ModelNotLoaded:
                     if version is None:
                         raise
-                    return {**look(drawing, None), "gone": version}
+                    activations, gone = ask(drawing, None), {"gone": version}
+                kept.put(asked["visitor"], activations)
+                return {**show(activations), **gone}
 
             return _answer(answer, asked)
+
+        def tell_unit(asked: Mapping) -> Unit | None:
+            try:
+                return kept.unit(**asked)
+            except (IndexError, KeyError, TypeError, ValueError):
+                return None  # the visitor's next drawing is kept again
 
         def take(asked: Mapping) -> Response:
             def answer(drawing: np.ndarray, version: int | None) -> Mapping:
@@ -77,8 +89,8 @@ class Xray(gr.HTML):
             css_template=_read("style.css"),
             js_on_load="\n".join(_read(script) for script in _SCRIPTS),
             apply_default_css=False,
-            server_functions=[look_at, tell_versions, take] if look else [],
-            live=look is not None,
+            server_functions=[look_at, tell_unit, tell_versions, take] if ask else [],
+            live=ask is not None,
             side=SIDE,
             gap=GAP,
             image=_as_prop(IMAGE),

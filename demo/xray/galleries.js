@@ -81,14 +81,20 @@ function makeGalleries(element, image, layers, gap) {
     });
   }
 
-  // The map under a pointer, by the mosaic's geometry alone.
-  function mapAt(layer, mosaic, event) {
+  // The map and the unit under a pointer, by the mosaic's geometry alone.
+  function unitAt(layer, mosaic, event) {
     const box = mosaic.getBoundingClientRect();
-    const at = (position, count) => Math.min(count - 1, Math.max(0, Math.floor(position * count)));
-    const column = at((event.clientX - box.left) / box.width, layer.columns);
-    const row = at((event.clientY - box.top) / box.height, layer.rows);
-    return row * layer.columns + column;
+    const at = (position, pixels) => {
+      const pixel = Math.min(pixels - 1, Math.max(0, Math.floor(position * pixels)));
+      const within = pixel % (layer.side + gap);
+      return [Math.floor(pixel / (layer.side + gap)), Math.min(layer.side - 1, within)];
+    };
+    const [mapColumn, column] = at((event.clientX - box.left) / box.width, layer.width);
+    const [mapRow, row] = at((event.clientY - box.top) / box.height, layer.height);
+    return { layer, map: mapRow * layer.columns + mapColumn, row, column };
   }
+
+  const point = (detail) => element.dispatchEvent(new CustomEvent("pointed", { detail }));
 
   const placeOf = (layer, map) => ({
     x: (map % layer.columns) * (layer.side + gap),
@@ -112,17 +118,20 @@ function makeGalleries(element, image, layers, gap) {
     const figure = find(`.gallery.${layer.name}`);
     const mosaic = figure.querySelector(".mosaic");
     mosaic.addEventListener("pointermove", (event) => {
-      const map = mapAt(layer, mosaic, event);
+      const unit = unitAt(layer, mosaic, event);
+      const { map } = unit;
       frame(mosaic, layer, map);
+      point(unit);
       figure.classList.add("pointed");
       setText(figure.querySelector(".readout"), nameOf(layer, map));
     });
     mosaic.addEventListener("pointerleave", () => {
       mosaic.classList.remove("framed");
+      point(null);
       figure.classList.remove("pointed");
       figure.querySelector(".readout").textContent = "";
     });
-    mosaic.addEventListener("click", (event) => openZoom(layer, mapAt(layer, mosaic, event)));
+    mosaic.addEventListener("click", (event) => openZoom(layer, unitAt(layer, mosaic, event).map));
     mosaic.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") {
         event.preventDefault();
@@ -161,8 +170,17 @@ function makeGalleries(element, image, layers, gap) {
   }
 
   find(".overview").addEventListener("click", (event) => {
-    openZoom(open.layer, mapAt(open.layer, find(".overview"), event));
+    openZoom(open.layer, unitAt(open.layer, find(".overview"), event).map);
   });
+  find(".large").addEventListener("pointermove", (event) => {
+    const { layer, map } = open;
+    const box = find(".large").getBoundingClientRect();
+    const side = Math.min(box.width, box.height); // the picture is at the top left of its box
+    const at = (position) => Math.floor((position / side) * layer.side);
+    const [row, column] = [at(event.clientY - box.top), at(event.clientX - box.left)];
+    if (Math.max(row, column) < layer.side) point({ layer, map, row, column });
+  });
+  find(".large").addEventListener("pointerleave", () => point(null));
   find(".zoom .close").addEventListener("click", closeZoom);
 
   // Returns whether the key was one of the zoom's.

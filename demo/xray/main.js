@@ -44,7 +44,11 @@ else {
 
 function startPad() {
   const hint = find(".hint");
-  const ask = () => server.look_at({ pixels: pad.pixels(), version: history.version });
+  const visitor = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
+  const ask = () => server.look_at({ visitor, pixels: pad.pixels(), version: history.version });
+  makeLens(find(".xray"), props.layers, props.image, props.gap, (unit) =>
+    server.tell_unit({ visitor, ...unit }),
+  );
   const changed = makeLoop(ask, showLive, complain);
   const history = makeHistory(find(".history"), () => server.tell_versions(), () => changed());
   const pad = makePad(find(".pad"), props.side, () => {

@@ -1,0 +1,50 @@
+"""The activations of each visitor's last drawing, so that a detail of them costs no prediction."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TypedDict
+
+import numpy as np
+
+from demo.layers import GALLERIES
+
+MOST = 256  # visitors; of one drawing 0.2 MB are kept
+Activations = Mapping[str, np.ndarray]
+
+
+class Unit(TypedDict):
+    """One unit, exactly, and the map that it is in."""
+
+    value: float
+    largest: float  # of the map
+    mean: float
+
+
+class Kept:
+    """Remembers the last visitors; may be used from many threads."""
+
+    def __init__(self):
+        self._of: OrderedDict[str, Activations] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, visitor: str, activations: Activations) -> None:
+        """Keeps them in place of the visitor's last ones."""
+        with self._lock:
+            self._of[visitor] = activations
+            self._of.move_to_end(visitor)
+            if len(self._of) > MOST:
+                self._of.popitem(last=False)
+
+    def unit(self, visitor: str, layer: str, map: int, row: int, column: int) -> Unit:
+        """What a unit of the visitor's last drawing is at.
+
+        Raises:
+            KeyError: the visitor is forgotten, or there is no such layer.
+            IndexError: there is no such unit.
+        """
+        with self._lock:
+            activations = self._of[visitor][layer]
+        [shape] = [(g.side, g.side, g.maps) for g in GALLERIES if g.name == layer]
+        one = activations.reshape(shape)[:, :, map]  # [side, side]
+        return Unit(value=float(one[row, column]), largest=float(one.max()), mean=float(one.mean()))

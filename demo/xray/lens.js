@@ -1,0 +1,90 @@
+// What is under the pointer: a unit's exact value, the patch of the image that it sees, and the
+// same spot in every layer.
+
+const DIGITS = 4; // after the point
+
+function makeLens(element, layers, image, gap, askUnit) {
+  const line = element.querySelector(".lens");
+  const legend = element.querySelector(".legend");
+  const box = element.querySelector(".seen .frame");
+  const spots = layers.map((layer) => {
+    const canvas = element.querySelector(`.gallery.${layer.name} .spots`);
+    canvas.width = layer.width;
+    canvas.height = layer.height;
+    return canvas.getContext("2d");
+  });
+  let pointed = null; // {layer, map, row, column}
+  let isAsking = false;
+  const colour = getComputedStyle(element).getPropertyValue("--lens");
+
+  // The patch of the image that a unit sees, cut at the border: a receptive field.
+  function fieldOf({ stride, before, field }, at) {
+    const start = stride * at - before;
+    return [Math.max(0, start), Math.min(image.side, start + field)];
+  }
+
+  function clear() {
+    pointed = null;
+    box.style.display = "none";
+    line.hidden = true;
+    legend.hidden = false;
+    spots.forEach((context, i) => context.clearRect(0, 0, layers[i].width, layers[i].height));
+  }
+
+  function mark({ layer, row, column }) {
+    const [top, bottom] = fieldOf(layer, row);
+    const [left, right] = fieldOf(layer, column);
+    const percent = (pixels) => `${(100 * pixels) / image.side}%`;
+    Object.assign(box.style, {
+      display: "block",
+      left: percent(left),
+      top: percent(top),
+      width: percent(right - left),
+      height: percent(bottom - top),
+    });
+    layers.forEach((other, i) => {
+      const context = spots[i];
+      context.clearRect(0, 0, other.width, other.height);
+      if (!other.field) return;
+      const y = Math.min(other.side - 1, Math.floor(((row + 0.5) * layer.stride) / other.stride));
+      const x = Math.min(other.side - 1, Math.floor(((column + 0.5) * layer.stride) / other.stride));
+      context.fillStyle = colour;
+      for (let map = 0; map < other.maps; map++) {
+        const mapTop = Math.floor(map / other.columns) * (other.side + gap);
+        const mapLeft = (map % other.columns) * (other.side + gap);
+        context.fillRect(mapLeft + x, mapTop + y, 1, 1);
+      }
+    });
+  }
+
+  // One question at a time, and the last pointed at is always asked for.
+  async function ask() {
+    if (isAsking) return;
+    isAsking = true;
+    let asked;
+    do {
+      asked = pointed;
+      const { layer, map, row, column } = asked;
+      const unit = await askUnit({ layer: layer.name, map, row, column }).catch(() => null);
+      if (unit?.value !== undefined && pointed?.layer === layer) tell(asked, unit);
+    } while (pointed && pointed !== asked);
+    isAsking = false;
+  }
+
+  function tell({ layer, map, row, column }, { value, largest, mean }) {
+    const of = layer.field
+      ? `${layer.name} map ${map}: largest ${largest.toFixed(2)}, mean ${mean.toFixed(2)}; row ${row}, column ${column}: `
+      : `${layer.name} unit ${row * layer.side + column}: `;
+    setText(line, of + value.toFixed(DIGITS));
+    line.hidden = false;
+    legend.hidden = true;
+  }
+
+  element.addEventListener("pointed", ({ detail }) => {
+    if (!detail) return clear();
+    pointed = detail;
+    if (detail.layer.field) mark(detail);
+    ask();
+  });
+  element.addEventListener("shown", () => pointed && ask());
+}
