@@ -36,6 +36,15 @@ class Kept:
             if len(self._of) > MOST:
                 self._of.popitem(last=False)
 
+    def get(self, visitor: str) -> Activations:
+        """The visitor's last ones.
+
+        Raises:
+            KeyError: the visitor is forgotten.
+        """
+        with self._lock:
+            return self._of[visitor]
+
     def unit(self, visitor: str, layer: str, map: int, row: int, column: int) -> Unit:
         """What a unit of the visitor's last drawing is at.
 
@@ -43,8 +52,7 @@ class Kept:
             KeyError: the visitor is forgotten, or there is no such layer.
             IndexError: there is no such unit.
         """
-        with self._lock:
-            activations = self._of[visitor][layer]
+        activations = self.get(visitor)[layer]
         [shape] = [(g.side, g.side, g.maps) for g in GALLERIES if g.name == layer]
         one = activations.reshape(shape)[:, :, map]  # [side, side]
         return Unit(value=float(one[row, column]), largest=float(one.max()), mean=float(one.mean()))

@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 
 from demo.layers import SHEET
-from demo.render import render_sheet
+from demo.render import Style, render_sheet
 from model.calibration import SURE
 from serving.client import Client
 
@@ -48,9 +48,9 @@ def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Ans
     return show(ask(client, drawing, version, SHOWN))
 
 
-def show(answer: Mapping[str, np.ndarray]) -> Answer:
+def show(answer: Mapping[str, np.ndarray], style: Style | None = None) -> Answer:
     """What is shown of the outputs of `sketch` for one drawing, of all that are `SHOWN`."""
-    sheet, largest = render_sheet(answer)
+    sheet, largest = render_sheet(answer, style)
     return Answer(**_reading(answer), sheet=sheet, largest=largest)
 
 

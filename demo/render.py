@@ -7,38 +7,63 @@ small to send, decoded at once; the browser scales it up without smoothing.
 import base64
 import io
 from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image
 
-from demo.colours import INFERNO
-from demo.layers import GAP, SHEET, SHEET_HEIGHT, SHEET_WIDTH, Layer
+from demo.colours import COLOURS
+from demo.layers import GAP, IMAGE, SHEET, SHEET_HEIGHT, SHEET_WIDTH, Layer
 
 LEAST_SCALE = 0.25  # the brightest colour never stands for less: a silent layer looks silent
 _BRIGHTEST = 254
 _TRANSPARENT = 255
 
 
-def render_sheet(activations: Mapping[str, np.ndarray]) -> tuple[str, dict[str, float]]:
+class Style(TypedDict, total=False):
+    """How activations become colours; what is left out is as on a first visit."""
+
+    colours: str  # a name of `demo.colours`
+    scale: str  # the brightest stands for the largest of each `layer`, of each `map`, or for `held`
+    held: Mapping[str, float]  # by layer, what the brightest stands for all the time
+
+
+def render_sheet(
+    activations: Mapping[str, np.ndarray], style: Style | None = None
+) -> tuple[str, dict[str, float]]:
     """Draws all layers of one image.
 
     Args:
         activations: by layer, float32 [side, side, maps] or any shape of as many elements in
             that order; 0 or more.
+        style: how; the image that the network sees always has its own scale.
 
     Returns:
         A PNG as a data URL, in which each layer is where `demo.layers` says, and by layer its
-        largest activation, which the brightest colour stands for.
+        largest activation.
+
+    Raises:
+        KeyError: the style names what there is not.
     """
+    style = style or {}
+    scale = style.get("scale", "layer")
+    palette = COLOURS[style.get("colours", "inferno")]
     sheet = np.full((SHEET_HEIGHT, SHEET_WIDTH), _TRANSPARENT, np.uint8)
     largest = {}
     for layer in SHEET:
-        maps = activations[layer.name]
+        maps = activations[layer.name].reshape(layer.side, layer.side, layer.maps)
         largest[layer.name] = float(maps.max())
-        scale = _BRIGHTEST / max(largest[layer.name], LEAST_SCALE)
+        match scale:
+            case "map":
+                brightest = maps.max(axis=(0, 1))  # [maps]
+            case "held" if layer is not IMAGE:
+                brightest = float(style["held"][layer.name])
+            case _:
+                brightest = largest[layer.name]
+        levels = maps * (_BRIGHTEST / np.maximum(brightest, LEAST_SCALE))
         region = sheet[layer.top : layer.top + layer.height, : layer.width]
-        region[:] = _mosaic(np.rint(maps * scale).astype(np.uint8), layer)
-    return _data_url(sheet), largest
+        region[:] = _mosaic(np.rint(np.minimum(levels, _BRIGHTEST)).astype(np.uint8), layer)
+    return _data_url(sheet, palette), largest
 
 
 def _mosaic(levels: np.ndarray, layer: Layer) -> np.ndarray:
@@ -50,9 +75,9 @@ def _mosaic(levels: np.ndarray, layer: Layer) -> np.ndarray:
     return grid.reshape(layer.rows * step, layer.columns * step)[:-GAP, :-GAP]
 
 
-def _data_url(levels: np.ndarray) -> str:
+def _data_url(levels: np.ndarray, palette: bytes) -> str:
     picture = Image.fromarray(levels)
-    picture.putpalette(INFERNO)
+    picture.putpalette(palette)
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1, transparency=_TRANSPARENT)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

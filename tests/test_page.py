@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from demo.layers import GALLERIES, Layer
-from demo.look import look
+from demo.look import ask, look, show
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
 from tests.browser import draw
@@ -141,7 +141,7 @@ def test_galleries_show_what_the_network_computed(open_page, client):
     answer = touch(page, lambda: page.keyboard.press("8"))
     sheet = read_sheet(answer["sheet"])
     for layer in GALLERIES:
-        shown = pixels(page, f".live .gallery.{layer.name} canvas")
+        shown = pixels(page, f".live .gallery.{layer.name} canvas >> nth=0")
         expected = sheet[layer.top : layer.top + layer.height, : layer.width]
         np.testing.assert_array_equal(opaque(shown), opaque(expected))
     image = np.asarray(Image.fromarray(pixels(page, ".live .seen canvas")).convert("L"), float)
@@ -351,7 +351,7 @@ def test_a_picture_goes_the_same_way(open_page, digits, tmp_path):
     page.locator("input[type=file]").first.set_input_files(path)
     expect(page.locator(".still .digit")).to_have_text("4")
     expect(page.locator(".still .winner b")).to_have_text("4")
-    assert opaque(pixels(page, ".still .gallery.h_conv1 canvas"))[:, :3].max() > 200
+    assert opaque(pixels(page, ".still .gallery.h_conv1 canvas >> nth=0"))[:, :3].max() > 200
 
     page.locator(".still .gallery.h_conv2 .mosaic").click()
     expect(page.locator(".still .zoom")).to_be_visible()
@@ -621,3 +621,37 @@ def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, 
     page.mouse.move(1, 1)
     expect(lens).to_be_hidden()
     expect(field).to_be_hidden()
+
+
+def test_other_colours_cost_no_prediction(open_page, client):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.post_data_json))
+    before = touch(page, lambda: page.keyboard.press("2"))
+    sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
+    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
+    activations = ask(client, drawing)
+    asked.clear()
+    for selector, choice, style in (
+        (".colours", "grey", {"colours": "grey"}),
+        (".scale", "map", {"colours": "grey", "scale": "map"}),
+        (".colours", "cividis", {"colours": "cividis", "scale": "map"}),
+    ):
+        answer = ask_anew(
+            page, lambda s=selector, c=choice: page.locator(f".live {s}").select_option(c)
+        )
+        assert answer == show(activations, style)
+    answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
+    assert not any(each and "pixels" in each["data"] for each in asked)
+    held = before["largest"]
+    expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.1f}")
+    answer = touch(page, lambda: page.keyboard.press("1"))
+    sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
+    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
+    style = {"colours": "cividis", "scale": "held", "held": held}
+    assert answer == show(ask(client, drawing), style)
+    shown = pixels(page, ".live .gallery.h_conv2 canvas >> nth=0")
+    sheet = read_sheet(answer["sheet"])
+    layer = GALLERIES[2]
+    expected = sheet[layer.top : layer.top + layer.height, : layer.width]
+    np.testing.assert_array_equal(opaque(shown), opaque(expected))

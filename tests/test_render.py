@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demo.colours import COLOURS as COLOUR_MAPS
 from demo.colours import INFERNO
 from demo.layers import GALLERIES, SHEET, Layer
 from demo.render import render_sheet
@@ -52,6 +53,29 @@ def test_every_unit_has_its_place_and_colour(activations):
             assert np.abs(difference).max() <= 6, (layer.name, index)  # one level of rounding
 
 
+@pytest.mark.parametrize("colours", COLOUR_MAPS)
+@pytest.mark.parametrize("scale", ["layer", "map", "held"])
+def test_every_style_is_what_it_says(activations, colours, scale):
+    held = {layer.name: 1.0 for layer in SHEET}  # some activations are above
+    url, largest = render_sheet(activations, {"colours": colours, "scale": scale, "held": held})
+    sheet = read_sheet(url)
+    palette = np.frombuffer(COLOUR_MAPS[colours], np.uint8).reshape(256, 3).astype(int)
+    for layer in GALLERIES:
+        values = activations[layer.name].reshape(layer.side, layer.side, layer.maps)
+        assert largest[layer.name] == pytest.approx(values.max())
+        for index in range(layer.maps):
+            one = values[:, :, index]
+            brightest = {"layer": values.max(), "map": one.max(), "held": 1.0}[scale]
+            levels = np.rint(np.minimum(one / brightest, 1) * 254).astype(int)
+            pixels = map_on(sheet, layer, index)[:, :, :3].astype(int)
+            assert np.abs(pixels - palette[levels]).max() <= 6, (layer.name, index)
+
+
+def test_a_style_that_there_is_not(activations):
+    with pytest.raises(KeyError):
+        render_sheet(activations, {"colours": "rainbow"})
+
+
 def test_gaps_are_transparent(activations):
     sheet = read_sheet(render_sheet(activations)[0])
     opaque = sum(layer.maps * layer.side**2 for layer in SHEET)
@@ -75,8 +99,10 @@ def test_a_silent_layer_is_dark(activations, value):
     assert sheet[:, :, :3][sheet[:, :, 3] == 255].max() < 30
 
 
-def test_the_colour_map_grows_lighter_all_the_way():
-    lightness = COLOURS @ [0.2126, 0.7152, 0.0722]
+@pytest.mark.parametrize("colours", COLOUR_MAPS)
+def test_a_colour_map_grows_lighter_all_the_way(colours):
+    palette = np.frombuffer(COLOUR_MAPS[colours], np.uint8).reshape(256, 3)
+    lightness = palette @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(lightness) > -0.5).all()
-    assert lightness[0] < 1
-    assert lightness[-1] > 240
+    assert lightness[0] < (1 if colours != "cividis" else 40)
+    assert lightness[-1] > 200

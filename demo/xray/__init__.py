@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 from starlette.responses import Response
 
+from demo.colours import COLOURS
 from demo.kept import Activations, Kept, Unit
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
 from demo.look import Answer, show
@@ -28,7 +29,7 @@ AWAY = (
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
     *("strokes.js", "pad.js", "galleries.js", "lens.js", "live.js", "history.js", "link.js"),
-    *("take.js", "main.js"),
+    *("take.js", "colours.js", "main.js"),
 )
 
 
@@ -62,9 +63,15 @@ class Xray(gr.HTML):
                         raise
                     activations, gone = ask(drawing, None), {"gone": version}
                 kept.put(asked["visitor"], activations)
-                return {**show(activations), **gone}
+                return {**show(activations, asked["style"]), **gone}
 
             return _answer(answer, asked)
+
+        def repaint(asked: Mapping) -> Response:
+            try:
+                return _json(show(kept.get(asked["visitor"]), asked["style"]))
+            except (AttributeError, KeyError, TypeError, ValueError):
+                return _json({})  # the browser asks for its drawing anew
 
         def tell_unit(asked: Mapping) -> Unit | None:
             try:
@@ -89,12 +96,13 @@ class Xray(gr.HTML):
             css_template=_read("style.css"),
             js_on_load="\n".join(_read(script) for script in _SCRIPTS),
             apply_default_css=False,
-            server_functions=[look_at, tell_unit, tell_versions, take] if ask else [],
+            server_functions=[look_at, repaint, tell_unit, tell_versions, take] if ask else [],
             live=ask is not None,
             side=SIDE,
             gap=GAP,
             image=_as_prop(IMAGE),
             layers=[_as_prop(layer) for layer in GALLERIES],
+            colours=list(COLOURS),
             samples=json.loads(_read("samples.json")),
             **kwargs,
         )

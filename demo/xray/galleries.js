@@ -29,7 +29,7 @@ function makeGalleries(element, image, layers, gap) {
   const copyLarge = makeCopy(find(".large"));
   const largest = layers.map((layer) => find(`.gallery.${layer.name} .largest`));
   const zoom = find(".zoom");
-  const galleries = { answer: null };
+  const galleries = { answer: null, held: null };
   let sheet = null;
   let asked = 0;
   let shown = 0; // pictures may be decoded in another order than they came
@@ -58,7 +58,9 @@ function makeGalleries(element, image, layers, gap) {
     copyImage(sheet, 0, image.top, image.width, image.height);
     layers.forEach(({ name, top, width, height }, i) => {
       copyLayer[i](sheet, 0, top, width, height);
-      setText(largest[i], `max ${answer.largest[name].toFixed(1)}`);
+      // Where the scale is held, what its brightest colour stands for, and else the largest.
+      const held = galleries.held?.[name];
+      setText(largest[i], held === undefined ? `max ${answer.largest[name].toFixed(1)}` : `to ${held.toFixed(1)}`);
     });
     showScores(answer);
     if (open) drawZoom();

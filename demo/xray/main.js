@@ -45,11 +45,14 @@ else {
 function startPad() {
   const hint = find(".hint");
   const visitor = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
-  const ask = () => server.look_at({ visitor, pixels: pad.pixels(), version: history.version });
+  const ask = () =>
+    server.look_at({ visitor, style, pixels: pad.pixels(), version: history.version });
   makeLens(find(".xray"), props.layers, props.image, props.gap, (unit) =>
     server.tell_unit({ visitor, ...unit }),
   );
   const changed = makeLoop(ask, showLive, complain);
+  const repaint = (style) => server.repaint({ visitor, style });
+  const style = makeColours(find(".xray"), galleries, repaint, show, () => changed());
   const history = makeHistory(find(".history"), () => server.tell_versions(), () => changed());
   const pad = makePad(find(".pad"), props.side, () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
