@@ -49,10 +49,11 @@ class Kept:
         """What a unit of the visitor's last drawing is at.
 
         Raises:
-            KeyError: the visitor is forgotten, or there is no such layer.
+            KeyError: the visitor is forgotten.
             IndexError: there is no such unit.
         """
-        activations = self.get(visitor)[layer]
-        [shape] = [(g.side, g.side, g.maps) for g in GALLERIES if g.name == layer]
-        one = activations.reshape(shape)[:, :, map]  # [side, side]
+        [size] = [(g.side, g.side, g.maps) for g in GALLERIES if g.name == layer] or [(0, 0, 0)]
+        if not all(type(at) is int and 0 <= at < end for at, end in zip((row, column, map), size)):
+            raise IndexError(f"{layer} has no unit at {row}, {column} of map {map}")
+        one = self.get(visitor)[layer].reshape(size)[:, :, map]  # [side, side]
         return Unit(value=float(one[row, column]), largest=float(one.max()), mean=float(one.mean()))

@@ -20,7 +20,7 @@ class Layer(NamedTuple):
     side: int
     field: int  # pixels of the image, each way, that a unit sees; 0 where a unit has no place
     stride: int  # pixels of the image from one unit to the next
-    before: int  # of its place, times the stride, its field begins
+    before: int  # pixels that its field begins before its own place
     top: int = 0  # of its mosaic on the sheet, whose left edge all mosaics share
 
     @property

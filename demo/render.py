@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 from demo.colours import COLOURS
-from demo.layers import GAP, IMAGE, SHEET, SHEET_HEIGHT, SHEET_WIDTH, Layer
+from demo.layers import GALLERIES, GAP, IMAGE, SHEET, SHEET_HEIGHT, SHEET_WIDTH, Layer
 
 LEAST_SCALE = 0.25  # the brightest colour never stands for less: a silent layer looks silent
+SCALES = ("layer", "map", "held")
 _BRIGHTEST = 254
 _TRANSPARENT = 255
 
@@ -26,6 +27,26 @@ class Style(TypedDict, total=False):
     colours: str  # a name of `demo.colours`
     scale: str  # the brightest stands for the largest of each `layer`, of each `map`, or for `held`
     held: Mapping[str, float]  # by layer, what the brightest stands for all the time
+
+
+def check_style(style: object) -> Style:
+    """A style that somebody sent.
+
+    Raises:
+        ValueError: it is none, or names what there is not.
+    """
+    if not isinstance(style, dict) or style.get("colours", "inferno") not in COLOURS:
+        raise ValueError(f"a style must name its colours, one of {', '.join(COLOURS)}")
+    if style.get("scale", "layer") not in SCALES:
+        raise ValueError(f"a style must name its scale, one of {', '.join(SCALES)}")
+    if style.get("scale") == "held":
+        held = style.get("held")
+        names = {layer.name for layer in GALLERIES}
+        if not isinstance(held, dict) or not names <= held.keys():
+            raise ValueError("a style that holds must say at what, for each layer")
+        if not all(isinstance(held[name], int | float) and 0 <= held[name] < 1e9 for name in names):
+            raise ValueError("a style must hold numbers of 0 or more")
+    return style
 
 
 def render_sheet(
@@ -41,9 +62,6 @@ def render_sheet(
     Returns:
         A PNG as a data URL, in which each layer is where `demo.layers` says, and by layer its
         largest activation.
-
-    Raises:
-        KeyError: the style names what there is not.
     """
     style = style or {}
     scale = style.get("scale", "layer")

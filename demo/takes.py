@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -39,7 +41,7 @@ def make_takes(client: Client, place: Place) -> dict[str, Take]:
     def curl(drawing: np.ndarray, version: int | None, page: str) -> str:
         body = f'{{"signature_name": "classify", "instances": [{{"b64": "{_as_png(drawing)}"}}]}}'
         auth = "-u USER:PASSWORD " if place.auth else ""
-        return f"curl -s {auth}-d '{body}' \\\n  {_url(place.rest or page, version)}\n"
+        return f"curl -s {auth}-d '{body}' \\\n  {shlex.quote(_url(place.rest or page, version))}\n"
 
     def python(drawing: np.ndarray, version: int | None, page: str) -> str:
         auth = (
@@ -54,7 +56,7 @@ import urllib.request
 png = "{_as_png(drawing)}"
 body = {{"signature_name": "classify", "instances": [{{"b64": png}}]}}
 request = urllib.request.Request(
-    "{_url(place.rest or page, version)}", json.dumps(body).encode()
+    {json.dumps(_url(place.rest or page, version))}, json.dumps(body).encode()
 )
 {auth if place.auth else ""}with urllib.request.urlopen(request, timeout=10) as response:
     print(json.dumps(json.load(response)["predictions"][0]))
@@ -77,6 +79,7 @@ request.model_spec.name = "{client.model}"
 request.model_spec.signature_name = "classify"
 {of_version}request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([png]))
 
+# The model server's address as the page knows it; from elsewhere it may have another.
 channel = grpc.{secure}_channel("{client.target}"{credentials})
 stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 print(tf.make_ndarray(stub.Predict(request, timeout=5).outputs["classes"])[0])

@@ -48,8 +48,12 @@ def test_a_unit_is_exactly_what_was_computed():
     one = activations["h_conv2"][:, :, 17]
     assert unit == {"value": one[3, 9], "largest": one.max(), "mean": one.mean()}
     assert kept.unit("ann", "h_fc1", 0, 2, 5)["value"] == activations["h_fc1"][69]
-    with pytest.raises(IndexError):
-        kept.unit("ann", "h_conv2", 64, 0, 0)
+    for layer, *place in (
+        *(("h_conv2", 64, 0, 0), ("h_conv2", 0, -1, 0), ("h_conv2", 0, 0, 14)),
+        *(("h_conv2", [0] * 1000, 0, 0), ("h_conv2", True, 0, 0), ("h_conv9", 0, 0, 0)),
+    ):
+        with pytest.raises(IndexError):
+            kept.unit("ann", layer, *place)
     with pytest.raises(KeyError):
         kept.unit("bob", "h_conv2", 0, 0, 0)
 

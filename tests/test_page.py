@@ -163,8 +163,10 @@ def middle_of(page: Page, selector: str, layer: Layer, index: int) -> tuple[floa
 @pytest.mark.parametrize(("name", "index"), [("h_conv1", 13), ("h_conv2", 63), ("h_pool2", 30)])
 def test_a_map_is_named_and_opens_large(open_page, size, name, index):
     page = open_page(size)
-    page.locator(f".live .gallery.{name}").scroll_into_view_if_needed()
-    page.evaluate("scrollBy(0, 200)")
+    gallery = page.locator(f".live .gallery.{name}")
+    gallery.evaluate(
+        "gallery => gallery.scrollIntoView({ block: 'center' })"
+    )  # below the sticky pad
     layer = next(layer for layer in GALLERIES if layer.name == name)
     mosaic = f".live .gallery.{name} .mosaic"
     page.mouse.move(*middle_of(page, mosaic, layer, index))
@@ -555,12 +557,29 @@ def copied(page: Page, what: str) -> str:
     return page.evaluate("navigator.clipboard.readText()")
 
 
-def test_a_link_that_is_broken_is_a_first_visit(open_page, page_url):
-    page = open_page(url=f"{page_url}#drawing=%%%&map=nowhere.7")
+@pytest.mark.parametrize(
+    "drawing", ["%%%", "AAAA", "oAEA____________________________AQ", "_" * 2000], ids=range(4)
+)
+def test_a_link_that_is_broken_is_a_first_visit(open_page, page_url, drawing):
+    page = open_page(url=f"{page_url}#drawing={drawing}&map=nowhere.7&version=x")
     expect(page.locator(".live .digit")).to_have_text("3")
 
 
-def test_what_can_be_taken_along(open_page, client):
+def test_keys_within_a_menu_are_the_menus(open_page):
+    page = open_page()
+    page.locator(".live .colours").focus()
+    page.keyboard.press("c")
+    expect(page.locator(".live .digit")).to_have_text("3")
+
+
+def test_a_page_that_may_not_copy_shows_the_text(open_page):
+    page = open_page()
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    take(page, "curl")
+    expect(page.locator(".copied")).to_have_value(re.compile("^curl -s "))
+
+
+def test_what_can_be_taken_along(open_page):
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     answer = touch(page, lambda: page.keyboard.press("6"))
@@ -642,8 +661,11 @@ def test_other_colours_cost_no_prediction(open_page, client):
         )
         assert answer == show(activations, style)
     answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
-    assert not any(each and "pixels" in each["data"] for each in asked)
     held = before["largest"]
+    answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("inferno"))
+    assert answer == show(activations, {"scale": "held", "held": held})
+    answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
+    assert not any(each and "pixels" in each["data"] for each in asked)
     expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.1f}")
     answer = touch(page, lambda: page.keyboard.press("1"))
     sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])

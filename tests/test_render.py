@@ -10,7 +10,7 @@ from PIL import Image
 from demo.colours import COLOURS as COLOUR_MAPS
 from demo.colours import INFERNO
 from demo.layers import GALLERIES, SHEET, Layer
-from demo.render import render_sheet
+from demo.render import check_style, render_sheet
 
 COLOURS = np.frombuffer(INFERNO, np.uint8).reshape(256, 3)
 
@@ -71,9 +71,21 @@ def test_every_style_is_what_it_says(activations, colours, scale):
             assert np.abs(pixels - palette[levels]).max() <= 6, (layer.name, index)
 
 
-def test_a_style_that_there_is_not(activations):
-    with pytest.raises(KeyError):
-        render_sheet(activations, {"colours": "rainbow"})
+@pytest.mark.parametrize(
+    "style",
+    [
+        "grey",
+        {"colours": "rainbow"},
+        {"scale": "log"},
+        {"scale": "held"},
+        {"scale": "held", "held": {"h_conv1": 1.0}},
+        {"scale": "held", "held": {layer.name: "x" for layer in GALLERIES}},
+        {"scale": "held", "held": {layer.name: 10**400 for layer in GALLERIES}},
+    ],
+)
+def test_a_style_that_there_is_not(style):
+    with pytest.raises(ValueError, match="a style"):
+        check_style(style)
 
 
 def test_gaps_are_transparent(activations):

@@ -18,10 +18,12 @@ from demo.colours import COLOURS
 from demo.kept import Activations, Kept, Unit
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
 from demo.look import Answer, show
+from demo.render import check_style
 from demo.takes import Take
 from serving.client import ModelNotLoaded, ServerUnreachable, ServingError
 
 SIDE = 112  # pixels of the drawing that is sent: four for each of MNIST's
+LONGEST_NAME = 64  # characters of what a visitor's browser calls itself
 AWAY = (
     "The model server does not answer. Your drawing is kept, and the page goes on by itself as "
     "soon as the server is back."
@@ -55,35 +57,35 @@ class Xray(gr.HTML):
 
         def look_at(asked: Mapping) -> Response:
             def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                gone = {}
+                style, gone = check_style(asked["style"]), {}
                 try:
                     activations = ask(drawing, version)
                 except ModelNotLoaded:
                     if version is None:
                         raise
                     activations, gone = ask(drawing, None), {"gone": version}
-                kept.put(asked["visitor"], activations)
-                return {**show(activations, asked["style"]), **gone}
+                kept.put(str(asked["visitor"])[:LONGEST_NAME], activations)
+                return {**show(activations, style), **gone}
+
+            return _answer(answer, asked)
+
+        def take(asked: Mapping) -> Response:
+            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
+                return {"taken": takes[asked["what"]](drawing, version, str(asked["page"]))}
 
             return _answer(answer, asked)
 
         def repaint(asked: Mapping) -> Response:
             try:
-                return _json(show(kept.get(asked["visitor"]), asked["style"]))
-            except (AttributeError, KeyError, TypeError, ValueError):
-                return _json({})  # the browser asks for its drawing anew
+                return _json(show(kept.get(asked["visitor"]), check_style(asked["style"])))
+            except (KeyError, TypeError, ValueError):
+                return _json({})  # the browser has its drawing read anew
 
         def tell_unit(asked: Mapping) -> Unit | None:
             try:
                 return kept.unit(**asked)
             except (IndexError, KeyError, TypeError, ValueError):
                 return None  # the visitor's next drawing is kept again
-
-        def take(asked: Mapping) -> Response:
-            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                return {"taken": takes[asked["what"]](drawing, version, asked["page"])}
-
-            return _answer(answer, asked)
 
         def tell_versions(_: None) -> list[int]:
             try:
@@ -124,13 +126,17 @@ def _answer(answer: Callable[[np.ndarray, int | None], Mapping], asked: Mapping)
     """What is answered of the drawing and the version that the browser sent."""
     try:
         pixels, version = base64.b64decode(asked["pixels"]), asked["version"]
-        return _json(answer(np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE), version))
+        drawing = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE)
+        if version is not None and not (type(version) is int and 0 <= version < 2**63):
+            raise ValueError(f"{version} is no version")
+        return _json(answer(drawing, version))
     except ServerUnreachable:
         return _json({"error": AWAY})
     except ServingError as error:
         return _json({"error": str(error)})
-    except (KeyError, TypeError, ValueError):
-        return _json({"error": f"A drawing must be {SIDE}x{SIDE} bytes in base64."})
+    except (KeyError, TypeError, ValueError) as error:
+        sentence = f"A drawing must be {SIDE}x{SIDE} bytes in base64, with all that belongs to it"
+        return _json({"error": f"{sentence} ({error})."})
 
 
 def _as_prop(layer: Layer) -> dict:

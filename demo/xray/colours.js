@@ -1,23 +1,22 @@
-// What colours stand for: which colour map, and what its brightest is. Chosen anew, the visitor's last
-// activations are painted again, without a prediction.
+// What colours stand for: which colour map, and what its brightest is. `changed` is called to have
+// the same activations painted again.
 
-function makeColours(element, galleries, repaint, show, changed) {
+function makeColours(element, galleries, changed) {
   const colours = element.querySelector(".colours");
   const scale = element.querySelector(".scale");
   const style = { colours: colours.value, scale: scale.value, held: null };
 
-  async function choose() {
-    style.colours = colours.value;
-    style.scale = scale.value;
-    style.held = style.scale === "held" ? { ...galleries.answer?.largest } : null;
-    element.dataset.colours = style.colours;
-    galleries.held = style.held;
-    const answer = await repaint(style).catch(() => null);
-    if (answer?.sheet) show(answer, performance.now());
-    else changed();
-  }
+  colours.addEventListener("change", () => {
+    style.colours = element.dataset.colours = colours.value;
+    changed();
+  });
 
-  colours.addEventListener("change", choose);
-  scale.addEventListener("change", choose);
+  scale.addEventListener("change", () => {
+    if (!galleries.answer) return (scale.value = style.scale); // there is nothing to hold yet
+    style.scale = scale.value;
+    style.held = galleries.held = scale.value === "held" ? { ...galleries.answer.largest } : null;
+    return changed();
+  });
+
   return style;
 }

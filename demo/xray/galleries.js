@@ -43,7 +43,7 @@ function makeGalleries(element, image, layers, gap) {
 
   galleries.open = (name, map) => {
     const layer = layers.find((layer) => layer.name === name);
-    if (layer && map >= 0 && map < layer.maps) openZoom(layer, map);
+    if (layer && Number.isInteger(map) && map >= 0 && map < layer.maps) openZoom(layer, map);
   };
 
   galleries.show = async (answer, askedAt) => {

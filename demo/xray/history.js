@@ -5,7 +5,7 @@ const FRAME_MS = 900; // of the film: long enough to see what changed
 function makeHistory(element, askVersions, changed) {
   const list = element.querySelector(".versions");
   const play = element.querySelector(".play");
-  const history = { version: null }; // the newest, whichever that is by then
+  const history = { version: null }; // what to ask for: null is the newest, whichever that is then
   let versions = [];
   let film = null;
 
@@ -23,10 +23,16 @@ function makeHistory(element, askVersions, changed) {
     play.textContent = "Play";
   }
 
+  // The version that is shown, if it is known.
+  history.shown = () => history.version ?? versions.at(-1) ?? null;
+
   // Asks which versions there are now, and shows one of them, or the newest.
-  history.refresh = async (wanted = null) => {
+  history.refresh = async (wanted) => {
     stop();
-    versions = (await askVersions()) ?? [];
+    history.version = wanted;
+    const there = (await askVersions()) ?? [];
+    if (!there.length) return; // nobody knows; it is asked again when the server is back
+    versions = there;
     element.hidden = versions.length < 2;
     list.replaceChildren(
       ...versions.map((version) => {
@@ -37,7 +43,7 @@ function makeHistory(element, askVersions, changed) {
         return button;
       }),
     );
-    choose(versions.includes(wanted) ? wanted : (versions.at(-1) ?? null));
+    choose(versions.includes(wanted) ? wanted : versions.at(-1));
   };
 
   history.step = (by) => {
@@ -48,7 +54,7 @@ function makeHistory(element, askVersions, changed) {
   };
 
   history.play = () => {
-    if (film) return stop();
+    if (film || versions.length < 2) return stop();
     let next = 0;
     const turn = () => {
       choose(versions[next++]);

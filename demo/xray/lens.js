@@ -5,7 +5,6 @@ const DIGITS = 4; // after the point
 
 function makeLens(element, layers, image, gap, askUnit) {
   const line = element.querySelector(".lens");
-  const legend = element.querySelector(".legend");
   const box = element.querySelector(".seen .frame");
   const spots = layers.map((layer) => {
     const canvas = element.querySelector(`.gallery.${layer.name} .spots`);
@@ -27,7 +26,6 @@ function makeLens(element, layers, image, gap, askUnit) {
     pointed = null;
     box.style.display = "none";
     line.hidden = true;
-    legend.hidden = false;
     spots.forEach((context, i) => context.clearRect(0, 0, layers[i].width, layers[i].height));
   }
 
@@ -66,7 +64,7 @@ function makeLens(element, layers, image, gap, askUnit) {
       asked = pointed;
       const { layer, map, row, column } = asked;
       const unit = await askUnit({ layer: layer.name, map, row, column }).catch(() => null);
-      if (unit?.value !== undefined && pointed?.layer === layer) tell(asked, unit);
+      if (unit && pointed) tell(asked, unit);
     } while (pointed && pointed !== asked);
     isAsking = false;
   }
@@ -77,7 +75,6 @@ function makeLens(element, layers, image, gap, askUnit) {
       : `${layer.name} unit ${row * layer.side + column}: `;
     setText(line, of + value.toFixed(DIGITS));
     line.hidden = false;
-    legend.hidden = true;
   }
 
   element.addEventListener("pointed", ({ detail }) => {
@@ -86,5 +83,9 @@ function makeLens(element, layers, image, gap, askUnit) {
     if (detail.layer.field) mark(detail);
     ask();
   });
-  element.addEventListener("shown", () => pointed && ask());
+  element.addEventListener("shown", () => {
+    if (!pointed) return;
+    pointed = { ...pointed }; // the same unit of another drawing
+    ask();
+  });
 }

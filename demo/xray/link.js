@@ -5,6 +5,8 @@
 // number (the low bit is the sign; seven bits a byte, the eighth says that more follow), in the
 // base64 of addresses: three characters or so a point.
 
+const FARTHEST = 100 * UNITS; // that a link may lead a stroke: what is sent to people can be anything
+
 function packStrokes(strokes) {
   const bytes = [];
   function put(number) {
@@ -24,7 +26,7 @@ function packStrokes(strokes) {
       from = to;
     }
   }
-  const base64 = btoa(String.fromCharCode(...bytes));
+  const base64 = btoa(bytes.map((byte) => String.fromCharCode(byte)).join(""));
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
@@ -38,6 +40,7 @@ function unpackStrokes(text) {
       if (at >= bytes.length) throw new RangeError("the drawing breaks off");
       const byte = bytes.charCodeAt(at++);
       number += unit * (byte & 127);
+      if (number > FARTHEST) throw new RangeError("a point far from the pad");
       if (byte < 128) return number % 2 ? -(number + 1) / 2 : number / 2;
     }
   }
@@ -48,6 +51,7 @@ function unpackStrokes(text) {
     for (let left = take(); left > 0; left--) {
       x += take();
       y += take();
+      if (Math.abs(x) > FARTHEST || Math.abs(y) > FARTHEST) throw new RangeError("a point far from the pad");
       stroke.points.push([x / UNITS, y / UNITS]);
     }
     if (!stroke.points.length) throw new RangeError("a stroke without points");
@@ -61,6 +65,7 @@ function writeLink({ strokes, version, layer, map }) {
   if (version !== null) view.set("version", version);
   if (layer) view.set("map", `${layer}.${map}`);
   const address = new URL(location.href);
+  address.search = ""; // settings of one's own, and keys that are nobody else's
   address.hash = view;
   return address.href;
 }

@@ -21,7 +21,7 @@ function show(answer, askedAt) {
 
 let keys = {}; // what a key does, beside those of an open map
 document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.closest?.("input:not(.size), textarea, [contenteditable]");
+  const isTyping = event.target.closest?.("input:not(.size), select, textarea, [contenteditable]");
   const isHidden = !element.isConnected || !element.offsetParent;
   const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
   const isCommand = event.altKey || event.ctrlKey || event.metaKey;
@@ -45,15 +45,30 @@ else {
 function startPad() {
   const hint = find(".hint");
   const visitor = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
-  const ask = () =>
-    server.look_at({ visitor, style, pixels: pad.pixels(), version: history.version });
+  let answered = {}; // the drawing whose activations the page's server has kept
+
+  // The newest drawing is read, or, if it has been, only painted again.
+  async function ask() {
+    const asked = { pixels: pad.pixels(), version: history.version };
+    if (asked.pixels === answered.pixels && asked.version === answered.version) {
+      const answer = await server.repaint({ visitor, style });
+      if (answer?.sheet) return answer;
+    }
+    answered = {};
+    const answer = await server.look_at({ visitor, style, ...asked });
+    if (answer?.sheet) answered = asked;
+    return answer;
+  }
+
   makeLens(find(".xray"), props.layers, props.image, props.gap, (unit) =>
-    server.tell_unit({ visitor, ...unit }),
+    Promise.race([server.tell_unit({ visitor, ...unit }), wait(PATIENCE_MS)]),
   );
   const changed = makeLoop(ask, showLive, complain);
-  const repaint = (style) => server.repaint({ visitor, style });
-  const style = makeColours(find(".xray"), galleries, repaint, show, () => changed());
-  const history = makeHistory(find(".history"), () => server.tell_versions(), () => changed());
+  const style = makeColours(find(".xray"), galleries, () => changed());
+  const history = makeHistory(find(".history"), () => server.tell_versions(), () => {
+    answered = {}; // the newest may be another by now
+    changed();
+  });
   const pad = makePad(find(".pad"), props.side, () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
     element.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
@@ -74,13 +89,14 @@ function startPad() {
 
   function showLive(answer, askedAt) {
     // A version that is no longer served was answered by the newest.
-    if (answer.gone || !find(".notice").hidden) history.refresh();
+    if (answer.gone) history.refresh(null);
+    else if (!find(".notice").hidden) history.refresh(history.version);
     return show(answer, askedAt);
   }
 
   async function take(what) {
     const page = location.href.split(/[?#]/)[0];
-    const asked = { what, page, pixels: pad.pixels(), version: history.version };
+    const asked = { what, page, pixels: pad.pixels(), version: history.shown() };
     const { taken, error } = await server.take(asked);
     if (error) throw new Error(error);
     return taken;
@@ -88,9 +104,10 @@ function startPad() {
 
   makeTake(find(".take"), {
     link: async () => {
-      const link = writeLink({ strokes: pad.strokes(), version: history.version, ...galleries.opened() });
-      window.history.replaceState(null, "", link); // seen, where a page may not copy
-      return copy(link);
+      const version = history.shown();
+      const link = writeLink({ strokes: pad.strokes(), version, ...galleries.opened() });
+      window.history.replaceState(null, "", link);
+      return copy(link, find(".copied"));
     },
     picture: async () => {
       save(await drawPicture(find(".xray"), galleries, props.layers), "layer-xray.png");
@@ -101,9 +118,9 @@ function startPad() {
       save(new Blob([bytes]), "layer-xray.npz");
       return "Saved";
     },
-    curl: async () => copy(await take("curl")),
-    python: async () => copy(await take("python")),
-    grpc: async () => copy(await take("grpc")),
+    curl: async () => copy(await take("curl"), find(".copied")),
+    python: async () => copy(await take("python"), find(".copied")),
+    grpc: async () => copy(await take("grpc"), find(".copied")),
   });
 
   const sample = (digit) => pad.set(props.samples[digit]);
@@ -139,10 +156,20 @@ function startPad() {
 
   resize(0);
   pad.fit();
-  const view = readLink(location.hash);
-  if (view) {
+  function restore(view) {
     pad.set(view.strokes);
     element.addEventListener("shown", () => galleries.open(view.layer, view.map), { once: true });
-  } else pad.set(props.samples[3], true); // a first visit finds a digit already firing
-  history.refresh(view?.version);
+    history.refresh(view.version);
+  }
+
+  const view = readLink(location.hash);
+  if (view) restore(view);
+  else {
+    pad.set(props.samples[3], true); // a first visit finds a digit already firing
+    history.refresh(null);
+  }
+  addEventListener("hashchange", () => {
+    const view = readLink(location.hash);
+    if (view) restore(view);
+  });
 }

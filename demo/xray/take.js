@@ -4,18 +4,27 @@
 const SCALE = 4; // of the galleries in the picture
 const MARGIN = 24; // pixels of the picture
 const SAID_MS = 2000; // that a button says what it has done
+const KEPT_MS = 60_000; // that a browser may take to save a file
 
 function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
 }
 
-async function copy(text) {
-  await navigator.clipboard.writeText(text);
-  return "Copied";
+// Not every page may copy: then the text is there to be copied by hand.
+async function copy(text, area) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied";
+  } catch {
+    area.value = text;
+    area.hidden = false;
+    area.select();
+    return "Copy it from below";
+  }
 }
 
 // All galleries one under the other, with their names, on the page's dark ground.
@@ -47,7 +56,7 @@ function makeTake(menu, ways) {
   for (const button of menu.querySelectorAll("button")) {
     const label = button.textContent;
     button.addEventListener("click", async () => {
-      button.textContent = await ways[button.value]().catch(() => "Did not work");
+      button.textContent = await ways[button.value]().catch((error) => error.message);
       setTimeout(() => (button.textContent = label), SAID_MS);
     });
   }
