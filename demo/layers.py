@@ -18,9 +18,9 @@ class Layer(NamedTuple):
     maps: int
     columns: int
     side: int
-    field: int  # pixels of the image, each way, that a unit sees; 0 where a unit has no place
-    stride: int  # pixels of the image from one unit to the next
-    before: int  # pixels that its field begins before its own place
+    field: int = 0  # pixels of the image, each way, that a unit sees; 0 where it has no place
+    stride: int = 0  # pixels of the image from one unit to the next
+    before: int = 0  # pixels that its field begins before its own place
     top: int = 0  # of its mosaic on the sheet, whose left edge all mosaics share
 
     @property
@@ -36,31 +36,53 @@ class Layer(NamedTuple):
         return self.rows * (self.side + GAP) - GAP
 
 
-def _place_below_each_other(*layers: tuple) -> tuple[Layer, ...]:
+def _place_below_each_other(*layers: Layer) -> tuple[Layer, ...]:
     placed, top = [], 0
     for layer in layers:
-        placed.append(Layer(*layer, top=top))
-        top += placed[-1].height
+        placed.append(layer._replace(top=top))
+        top += layer.height
     return tuple(placed)
 
 
+_CONV1 = {"maps": 32, "columns": 8}
+_CONV2 = {"maps": 64, "columns": 16}
 IMAGE, *GALLERIES = SHEET = _place_below_each_other(
-    ("images", "Image", "what the network sees", 1, 1, 28, 1, 1, 0),
-    ("h_conv1", "Convolution 1", "5×5 filters find edges", 32, 8, 28, 5, 1, 2),
-    ("h_pool1", "Pooling 1", "the strongest of each 2×2", 32, 8, 14, 6, 2, 2),
-    (
+    Layer("images", "Image", "what the network sees", maps=1, columns=1, side=28),
+    Layer(
+        *("h_conv1", "Convolution 1", "5×5 filters find edges"),
+        **_CONV1,
+        side=28,
+        field=5,
+        stride=1,
+        before=2,
+    ),
+    Layer(
+        *("h_pool1", "Pooling 1", "the strongest of each 2×2"),
+        **_CONV1,
+        side=14,
+        field=6,
+        stride=2,
+        before=2,
+    ),
+    Layer(
         "h_conv2",
         "Convolution 2",
         "64 filters, each over all 32 maps, join strokes to curves, corners and ends",
-        64,
-        16,
-        14,
-        14,
-        2,
-        6,
+        **_CONV2,
+        side=14,
+        field=14,
+        stride=2,
+        before=6,
     ),
-    ("h_pool2", "Pooling 2", "halved again: this much is left to decide on", 64, 16, 7, 16, 4, 6),
-    ("h_fc1", "Dense layer", "1,024 units weigh it all", 1, 1, 32, 0, 0, 0),
+    Layer(
+        *("h_pool2", "Pooling 2", "halved again: this much is left to decide on"),
+        **_CONV2,
+        side=7,
+        field=16,
+        stride=4,
+        before=6,
+    ),
+    Layer("h_fc1", "Dense layer", "1,024 units weigh it all", maps=1, columns=1, side=32),
 )
 SHEET_WIDTH = max(layer.width for layer in SHEET)
 SHEET_HEIGHT = SHEET[-1].top + SHEET[-1].height

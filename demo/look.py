@@ -1,4 +1,4 @@
-"""The one function behind the page and its API: a drawing in, what the network makes of it out."""
+"""What the page and its API ask of the network: a drawing in, what it makes of it out."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict

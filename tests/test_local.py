@@ -90,6 +90,15 @@ def run_serving(*flags: str, **options) -> subprocess.Popen:
     )
 
 
+def refusal(*flags: str) -> str:
+    """What a server says that does not start, in sentences and not in a traceback."""
+    process = run_serving(*flags)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in error
+    return error
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -98,23 +107,16 @@ def run_serving(*flags: str, **options) -> subprocess.Popen:
     ],
 )
 def test_says_why_it_does_not_start(flags, sentence):
-    process = run_serving(*flags)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert sentence in error
-    assert "Traceback" not in error
+    assert sentence in refusal(*flags)
 
 
 def test_a_port_that_is_taken(server, base_path):
-    process = run_serving(
+    error = refusal(
         f"--model-base-path={base_path}",
         f"--port={server.port}",
         f"--rest-api-port={find_free_port()}",
     )
-    _, error = process.communicate(timeout=60)
-    assert process.returncode != 0
     assert "choose other ports with --port" in error
-    assert "Traceback" not in error
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -537,7 +537,7 @@ def test_a_link_opens_the_same_view_elsewhere(open_page, client):
     page.locator(".clear").click()
     draw(page, strokes_of(5), ".pad")
     page.keyboard.press("e")
-    draw(page, [[(0.2, 0.2), (0.4, 0.3)]], ".pad")
+    touch(page, lambda: draw(page, [[(0.2, 0.2), (0.4, 0.3)]], ".pad"))
     version = client.versions()[-2]
     ask_anew(page, page.locator(f'.version[value="{version}"]').click)
     page.locator(".live .gallery.h_conv2 .mosaic").click(position={"x": 300, "y": 60})

@@ -157,9 +157,9 @@ function startPad() {
   resize(0);
   pad.fit();
   function restore(view) {
-    pad.set(view.strokes);
+    history.refresh(view.version); // first, so that the drawing is asked of this version at once
     element.addEventListener("shown", () => galleries.open(view.layer, view.map), { once: true });
-    history.refresh(view.version);
+    pad.set(view.strokes);
   }
 
   const view = readLink(location.hash);
