@@ -30,6 +30,15 @@ REMEMBER = """
   addEventListener("drawn", () => { window.drawnAt = performance.now(); });
   addEventListener("shown", ({ detail }) => { window.last = detail; });
 """
+# Playwright's own waiting does not wait for promises.
+READ_CLIPBOARD = """async () => {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    const text = await navigator.clipboard.readText();
+    if (text) return text;
+    await new Promise(requestAnimationFrame);
+  }
+  throw new Error("nothing has been copied");
+}"""
 SIZES = {"wide": (1440, 900), "tablet": (900, 1100), "phone": (390, 844)}
 
 
@@ -553,8 +562,7 @@ def copied(page: Page, what: str) -> str:
     """What a button of the menu puts on the clipboard."""
     page.evaluate("navigator.clipboard.writeText('')")
     take(page, what)
-    page.wait_for_function("async () => (await navigator.clipboard.readText()) !== ''")
-    return page.evaluate("navigator.clipboard.readText()")
+    return page.evaluate(READ_CLIPBOARD)
 
 
 def test_a_link_that_is_broken_is_a_first_visit(open_page, page_url):
