@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from model.card import write_card
+from model.feature_visualization import write_features
 from model.mnist import MnistError, load_mnist
 from model.recipe import RECIPES
 from model.report import report
@@ -54,6 +55,7 @@ def main() -> None:
         f"--data DIR --recipe {arguments.recipe} --epochs {epochs:g} "
         f"--validation {arguments.validation} --seed {arguments.seed} --seeds {arguments.seeds}"
     )
+    write_features(arguments.out)
     card = write_card(arguments.out, recipe, runs, reports, flags)
     print(
         f"Weights: {runs[0].final}; their card: {card}\n"

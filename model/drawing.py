@@ -26,6 +26,34 @@ def to_mnist_form(drawing: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 [28, 28], 0 = paper, its darkest pixel 1; all 0 for a drawing without ink.
     """
+    box, _, scale, shift = _fit(drawing)
+    image = tf.raw_ops.ScaleAndTranslate(
+        images=box[None, :, :, None],
+        size=[SIDE, SIDE],
+        scale=tf.stack([scale, scale]),
+        translation=shift,
+        kernel_type="triangle",
+        antialias=True,
+    )[0, :, :, 0]  # [28, 28]
+    return tf.math.divide_no_nan(image, tf.reduce_max(image))
+
+
+def find_field(drawing: tf.Tensor) -> tf.Tensor:
+    """Where the 28x28 image lies on the drawing that it was made from.
+
+    Args:
+        drawing: as of `to_mnist_form`.
+
+    Returns:
+        float32 [3]: its top, its left and its side, in pixels of the drawing; it may reach beyond.
+    """
+    _, corner, scale, shift = _fit(drawing)
+    top_left = tf.cast(corner, tf.float32) - shift / scale
+    return tf.concat([top_left, [SIDE / scale]], axis=0)
+
+
+def _fit(drawing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The ink's box float32 [h, w], its top left corner, and the scale and shift [2] it needs."""
     ink = drawing > 0
     top, bottom = _span(tf.reduce_any(ink, axis=1))
     left, right = _span(tf.reduce_any(ink, axis=0))
@@ -33,15 +61,7 @@ def to_mnist_form(drawing: tf.Tensor) -> tf.Tensor:
     scale = BOX / tf.cast(tf.reduce_max(tf.shape(box)), tf.float32)
     row = _offset(tf.reduce_sum(box, axis=1), scale)
     column = _offset(tf.reduce_sum(box, axis=0), scale)
-    image = tf.raw_ops.ScaleAndTranslate(
-        images=box[None, :, :, None],
-        size=[SIDE, SIDE],
-        scale=tf.stack([scale, scale]),
-        translation=tf.stack([row, column]),
-        kernel_type="triangle",
-        antialias=True,
-    )[0, :, :, 0]  # [28, 28]
-    return tf.math.divide_no_nan(image, tf.reduce_max(image))
+    return box, tf.stack([top, left]), scale, tf.stack([row, column])
 
 
 def _span(has_ink: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

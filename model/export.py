@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from model.weights import features_path
+
 FINGERPRINT_FILE = Path("assets.extra") / "fingerprint"
 
 
@@ -64,7 +66,8 @@ def _remove(version: Path) -> None:
 
 def _fingerprint(snapshot: Path) -> str:
     digest = hashlib.sha256(version("tensorflow").encode())
-    for path in (snapshot, *sorted(Path(__file__).parent.glob("*.py"))):
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    for path in (snapshot, *snapshot.parent.glob(features_path(snapshot).name), *code):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -7,10 +7,11 @@ with a sentence that says what was expected.
 
 import tensorflow as tf
 
-from model.network import SIDE
+from model.network import CLASSES, DENSE_UNITS, SIDE
 from model.picture import KINDS, kind_of_file, size_of_picture
 
 MOST_ITEMS = 1024
+MOST_EXPLAINED = 64  # drawings in a request to explain, each of which is read in many copies
 LONGEST_SIDE = 2048
 MOST_PIXELS = MOST_ITEMS * 256 * 256  # in all drawings or pictures of one request
 LONGEST_GIF = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
@@ -70,6 +71,46 @@ def guard_files(files: tf.Tensor) -> tf.Tensor:
         size_of_picture, files, fn_output_signature=tf.TensorSpec([2], tf.int32)
     )  # [N, 2]
     return _guard_sizes(sizes, 1, "image_bytes", files)
+
+
+def guard_few(drawings: tf.Tensor) -> tf.Tensor:
+    """Lets through at most `MOST_EXPLAINED` items."""
+    count = tf.shape(drawings)[0]
+    return _require(
+        count <= MOST_EXPLAINED,
+        f"drawings: at most {MOST_EXPLAINED} in a request to explain, but got:",
+        drawings,
+        count,
+    )
+
+
+def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
+    """Lets through int64 [N], one for each drawing, from 0 to 9 or -1."""
+    digits = tf.ensure_shape(digits, [None])
+    digits = _require(
+        tf.shape(digits)[0] == tf.shape(drawings)[0],
+        "digits: there must be one for each drawing, but got:",
+        digits,
+        tf.shape(digits)[0],
+    )
+    return _require(
+        tf.reduce_all((digits >= -1) & (digits < CLASSES)),
+        "digits: each must be 0 to 9, or -1 for the digit that is read, but got:",
+        digits,
+        digits,
+    )
+
+
+def guard_units(units: tf.Tensor) -> tf.Tensor:
+    """Lets through int32 [N] of at most `MOST_ITEMS` numbers of units of `h_fc1`."""
+    units = tf.ensure_shape(units, [None])
+    units = _guard_count(units, "units")
+    return _require(
+        tf.reduce_all((units >= 0) & (units < DENSE_UNITS)),
+        f"units: each must be the number of a unit of h_fc1, 0 to {DENSE_UNITS - 1:,}, but got:",
+        units,
+        units,
+    )
 
 
 def _guard_count(items: tf.Tensor, name: str) -> tf.Tensor:

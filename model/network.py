@@ -11,6 +11,7 @@ import keras
 
 SIDE = 28
 CLASSES = 10
+DENSE_UNITS = 1024
 HIDDEN_LAYERS = ("h_conv1", "h_pool1", "h_conv2", "h_pool2", "h_fc1")
 
 
@@ -31,7 +32,7 @@ def build_network(dropout: float = 0.5) -> keras.Model:
     x = keras.layers.Conv2D(64, 5, padding="same", activation="relu", name="h_conv2")(x)
     x = keras.layers.MaxPool2D(2, name="h_pool2")(x)  # [N, 7, 7, 64]
     x = keras.layers.Flatten()(x)  # [N, 3136]
-    x = keras.layers.Dense(1024, activation="relu", name="h_fc1")(x)
+    x = keras.layers.Dense(DENSE_UNITS, activation="relu", name="h_fc1")(x)
     x = keras.layers.Dropout(dropout)(x)
     logits = keras.layers.Dense(CLASSES, name="logits")(x)
     return keras.Model(images, logits, name="deep_mnist")

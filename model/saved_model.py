@@ -4,10 +4,11 @@ from pathlib import Path
 
 import keras
 
+from model.feature_visualization import load_features, visualize_features
 from model.network import build_network, expose_layers
 from model.signatures import build_signatures
 from model.warmup import write_warmup
-from model.weights import load_snapshot
+from model.weights import features_path, load_snapshot
 
 
 def write_saved_model(snapshot: Path, folder: Path) -> None:
@@ -19,10 +20,12 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     """
     network = build_network()
     temperature = load_snapshot(network, snapshot)
+    kept = features_path(snapshot)
+    features = load_features(kept) if kept.exists() else visualize_features(network)
     layers = expose_layers(network)
     archive = keras.export.ExportArchive()
     archive.track(layers)
-    for name, signature in build_signatures(layers, temperature).items():
-        archive.add_endpoint(name, signature.function, [signature.input])
+    for name, signature in build_signatures(layers, temperature, features).items():
+        archive.add_endpoint(name, signature.function, signature.inputs)
     archive.write_out(folder, verbose=False)
     write_warmup(folder)

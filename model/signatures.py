@@ -1,13 +1,22 @@
-"""The served contract: three signatures, each the guarded way from one kind of input to answers."""
+"""The served contract: signatures, each the guarded way from one kind of input to answers."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from model.drawing import to_mnist_form
-from model.guards import guard_drawings, guard_files, guard_images
+from model.drawing import find_field, to_mnist_form
+from model.explanation import explain
+from model.guards import (
+    guard_digits,
+    guard_drawings,
+    guard_few,
+    guard_files,
+    guard_images,
+    guard_units,
+)
 from model.network import SIDE
 from model.picture import to_drawing
 
@@ -15,18 +24,21 @@ Tensors = dict[str, tf.Tensor]
 
 
 class Signature(NamedTuple):
-    """A function of one named tensor that answers named tensors."""
+    """A function of named tensors that answers named tensors."""
 
-    function: Callable[[tf.Tensor], Tensors]
-    input: tf.TensorSpec
+    function: Callable[..., Tensors]
+    inputs: list[tf.TensorSpec]
 
 
-def build_signatures(layers: keras.Model, temperature: float) -> dict[str, Signature]:
+def build_signatures(
+    layers: keras.Model, temperature: float, features: np.ndarray
+) -> dict[str, Signature]:
     """All signatures by name.
 
     Args:
         layers: the network answering with every layer (`network.expose_layers`).
         temperature: of the probabilities, which calibrates them (`calibration`).
+        features: what the maps of `h_conv2` like (`feature_visualization`).
     """
 
     def run(images: tf.Tensor) -> Tensors:
@@ -40,8 +52,11 @@ def build_signatures(layers: keras.Model, temperature: float) -> dict[str, Signa
         answers = run(guard_images(images))
         return {name: tensor for name, tensor in answers.items() if name != "h_fc1"}
 
+    def prepare(drawings: tf.Tensor) -> tf.Tensor:
+        return _map(to_mnist_form, drawings, [SIDE, SIDE])
+
     def sketch(drawings: tf.Tensor) -> Tensors:
-        images = _map(to_mnist_form, guard_drawings(drawings))
+        images = prepare(guard_drawings(drawings))
         answers = run(images)
         return {
             "images": images,
@@ -50,21 +65,55 @@ def build_signatures(layers: keras.Model, temperature: float) -> dict[str, Signa
         }
 
     def classify(image_bytes: tf.Tensor) -> Tensors:
-        images = _map(lambda file: to_mnist_form(to_drawing(file)), guard_files(image_bytes))
+        files = guard_files(image_bytes)
+        images = _map(lambda file: to_mnist_form(to_drawing(file)), files, [SIDE, SIDE])
         probabilities = tf.nn.softmax(run(images)["logits"] / temperature)
         return {"classes": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
 
+    def explanation(drawings: tf.Tensor, digits: tf.Tensor) -> Tensors:
+        drawings = guard_drawings(guard_few(drawings))
+        digits = guard_digits(digits, drawings)
+        images = prepare(drawings)
+        read = tf.argmax(run(images)["logits"], axis=1)
+        digits = tf.where(digits < 0, read, digits)
+        return {
+            "digits": digits,
+            "contributions": explain(lambda copies: run(copies)["logits"], images, digits),
+            "fields": _map(find_field, drawings, [3]),
+        }
+
+    def weights(units: tf.Tensor) -> Tensors:
+        units = guard_units(units)
+        first, second, dense, last = (
+            layers.get_layer(name) for name in ("h_conv1", "h_conv2", "h_fc1", "logits")
+        )
+        return {
+            "h_conv1_kernel": first.kernel[:, :, 0],
+            "h_conv1_bias": tf.identity(first.bias),
+            "h_conv2_kernel": tf.identity(second.kernel),
+            "h_conv2_bias": tf.identity(second.bias),
+            "h_conv2_features": tf.constant(features),
+            "h_fc1_kernel": tf.gather(dense.kernel, units, axis=1),
+            "h_fc1_bias": tf.gather(dense.bias, units),
+            "logits_kernel": tf.identity(last.kernel),
+            "logits_bias": tf.identity(last.bias),
+        }
+
+    drawings = tf.TensorSpec([None, None, None], tf.uint8, "drawings")
     return {
         "serving_default": Signature(
-            serving_default, tf.TensorSpec([None, SIDE, SIDE], tf.float32, "images")
+            serving_default, [tf.TensorSpec([None, SIDE, SIDE], tf.float32, "images")]
         ),
-        "sketch": Signature(sketch, tf.TensorSpec([None, None, None], tf.uint8, "drawings")),
-        "classify": Signature(classify, tf.TensorSpec([None], tf.string, "image_bytes")),
+        "sketch": Signature(sketch, [drawings]),
+        "classify": Signature(classify, [tf.TensorSpec([None], tf.string, "image_bytes")]),
+        "explain": Signature(explanation, [drawings, tf.TensorSpec([None], tf.int64, "digits")]),
+        "weights": Signature(weights, [tf.TensorSpec([None], tf.int32, "units")]),
     }
 
 
-def _map(function: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor) -> tf.Tensor:
-    """Each item, of whatever size, as one image: [N, …] -> [N, 28, 28]."""
-    form = tf.TensorSpec([SIDE, SIDE], tf.float32)
-    images = tf.map_fn(function, items, fn_output_signature=form)
-    return tf.reshape(images, [-1, SIDE, SIDE])
+def _map(
+    function: Callable[[tf.Tensor], tf.Tensor], items: tf.Tensor, shape: list[int]
+) -> tf.Tensor:
+    """The function of each item, of whatever size: [N, …] -> [N, *shape]."""
+    form = tf.TensorSpec(shape, tf.float32)
+    return tf.reshape(tf.map_fn(function, items, fn_output_signature=form), [-1, *shape])

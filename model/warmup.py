@@ -22,14 +22,17 @@ def write_warmup(saved_model: Path) -> None:
     path = saved_model / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, name, value in (
-            ("serving_default", "images", bar.astype(np.float32) / 255),
-            ("sketch", "drawings", bar),
-            ("classify", "image_bytes", [png]),
+        for signature, inputs in (
+            ("serving_default", {"images": bar.astype(np.float32) / 255}),
+            ("sketch", {"drawings": bar}),
+            ("classify", {"image_bytes": [png]}),
+            ("explain", {"drawings": bar, "digits": np.array([1])}),
+            ("weights", {"units": np.array([0], np.int32)}),
         ):
             log = PredictionLog()
             request = log.predict_log.request
             request.model_spec.name = "mnist"
             request.model_spec.signature_name = signature
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            for name, value in inputs.items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             writer.write(log.SerializeToString())

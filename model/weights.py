@@ -70,6 +70,11 @@ def find_snapshots(folder: Path) -> dict[int, Path]:
     return dict(sorted(snapshots.items()))
 
 
+def features_path(snapshot: Path) -> Path:
+    """Where the picture of what a snapshot's maps like is kept, if it is."""
+    return snapshot.with_suffix(".features.png")
+
+
 def _named_variables(network: keras.Model) -> dict[str, keras.Variable]:
     return {
         f"{layer.name}.{variable.name}": variable

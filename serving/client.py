@@ -40,6 +40,12 @@ class RequestRefused(ServingError):
     """The server or the model found the request wrong; the same request will fail again."""
 
 
+class Prediction(dict[str, np.ndarray]):
+    """Outputs by name, and the version of the model that they are of."""
+
+    version: int
+
+
 class Client:
     """One model on one TensorFlow Serving, or on several that share the load.
 
@@ -82,11 +88,11 @@ class Client:
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> Prediction:
         """Runs one signature of the model.
 
         Args:
-            signature: `serving_default`, `sketch` or `classify`.
+            signature: `serving_default`, `sketch`, `classify`, `explain` or `weights`.
             inputs: the signature's inputs by name; bytes go in an array of dtype object.
             outputs: names of the outputs that are wanted; all if empty.
             version: of the model; the newest that is loaded if neither it nor `label` is given.
@@ -94,7 +100,7 @@ class Client:
             timeout: seconds.
 
         Returns:
-            The outputs by name.
+            The outputs by name, with the version that answered.
 
         Raises:
             ServerUnreachable, ModelNotLoaded, RequestRefused: see there.
@@ -105,7 +111,9 @@ class Client:
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(to_proto(np.asarray(array)))
         response = self._call(self._predict, request, timeout)
-        return {name: to_array(proto) for name, proto in response.outputs.items()}
+        prediction = Prediction({n: to_array(proto) for n, proto in response.outputs.items()})
+        prediction.version = response.model_spec.version.value
+        return prediction
 
     def versions(self, timeout: float | None = None) -> list[int]:
         """The versions that the server answers with now, lowest first.

@@ -11,22 +11,27 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.export import export_versions
+from model.feature_visualization import save_features
 from model.network import build_network
-from model.weights import find_snapshots, save_snapshot
+from model.weights import features_path, find_snapshots, save_snapshot
 from tests.pages import ROOT
 
+SIGNATURES = ["serving_default", "sketch", "classify", "explain", "weights"]
 # All of them are in TensorFlow 2.17; look an operation up there before adding it.
 OPERATIONS = set(
-    """Abs AddV2 All Any ArgMax Assert AssignVariableOp BiasAdd Cast ConcatV2 Const Conv2D Cumsum
-    DecodeBmp DecodeImage DecodeJpeg DecodePng DecodeRaw DenseBincount DisableCopyOnRead
-    DivNoNan EnsureShape Equal ExtractJpegShape Floor Greater GreaterEqual Identity If
-    IsFinite Less LessEqual LogicalAnd LogicalNot LowerBound MatMul Max MaxPool Maximum
-    MergeV2Checkpoints Minimum Mul NoOp Pack Pad Placeholder Pow Prod Range ReadVariableOp
-    RealDiv Relu Reshape RestoreV2 ReverseV2 Round SaveV2 ScaleAndTranslate Select SelectV2
-    Shape ShardedFilename Size Softmax Squeeze StatefulPartitionedCall StatelessCase
-    StatelessWhile StaticRegexFullMatch StridedSlice StringJoin StringLength StringSplitV2 Sub
-    Substr Sum TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem
-    TensorListStack VarHandleOp VarIsInitializedOp Where""".split()
+    """Abs AddN AddV2 All Any ArgMax Assert AssignVariableOp BiasAdd BiasAddGrad
+    BroadcastGradientArgs BroadcastTo Cast ConcatV2 Const Conv2D Conv2DBackpropFilter
+    Conv2DBackpropInput Cumsum DecodeBmp DecodeImage DecodeJpeg DecodePng DecodeRaw
+    DenseBincount DisableCopyOnRead DivNoNan DynamicStitch EnsureShape Equal Exp
+    ExtractJpegShape Fill Floor FloorMod GatherV2 Greater GreaterEqual Identity If IsFinite
+    Less LessEqual Log LogicalAnd LogicalNot LowerBound MatMul Max MaxPool MaxPoolGrad Maximum
+    Mean MergeV2Checkpoints Minimum Mul Neg NoOp OneHot Pack Pad Placeholder Pow Prod Range
+    ReadVariableOp RealDiv Reciprocal Relu ReluGrad Reshape RestoreV2 ReverseV2 Round SaveV2
+    ScaleAndTranslate Select SelectV2 Shape ShapeN ShardedFilename Size Slice Softmax Squeeze
+    StatefulPartitionedCall StatelessCase StatelessWhile StaticRegexFullMatch StopGradient
+    StridedSlice StridedSliceGrad StringJoin StringLength StringSplitV2 Sub Substr Sum
+    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
+    Tile VarHandleOp VarIsInitializedOp Where""".split()
 )
 
 
@@ -53,8 +58,8 @@ def test_every_version_has_warm_up_requests_for_every_signature(base_path):
             for r in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
         ]
         specs = [log.predict_log.request.model_spec for log in logs]
-        assert [spec.name for spec in specs] == ["mnist"] * 3
-        assert [spec.signature_name for spec in specs] == ["serving_default", "sketch", "classify"]
+        assert [spec.name for spec in specs] == ["mnist"] * len(SIGNATURES)
+        assert [spec.signature_name for spec in specs] == SIGNATURES
 
 
 def test_saved_model_cli_shows_the_contract(base_path, final_version):
@@ -69,6 +74,8 @@ def test_saved_model_cli_shows_the_contract(base_path, final_version):
         "signature_def['serving_default']",
         "signature_def['sketch']",
         "signature_def['classify']",
+        "signature_def['explain']",
+        "signature_def['weights']",
         "inputs['images'] tensor_info:\n        dtype: DT_FLOAT\n        shape: (-1, 28, 28)",
         "inputs['drawings'] tensor_info:\n        dtype: DT_UINT8\n        shape: (-1, -1, -1)",
         "inputs['image_bytes'] tensor_info:\n        dtype: DT_STRING\n        shape: (-1)",
@@ -93,7 +100,8 @@ def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
     weights, base_path = tmp_path / "weights", tmp_path / "exported"
     network = build_network()
     for step in (1, 20, 300):
-        save_snapshot(network, weights, step)
+        snapshot = save_snapshot(network, weights, step)
+        save_features(np.zeros((64, 14, 14), np.uint8), features_path(snapshot))
     assert export_versions(find_snapshots(weights), base_path) == ([1, 20, 300], [], [], [])
 
     foreign = base_path / "77"

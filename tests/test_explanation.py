@@ -1,0 +1,99 @@
+"""Why this digit, asked over gRPC: the signature `explain`, and whether it is to be believed."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving.client import RequestRefused
+from tests.bench.faithfulness import measure_faithfulness
+
+
+@pytest.fixture
+def explain(client):
+    def explain(drawings: np.ndarray, digits: list[int]) -> dict[str, np.ndarray]:
+        return client.predict(
+            "explain", {"drawings": drawings, "digits": np.array(digits, np.int64)}
+        )
+
+    return explain
+
+
+def test_it_is_faithful(client, digits):
+    """Without the ink that it points at the digit is lost sooner than by gradients or by chance."""
+    scores = measure_faithfulness(client, digits[0][::10])
+    explained, gradients, chance = (
+        scores[name] for name in ("explain", "gradients", "chance")
+    )  # each [6], after ever more ink is gone
+    assert (explained < gradients).all()
+    assert (gradients < chance).all()
+    assert explained.mean() < 0.75 * gradients.mean()
+
+
+def test_only_ink_contributes_and_the_digit_read_is_the_default(explain, client, digits):
+    drawings = digits[0][[600, 4100]]
+    answer = explain(drawings, [-1, 3])
+    images = client.predict("sketch", {"drawings": drawings})["images"]
+    assert answer["digits"].tolist() == [1, 3]
+    assert not answer["contributions"][images == 0].any()
+    np.testing.assert_array_equal(
+        answer["contributions"], explain(drawings, [1, 3])["contributions"]
+    )
+    assert answer["contributions"][0].sum() > 0 > answer["contributions"][1].sum()
+
+
+def test_a_contribution_is_what_taking_the_ink_away_costs(explain, client, digits):
+    """Beyond the mask's chance, the sum of all is about the odds with the ink less those without.
+
+    The copies have two thirds of the ink on average, so it is no identity; the order of size is.
+    """
+    drawings = digits[0][::250]
+    answer = explain(drawings, [-1] * len(drawings))
+    images = client.predict("sketch", {"drawings": drawings})["images"]
+
+    def odds(images: np.ndarray) -> np.ndarray:
+        logits = client.predict("serving_default", {"images": images})["logits"].astype(float)
+        own = np.take_along_axis(logits, answer["digits"][:, None], axis=1)[:, 0]
+        np.put_along_axis(logits, answer["digits"][:, None], -np.inf, axis=1)
+        return own - np.log(np.exp(logits).sum(axis=1))
+
+    lost = odds(images) - odds(np.zeros_like(images))
+    summed = answer["contributions"].sum(axis=(1, 2))
+    assert np.corrcoef(lost, summed)[0, 1] > 0.3
+    assert 0.5 < (summed / lost).mean() < 2
+
+
+def test_the_field_is_where_the_image_lies_on_the_drawing(explain, digits):
+    """A digit in MNIST's form, four times as large and moved, was itself such a field."""
+    digit = digits[0][2050]
+    large = np.asarray(Image.fromarray(digit).resize((112, 112), Image.Resampling.NEAREST))
+    drawing = np.zeros((1, 200, 170), np.uint8)
+    drawing[0, 60:172, 30:142] = large
+    top, left, side = explain(drawing, [-1])["fields"][0]
+    assert side == pytest.approx(112, abs=0.5)
+    assert (top, left) == pytest.approx((60, 30), abs=4.1)  # whole pixels of the 28
+
+
+def test_without_ink_nothing_contributes(explain):
+    answer = explain(np.zeros((1, 40, 40), np.uint8), [7])
+    assert not answer["contributions"].any()
+    assert np.isfinite(answer["fields"]).all()
+    empty = explain(np.zeros((0, 9, 9), np.uint8), [])
+    assert {name: array.shape for name, array in empty.items()} == {
+        "contributions": (0, 28, 28),
+        "digits": (0,),
+        "fields": (0, 3),
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "chosen", "sentence"),
+    [
+        (2, [1], "one for each drawing"),
+        (1, [10], "0 to 9, or -1"),
+        (1, [-2], "0 to 9, or -1"),
+        (65, [1] * 65, "at most 64"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_sentence(explain, count, chosen, sentence):
+    with pytest.raises(RequestRefused, match=f"(?s)INVALID_ARGUMENT.*{sentence}"):
+        explain(np.zeros((count, 3, 3), np.uint8), chosen)

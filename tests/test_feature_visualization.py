@@ -1,0 +1,55 @@
+"""What a map likes: no real digit may drive it as far."""
+
+import numpy as np
+
+from model.feature_visualization import FIELD, load_features, visualize_features
+from model.network import build_network
+from model.weights import RELEASED, features_path, find_snapshots, load_snapshot
+
+
+def test_the_released_patches_drive_their_maps_most(client, digits, final_version):
+    patches = load_features(features_path(find_snapshots(RELEASED)[final_version]))
+    images = np.zeros((64, 28, 28), np.float32)
+    images[:, 8 : 8 + FIELD, 8 : 8 + FIELD] = patches / 255  # what the unit at 7, 7 sees
+    driven = client.predict("serving_default", {"images": images}, outputs=["h_conv2"])["h_conv2"]
+    real = client.predict(
+        "serving_default",
+        {"images": digits[0][::10] / np.float32(255)},
+        outputs=["h_conv2"],
+    )["h_conv2"]
+    own = driven[np.arange(64), 7, 7, np.arange(64)]
+    assert (own > real.max(axis=(0, 1, 2))).all()
+    assert (own.argsort() != np.arange(64)).any()
+
+
+def test_every_released_version_has_them_and_they_are_small():
+    for snapshot in find_snapshots(RELEASED).values():
+        path = features_path(snapshot)
+        assert path.stat().st_size < 20_000
+        assert load_features(path).shape == (64, FIELD, FIELD)
+
+
+def test_they_are_found_anew_from_the_weights(final_version):
+    snapshot = find_snapshots(RELEASED)[final_version]
+    network = build_network()
+    load_snapshot(network, snapshot)
+    found = visualize_features(network).reshape(64, -1).astype(float)
+    kept = load_features(features_path(snapshot)).reshape(64, -1).astype(float)
+    alike = [np.corrcoef(*pair)[0, 1] for pair in zip(found, kept)]
+    assert np.median(alike) > 0.95
+
+
+def test_the_server_tells_them_with_the_weights(client, final_version):
+    snapshot = find_snapshots(RELEASED)[final_version]
+    told = client.predict("weights", {"units": np.array([5, 1023], np.int32)})
+    network = build_network()
+    load_snapshot(network, snapshot)
+    for name in ("h_conv1", "h_conv2", "h_fc1", "logits"):
+        kernel, bias = network.get_layer(name).get_weights()
+        if name == "h_fc1":
+            kernel, bias = kernel[:, [5, 1023]], bias[[5, 1023]]
+        np.testing.assert_array_equal(
+            told[f"{name}_kernel"], kernel.reshape(told[f"{name}_kernel"].shape)
+        )
+        np.testing.assert_array_equal(told[f"{name}_bias"], bias)
+    np.testing.assert_array_equal(told["h_conv2_features"], load_features(features_path(snapshot)))
