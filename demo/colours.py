@@ -1,12 +1,18 @@
-"""The galleries' colour maps: 256 colours from silent to strongest.
+"""The galleries' colour maps: 256 colours from silent to strongest, and one for what has a sign.
 
 Inferno is perceptually uniform, grows steadily lighter, so that it reads in grey and to
 colour-blind eyes too, and starts at black, which is what a silent unit should look like. Cividis
 was made so that colour-blind and other readers see the same picture. Grey is the article's.
 
+What has a sign goes from black both ways, to orange above nothing and to blue below, which no kind
+of colour blindness takes for each other, in even steps of lightness (Ottosson, "A perceptual color
+space for image processing", 2020).
+
 Source: Smith, van der Walt, Firing, matplotlib's "inferno", 2015, CC0; Nuñez, Anderton, Renslow,
 "Optimizing colormaps with consideration for color vision deficiency", 2018, CC0.
 """
+
+import numpy as np
 
 INFERNO = bytes.fromhex(
     "00000401000501010601010802010a02020c02020e03021004031204031405041706041907051b08051d09061f0a0722"
@@ -46,3 +52,35 @@ CIVIDIS = bytes.fromhex(
 )
 GREY = bytes(level for level in range(256) for _ in "rgb")
 COLOURS = {"inferno": INFERNO, "cividis": CIVIDIS, "grey": GREY}
+
+
+NOTHING = 127  # the middle of what has a sign; 0 and 254 are its ends
+_ORANGE, _BLUE = 1.05, 4.35  # hues in radians
+
+
+def _signed() -> bytes:
+    strength = np.linspace(-1, 1, 2 * NOTHING + 1)  # [255]
+    lightness = 0.12 + 0.62 * np.abs(strength)
+    chroma, hue = 0.14 * np.abs(strength), np.where(strength > 0, _ORANGE, _BLUE)
+    a, b = chroma * np.cos(hue), chroma * np.sin(hue)
+    # From OKLab to linear sRGB, both matrices as in the source.
+    to_cones = np.array(
+        [
+            [1, 0.3963377774, 0.2158037573],
+            [1, -0.1055613458, -0.0638541728],
+            [1, -0.0894841775, -1.2914855480],
+        ]
+    )
+    to_rgb = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.7076147010],
+        ]
+    )
+    linear = np.clip(to_rgb @ (to_cones @ np.stack([lightness, a, b])) ** 3, 0, 1)  # [3, 255]
+    levels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(255 * levels).astype(np.uint8).T.tobytes()
+
+
+SIGNED = _signed()  # red, green, blue, 255 times

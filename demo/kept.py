@@ -2,15 +2,14 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import TypedDict
 
 import numpy as np
 
-from demo.layers import GALLERIES
+from demo.layers import find_layer
+from serving.client import Prediction
 
 MOST = 256  # visitors; of one drawing 0.2 MB are kept
-Activations = Mapping[str, np.ndarray]
 
 
 class Unit(TypedDict):
@@ -22,38 +21,50 @@ class Unit(TypedDict):
 
 
 class Kept:
-    """Remembers the last visitors; may be used from many threads."""
+    """Remembers the last visitors, each drawing `B` and the `A` that it is compared with.
+
+    May be used from many threads.
+    """
 
     def __init__(self):
-        self._of: OrderedDict[str, Activations] = OrderedDict()
+        self._of: OrderedDict[str, dict[str, Prediction]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, visitor: str, activations: Activations) -> None:
-        """Keeps them in place of the visitor's last ones."""
+    def put(self, visitor: str, activations: Prediction, name: str = "B") -> None:
+        """Keeps them in place of the visitor's last ones of that name."""
         with self._lock:
-            self._of[visitor] = activations
+            self._of.setdefault(visitor, {})[name] = activations
             self._of.move_to_end(visitor)
             if len(self._of) > MOST:
                 self._of.popitem(last=False)
 
-    def get(self, visitor: str) -> Activations:
-        """The visitor's last ones.
+    def get(self, visitor: str, shown: str = "B") -> Prediction:
+        """The visitor's last ones: `B`, `A`, or their `difference` B - A.
 
         Raises:
-            KeyError: the visitor is forgotten.
+            KeyError: the visitor is forgotten, or has not kept an `A`.
         """
         with self._lock:
-            return self._of[visitor]
+            kept = dict(self._of[visitor])
+        if shown != "difference":
+            return kept[shown]
+        return Prediction({name: array - kept["A"][name] for name, array in kept["B"].items()})
 
-    def unit(self, visitor: str, layer: str, map: int, row: int, column: int) -> Unit:
+    def unit(self, visitor: str, shown: str, layer: str, map: int, row: int, column: int) -> Unit:
         """What a unit of the visitor's last drawing is at.
 
         Raises:
-            KeyError: the visitor is forgotten.
+            KeyError: the visitor is forgotten, or has not kept an `A`.
             IndexError: there is no such unit.
         """
-        [size] = [(g.side, g.side, g.maps) for g in GALLERIES if g.name == layer] or [(0, 0, 0)]
-        if not all(type(at) is int and 0 <= at < end for at, end in zip((row, column, map), size)):
-            raise IndexError(f"{layer} has no unit at {row}, {column} of map {map}")
-        one = self.get(visitor)[layer].reshape(size)[:, :, map]  # [side, side]
+        maps = find_layer(layer).unflatten(self.get(visitor, shown)[layer])
+        check_unit(maps, layer, map, row, column)
+        one = maps[:, :, map]  # [side, side]
         return Unit(value=float(one[row, column]), largest=float(one.max()), mean=float(one.mean()))
+
+
+def check_unit(maps: np.ndarray, layer: str, map: int, row: int, column: int) -> None:
+    """Raises IndexError if maps, [side, side, maps], have no such unit."""
+    places = zip((row, column, map), maps.shape)
+    if not all(type(at) is int and 0 <= at < end for at, end in places):
+        raise IndexError(f"{layer} has no unit at {row}, {column} of map {map}")

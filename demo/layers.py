@@ -6,6 +6,8 @@ mosaics, one under the other.
 
 from typing import NamedTuple
 
+import numpy as np
+
 GAP = 1  # pixels between two maps
 
 
@@ -22,6 +24,10 @@ class Layer(NamedTuple):
     stride: int = 0  # pixels of the image from one unit to the next
     before: int = 0  # pixels that its field begins before its own place
     top: int = 0  # of its mosaic on the sheet, whose left edge all mosaics share
+
+    def unflatten(self, activations: np.ndarray) -> np.ndarray:
+        """One image's activations, in whatever shape, as [side, side, maps]."""
+        return activations.reshape(self.side, self.side, self.maps)
 
     @property
     def rows(self) -> int:
@@ -86,3 +92,15 @@ IMAGE, *GALLERIES = SHEET = _place_below_each_other(
 )
 SHEET_WIDTH = max(layer.width for layer in SHEET)
 SHEET_HEIGHT = SHEET[-1].top + SHEET[-1].height
+
+
+def find_layer(name: str) -> Layer:
+    """The gallery of that name.
+
+    Raises:
+        IndexError: there is none.
+    """
+    for layer in GALLERIES:
+        if layer.name == name:
+            return layer
+    raise IndexError(f"there is no layer {name}")

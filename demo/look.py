@@ -8,10 +8,10 @@ import numpy as np
 from demo.layers import SHEET
 from demo.render import Style, render_sheet
 from model.calibration import SURE
-from serving.client import Client
+from serving.client import Client, Prediction
 
 TIMEOUT = 1.5  # seconds; a page that hangs for longer had better say so
-SHOWN = ("probabilities", *(layer.name for layer in SHEET))
+SHOWN = ("logits", "probabilities", *(layer.name for layer in SHEET))
 
 
 class Reading(TypedDict):
@@ -48,19 +48,62 @@ def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Ans
     return show(ask(client, drawing, version, SHOWN))
 
 
-def show(answer: Mapping[str, np.ndarray], style: Style | None = None) -> Answer:
-    """What is shown of the outputs of `sketch` for one drawing, of all that are `SHOWN`."""
-    sheet, largest = render_sheet(answer, style)
+def show(
+    answer: Mapping[str, np.ndarray],
+    style: Style | None = None,
+    layers: Mapping[str, np.ndarray] | None = None,
+) -> Answer:
+    """What is shown of the outputs of `sketch` for one drawing, of all that are `SHOWN`.
+
+    Args:
+        answer: the outputs, of which the reading is.
+        style: of the picture.
+        layers: what the picture is of, if not of the answer.
+    """
+    sheet, largest = render_sheet(answer if layers is None else layers, style)
     return Answer(**_reading(answer), sheet=sheet, largest=largest)
 
 
 def ask(
     client: Client, drawing: np.ndarray, version: int | None = None, names: Sequence[str] = ()
-) -> dict[str, np.ndarray]:
+) -> Prediction:
     """The named outputs of `sketch` for one drawing, all if none is named; else as of `look`."""
-    inputs = {"drawings": drawing[None]}
-    outputs = client.predict("sketch", inputs, outputs=names, version=version, timeout=TIMEOUT)
-    return {name: array[0] for name, array in outputs.items()}
+    return _ask_of_one(client, "sketch", {"drawings": drawing}, version, names)
+
+
+def explain(
+    client: Client, drawing: np.ndarray, digit: int | None = None, version: int | None = None
+) -> Prediction:
+    """The outputs of `explain` for one drawing.
+
+    Args:
+        digit: that the ink speaks for or against; the one that is read if None.
+        client, drawing, version: as of `look`, and so are the errors.
+    """
+    inputs = {"drawings": drawing, "digits": np.array(-1 if digit is None else digit)}
+    return _ask_of_one(client, "explain", inputs, version)
+
+
+def ask_weights(
+    client: Client, names: Sequence[str], units: Sequence[int], version: int
+) -> Prediction:
+    """The named weights of a version, of `h_fc1` those of some units; errors as of `look`."""
+    inputs = {"units": np.array(units, np.int32)}
+    return client.predict("weights", inputs, outputs=names, version=version, timeout=TIMEOUT)
+
+
+def _ask_of_one(
+    client: Client,
+    signature: str,
+    inputs: Mapping[str, np.ndarray],
+    version: int | None,
+    names: Sequence[str] = (),
+) -> Prediction:
+    batch = {name: array[None] for name, array in inputs.items()}
+    outputs = client.predict(signature, batch, outputs=names, version=version, timeout=TIMEOUT)
+    for name, array in outputs.items():
+        outputs[name] = array[0]
+    return outputs
 
 
 def _reading(answer: Mapping[str, np.ndarray]) -> Reading:

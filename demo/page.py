@@ -7,11 +7,13 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo.look import SHOWN, Answer, Reading, ask, look, read
+from demo.anatomy import Anatomy, dissect
+from demo.examples import load_strip
+from demo.look import SHOWN, Answer, Reading, ask, ask_weights, explain, look, read
 from demo.photo import find_drawing
 from demo.takes import Place, make_takes
 from demo.xray import Xray
-from serving.client import Client, ServingError
+from serving.client import Client, Prediction, ServingError
 
 TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
@@ -50,12 +52,23 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
     def look_at_sketch(sketch: dict | None) -> Answer:
         return look_at_picture(sketch and sketch["composite"])
 
+    def take_apart(answer: Prediction, layer: str, map: int, **place: int | None) -> Anatomy:
+        weights = partial(ask_weights, client, version=answer.version)
+        anatomy = dissect(answer, weights, layer, map, **place)
+        return {**anatomy, "examples": load_strip(client, answer.version, layer, map)}
+
     with gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=KEPT
     ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Draw"):
-            Xray(partial(ask, client, names=SHOWN), client.versions, make_takes(client, place))
+            Xray(
+                ask=partial(ask, client, names=SHOWN),
+                explain=partial(explain, client),
+                dissect=take_apart,
+                versions=client.versions,
+                takes=make_takes(client, place),
+            )
         with gr.Tab("Picture"):
             with gr.Row():
                 with gr.Column(min_width=320):

@@ -12,11 +12,13 @@ from typing import TypedDict
 import numpy as np
 from PIL import Image
 
-from demo.colours import COLOURS
+from demo.colours import COLOURS, NOTHING, SIGNED
 from demo.layers import GALLERIES, GAP, IMAGE, SHEET, SHEET_HEIGHT, SHEET_WIDTH, Layer
 
 LEAST_SCALE = 0.25  # the brightest colour never stands for less: a silent layer looks silent
 SCALES = ("layer", "map", "held")
+SHOWN = ("B", "A", "difference")
+FAINT = 0.6  # the power that contributions are raised to: what is faint is seen as well
 _BRIGHTEST = 254
 _TRANSPARENT = 255
 
@@ -27,6 +29,7 @@ class Style(TypedDict, total=False):
     colours: str  # a name of `demo.colours`
     scale: str  # the brightest stands for the largest of each `layer`, of each `map`, or for `held`
     held: Mapping[str, float]  # by layer, what the brightest stands for all the time
+    shown: str  # the present drawing `B`, the one kept beside it `A`, or the `difference` B - A
 
 
 def check_style(style: object) -> Style:
@@ -39,6 +42,8 @@ def check_style(style: object) -> Style:
         raise ValueError(f"a style must name its colours, one of {', '.join(COLOURS)}")
     if style.get("scale", "layer") not in SCALES:
         raise ValueError(f"a style must name its scale, one of {', '.join(SCALES)}")
+    if style.get("shown", "B") not in SHOWN:
+        raise ValueError(f"a style must name what is shown, one of {', '.join(SHOWN)}")
     if style.get("scale") == "held":
         held = style.get("held")
         names = {layer.name for layer in GALLERIES}
@@ -52,36 +57,65 @@ def check_style(style: object) -> Style:
 def render_sheet(
     activations: Mapping[str, np.ndarray], style: Style | None = None
 ) -> tuple[str, dict[str, float]]:
-    """Draws all layers of one image.
+    """Draws all layers of one image, or of the difference of two.
 
     Args:
         activations: by layer, float32 [side, side, maps] or any shape of as many elements in
-            that order; 0 or more.
+            that order; 0 or more, unless the style shows the difference.
         style: how; the image that the network sees always has its own scale.
 
     Returns:
-        A PNG as a data URL, in which each layer is where `demo.layers` says, and by layer its
-        largest activation.
+        A PNG as a data URL, in which each layer is where `demo.layers` says, and by layer the
+        largest activation, for the difference without its sign.
     """
     style = style or {}
-    scale = style.get("scale", "layer")
-    palette = COLOURS[style.get("colours", "inferno")]
+    scale, is_signed = style.get("scale", "layer"), style.get("shown") == "difference"
+    palette = SIGNED if is_signed else COLOURS[style.get("colours", "inferno")]
     sheet = np.full((SHEET_HEIGHT, SHEET_WIDTH), _TRANSPARENT, np.uint8)
     largest = {}
     for layer in SHEET:
-        maps = activations[layer.name].reshape(layer.side, layer.side, layer.maps)
-        largest[layer.name] = float(maps.max())
+        maps = layer.unflatten(activations[layer.name])
+        sizes = np.abs(maps) if is_signed else maps
+        largest[layer.name] = float(sizes.max())
         match scale:
             case "map":
-                brightest = maps.max(axis=(0, 1))  # [maps]
+                brightest = sizes.max(axis=(0, 1))  # [maps]
             case "held" if layer is not IMAGE:
                 brightest = float(style["held"][layer.name])
             case _:
                 brightest = largest[layer.name]
-        levels = maps * (_BRIGHTEST / np.maximum(brightest, LEAST_SCALE))
+        levels = _levels(maps, brightest, is_signed)
         region = sheet[layer.top : layer.top + layer.height, : layer.width]
-        region[:] = _mosaic(np.rint(np.minimum(levels, _BRIGHTEST)).astype(np.uint8), layer)
+        region[:] = _mosaic(levels, layer)
     return _data_url(sheet, palette), largest
+
+
+def render_grid(numbers: np.ndarray, is_signed: bool, largest: float | None = None) -> str:
+    """Draws [H, W] numbers, the largest brightest (`largest` if it is given), as a data URL."""
+    brightest = np.abs(numbers).max() if largest is None else largest
+    levels = _levels(numbers, max(brightest, 1e-9), is_signed, least=0)
+    return _data_url(levels, SIGNED if is_signed else COLOURS["inferno"])
+
+
+def render_contributions(contributions: np.ndarray) -> str:
+    """Draws how much pixels speak for (orange) or against (blue): nothing is transparent."""
+    levels = _levels(contributions, max(np.abs(contributions).max(), 1e-9), True, least=0)
+    strength = np.abs(np.arange(2 * NOTHING + 1) - NOTHING) / NOTHING  # [255]
+    opacity = np.rint(255 * strength**FAINT).astype(np.uint8)
+    ends = np.frombuffer(SIGNED, np.uint8).reshape(-1, 3)[[0, -1]]
+    palette = np.repeat(ends, [NOTHING, NOTHING + 1], axis=0).tobytes()
+    return _data_url(levels, palette, opacity.tobytes())
+
+
+def _levels(
+    numbers: np.ndarray, brightest: np.ndarray | float, is_signed: bool, least: float = LEAST_SCALE
+) -> np.ndarray:
+    """Indices into a palette, uint8 of the numbers' shape."""
+    steps = NOTHING if is_signed else _BRIGHTEST
+    levels = numbers * (steps / np.maximum(brightest, least))
+    if is_signed:
+        levels = np.clip(levels, -NOTHING, NOTHING) + NOTHING
+    return np.rint(np.minimum(levels, _BRIGHTEST)).astype(np.uint8)
 
 
 def _mosaic(levels: np.ndarray, layer: Layer) -> np.ndarray:
@@ -93,9 +127,9 @@ def _mosaic(levels: np.ndarray, layer: Layer) -> np.ndarray:
     return grid.reshape(layer.rows * step, layer.columns * step)[:-GAP, :-GAP]
 
 
-def _data_url(levels: np.ndarray, palette: bytes) -> str:
+def _data_url(levels: np.ndarray, palette: bytes, transparency: int | bytes = _TRANSPARENT) -> str:
     picture = Image.fromarray(levels)
     picture.putpalette(palette)
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1, transparency=_TRANSPARENT)
+    picture.save(file, "PNG", compress_level=1, transparency=transparency)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -14,13 +14,14 @@ import numpy as np
 import orjson
 from starlette.responses import Response
 
+from demo.anatomy import Anatomy
 from demo.colours import COLOURS
-from demo.kept import Activations, Kept, Unit
+from demo.kept import Kept, Unit
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
 from demo.look import Answer, show
-from demo.render import check_style
+from demo.render import Style, check_style, render_contributions
 from demo.takes import Take
-from serving.client import ModelNotLoaded, ServerUnreachable, ServingError
+from serving.client import ModelNotLoaded, Prediction, ServerUnreachable, ServingError
 
 SIDE = 112  # pixels of the drawing that is sent: four for each of MNIST's
 LONGEST_NAME = 64  # characters of what a visitor's browser calls itself
@@ -30,8 +31,9 @@ AWAY = (
 )
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
-    *("strokes.js", "pad.js", "galleries.js", "lens.js", "live.js", "history.js", "link.js"),
-    *("take.js", "colours.js", "main.js"),
+    *("strokes.js", "pad.js", "live.js", "scores.js", "maps.js", "galleries.js", "lens.js"),
+    *("zoom.js", "anatomy.js", "why.js", "compare.js", "history.js", "link.js", "take.js"),
+    *("colours.js", "lessons.js", "tour.js", "main.js"),
 )
 
 
@@ -42,30 +44,63 @@ class Xray(gr.HTML):
         ask: answers with the activations of a drawing, uint8 [H, W], in a version, the newest if
             None (`demo.look.ask`); makes the component live, with a pad to draw on. Without it
             there is no pad, and it shows the `Answer` that an event sets as its value.
+        explain: answers with what speaks for a digit, of a drawing, in a version
+            (`demo.look.explain`).
+        dissect: takes a unit of an answer apart (`demo.anatomy.dissect`).
         versions: tells which versions can be chosen.
         takes: what can be taken along of a drawing, by name; see `demo.takes`.
     """
 
     def __init__(
         self,
-        ask: Callable[[np.ndarray, int | None], Activations] | None = None,
+        ask: Callable[[np.ndarray, int | None], Prediction] | None = None,
+        explain: Callable[[np.ndarray, int | None, int | None], Prediction] | None = None,
+        dissect: Callable[..., Anatomy] | None = None,
         versions: Callable[[], list[int]] | None = None,
         takes: Mapping[str, Take] | None = None,
         **kwargs,
     ):
         kept = Kept()
 
+        def show_kept(visitor: str, style: Style) -> Answer:
+            of = style.get("shown", "B")
+            return show(kept.get(visitor), style, None if of == "B" else kept.get(visitor, of))
+
         def look_at(asked: Mapping) -> Response:
             def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                style, gone = check_style(asked["style"]), {}
+                visitor, style, gone = _visitor(asked), check_style(asked["style"]), {}
                 try:
                     activations = ask(drawing, version)
                 except ModelNotLoaded:
                     if version is None:
                         raise
                     activations, gone = ask(drawing, None), {"gone": version}
-                kept.put(str(asked["visitor"])[:LONGEST_NAME], activations)
-                return {**show(activations, style), **gone}
+                kept.put(visitor, activations)
+                return {**show_kept(visitor, style), **gone}
+
+            return _answer(answer, asked)
+
+        def keep(asked: Mapping) -> Response:
+            """Keeps a drawing as the one that others are compared with."""
+
+            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
+                activations = ask(drawing, version)
+                kept.put(_visitor(asked), activations, "A")
+                return {"probabilities": activations["probabilities"].tolist()}
+
+            return _answer(answer, asked)
+
+        def tell_why(asked: Mapping) -> Response:
+            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
+                digit = asked["digit"]
+                if digit is not None and type(digit) is not int:
+                    raise ValueError(f"{digit} is no digit")
+                told = explain(drawing, digit, version)
+                return {
+                    "digit": int(told["digits"]),
+                    "picture": render_contributions(told["contributions"]),
+                    "field": (told["fields"] / SIDE).tolist(),
+                }
 
             return _answer(answer, asked)
 
@@ -75,17 +110,30 @@ class Xray(gr.HTML):
 
             return _answer(answer, asked)
 
+        # What follows is of the visitor's last drawing and costs no prediction; where it has been
+        # forgotten, the browser has it read anew.
+
         def repaint(asked: Mapping) -> Response:
             try:
-                return _json(show(kept.get(asked["visitor"]), check_style(asked["style"])))
+                return _json(show_kept(asked["visitor"], check_style(asked["style"])))
             except (KeyError, TypeError, ValueError):
-                return _json({})  # the browser has its drawing read anew
+                return _json({})
 
         def tell_unit(asked: Mapping) -> Unit | None:
             try:
                 return kept.unit(**asked)
             except (IndexError, KeyError, TypeError, ValueError):
-                return None  # the visitor's next drawing is kept again
+                return None
+
+        def take_apart(asked: Mapping) -> Response:
+            try:
+                answer = kept.get(asked["visitor"], asked["shown"])
+                place = {name: asked[name] for name in ("layer", "map", "row", "column")}
+                return _json(dissect(answer, **place))
+            except (IndexError, KeyError, TypeError, ValueError):
+                return _json({})
+            except ServingError as error:
+                return _json({"error": str(error)})
 
         def tell_versions(_: None) -> list[int]:
             try:
@@ -93,12 +141,13 @@ class Xray(gr.HTML):
             except ServingError:
                 return []  # the live loop says what is the matter
 
+        functions = [look_at, keep, tell_why, take, repaint, tell_unit, take_apart, tell_versions]
         super().__init__(
             html_template=_read("template.html"),
             css_template=_read("style.css"),
             js_on_load="\n".join(_read(script) for script in _SCRIPTS),
             apply_default_css=False,
-            server_functions=[look_at, repaint, tell_unit, tell_versions, take] if ask else [],
+            server_functions=functions if ask else [],
             live=ask is not None,
             side=SIDE,
             gap=GAP,
@@ -106,6 +155,8 @@ class Xray(gr.HTML):
             layers=[_as_prop(layer) for layer in GALLERIES],
             colours=list(COLOURS),
             samples=json.loads(_read("samples.json")),
+            lessons=json.loads(_read("lessons.json")),
+            tour=json.loads(_read("tour.json")),
             **kwargs,
         )
 
@@ -120,6 +171,10 @@ class Xray(gr.HTML):
             "the network sees and all layers, one under the other) "
             "and largest (by layer, its largest activation, which the brightest colour stands for)",
         }
+
+
+def _visitor(asked: Mapping) -> str:
+    return str(asked["visitor"])[:LONGEST_NAME]
 
 
 def _answer(answer: Callable[[np.ndarray, int | None], Mapping], asked: Mapping) -> Response:

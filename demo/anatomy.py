@@ -1,0 +1,201 @@
+"""Why a unit is at its value: what comes in times the weights, term by term.
+
+The terms are computed in double precision from the activations that the network answered and the
+weights that the same server tells, so that their sum is the network's own number but for the
+rounding of its single precision.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NotRequired, TypedDict
+
+import numpy as np
+
+from demo.kept import check_unit
+from demo.layers import IMAGE, find_layer
+from demo.render import render_grid
+from serving.client import Prediction
+
+STRONGEST = 6  # terms that are told one by one
+KERNEL = 5
+Weights = Callable[[Sequence[str], Sequence[int]], Prediction]  # of names, of units of h_fc1
+
+
+class Grid(TypedDict):
+    """Some numbers side by side, as a picture too."""
+
+    title: str
+    numbers: list[list[float]]
+    picture: str  # a PNG as a data URL
+    winner: NotRequired[list[int]]  # row and column of the one that counts
+
+
+class Term(TypedDict):
+    """What one input, or one input map, adds to the sum."""
+
+    name: str
+    contribution: float
+    input: NotRequired[float]
+    weight: NotRequired[float]
+    pictures: NotRequired[list[str]]  # the inputs and their kernel, as data URLs
+
+
+class Anatomy(TypedDict):
+    """One unit, taken apart: the terms, the rest and the bias add up to the sum."""
+
+    map: int
+    row: int
+    column: int
+    value: float  # as the network answered it
+    sum: NotRequired[float]  # before ReLU, where there is a sum
+    bias: NotRequired[float]
+    grids: list[Grid]
+    terms: list[Term]
+    rest: NotRequired[float]  # of all terms that are not told
+    others: NotRequired[int]  # how many these are
+    likes: NotRequired[str]  # the picture that drives the map most, as a data URL
+    examples: NotRequired[str]  # real digits that do, as a data URL
+
+
+def dissect(
+    answer: Prediction,
+    weights: Weights,
+    layer: str,
+    map: int,
+    row: int | None = None,
+    column: int | None = None,
+) -> Anatomy:
+    """Takes one unit apart.
+
+    Args:
+        answer: the outputs of `sketch` for one drawing.
+        weights: tells those of the same version.
+        layer: a gallery's, or `logits`.
+        map: of the layer, or the digit.
+        row, column: of the unit; that of the map's largest if None.
+
+    Raises:
+        IndexError: there is no such unit.
+        ServingError: the server does not tell its weights.
+    """
+    if layer == "logits":
+        check_unit(answer["logits"][None, None], layer, map, 0, 0)
+        return _dissect_logit(answer, weights, map)
+    gallery = find_layer(layer)
+    maps = gallery.unflatten(answer[layer])
+    check_unit(maps, layer, map, 0, 0)
+    if row is None or column is None:
+        row, column = divmod(int(maps[:, :, map].argmax()), gallery.side)
+    check_unit(maps, layer, map, row, column)
+    anatomy = _DISSECT[layer](answer, weights, map, row, column)
+    return {
+        **anatomy,
+        "value": float(maps[row, column, map]),
+        "map": map,
+        "row": row,
+        "column": column,
+    }
+
+
+def _dissect_h_conv1(answer: Prediction, weights: Weights, map: int, row: int, column: int) -> dict:
+    told = weights(["h_conv1_kernel", "h_conv1_bias"], [])
+    patch = _patch(IMAGE.unflatten(answer["images"]), row, column)[:, :, 0]  # [5, 5]
+    kernel, bias = told["h_conv1_kernel"][:, :, map], float(told["h_conv1_bias"][map])
+    products = patch * kernel
+    grids = [
+        _grid("what it sees", patch, False, largest=1.0),
+        _grid("times its kernel", kernel, True),
+        _grid("gives", products, True),
+    ]
+    return {"grids": grids, "terms": [], "bias": bias, "sum": float(products.sum()) + bias}
+
+
+def _dissect_h_conv2(answer: Prediction, weights: Weights, map: int, row: int, column: int) -> dict:
+    told = weights(["h_conv2_kernel", "h_conv2_bias", "h_conv2_features"], [])
+    patch = _patch(find_layer("h_pool1").unflatten(answer["h_pool1"]), row, column)  # [5, 5, 32]
+    kernel = told["h_conv2_kernel"][:, :, :, map].astype(float)  # [5, 5, 32]
+    largest = np.abs(patch).max(), np.abs(kernel).max()  # so that pictures compare
+
+    def name(index: int) -> Term:
+        pictures = [
+            render_grid(patch[:, :, index], False, largest[0]),
+            render_grid(kernel[:, :, index], True, largest[1]),
+        ]
+        return {"name": f"map {index} of h_pool1", "pictures": pictures}
+
+    summed = _sum((patch * kernel).sum(axis=(0, 1)), float(told["h_conv2_bias"][map]), name)
+    likes = render_grid(told["h_conv2_features"][map], False, 255)
+    return {**summed, "grids": [], "likes": likes}
+
+
+def _dissect_pool(before: str) -> Callable[..., dict]:
+    def dissect_pool(answer: Prediction, weights: Weights, map: int, row: int, column: int) -> dict:
+        maps = find_layer(before).unflatten(answer[before])
+        four = maps[2 * row : 2 * row + 2, 2 * column : 2 * column + 2, map]
+        grid = _grid(f"the strongest of these four of {before}", four, False)
+        grid["winner"] = list(divmod(int(four.argmax()), 2))
+        if before == "h_conv1":
+            return {"grids": [grid], "terms": []}
+        features = weights(["h_conv2_features"], [])["h_conv2_features"]
+        return {"grids": [grid], "terms": [], "likes": render_grid(features[map], False, 255)}
+
+    return dissect_pool
+
+
+def _dissect_h_fc1(answer: Prediction, weights: Weights, map: int, row: int, column: int) -> dict:
+    unit = row * find_layer("h_fc1").side + column
+    told = weights(["h_fc1_kernel", "h_fc1_bias"], [unit])
+    inputs, kernel = answer["h_pool2"].reshape(-1).astype(float), told["h_fc1_kernel"][:, 0]
+    shape = answer["h_pool2"].shape
+
+    def name(index: int) -> Term:
+        row, column, map = np.unravel_index(index, shape)
+        place = f"h_pool2 map {map}, row {row}, column {column}"
+        return {"name": place, "input": float(inputs[index]), "weight": float(kernel[index])}
+
+    return {**_sum(inputs * kernel, float(told["h_fc1_bias"][0]), name), "grids": []}
+
+
+def _dissect_logit(answer: Prediction, weights: Weights, digit: int) -> Anatomy:
+    told = weights(["logits_kernel", "logits_bias"], [])
+    inputs, kernel = answer["h_fc1"].astype(float), told["logits_kernel"][:, digit]
+
+    def name(index: int) -> Term:
+        unit = f"h_fc1 unit {index}"
+        return {"name": unit, "input": float(inputs[index]), "weight": float(kernel[index])}
+
+    summed = _sum(inputs * kernel, float(told["logits_bias"][digit]), name)
+    value = float(answer["logits"][digit])
+    return {**summed, "grids": [], "value": value, "map": digit, "row": 0, "column": 0}
+
+
+def _sum(contributions: np.ndarray, bias: float, name: Callable[[int], Term]) -> dict:
+    """The strongest terms by name, the rest as one number."""
+    strongest = np.argsort(-np.abs(contributions), kind="stable")[:STRONGEST]
+    terms = [{**name(int(i)), "contribution": float(contributions[i])} for i in strongest]
+    return {
+        "terms": terms,
+        "rest": float(contributions.sum() - contributions[strongest].sum()),
+        "others": len(contributions) - len(terms),
+        "bias": bias,
+        "sum": float(contributions.sum()) + bias,
+    }
+
+
+def _patch(maps: np.ndarray, row: int, column: int) -> np.ndarray:
+    """What a kernel at a place lies over, zeros beyond the border: float64 [5, 5, maps]."""
+    padded = np.pad(maps.astype(float), ((KERNEL // 2,) * 2, (KERNEL // 2,) * 2, (0, 0)))
+    return padded[row : row + KERNEL, column : column + KERNEL]
+
+
+def _grid(title: str, numbers: np.ndarray, is_signed: bool, largest: float | None = None) -> Grid:
+    picture = render_grid(numbers, is_signed, largest)
+    return {"title": title, "numbers": numbers.astype(float).tolist(), "picture": picture}
+
+
+_DISSECT = {
+    "h_conv1": _dissect_h_conv1,
+    "h_pool1": _dissect_pool("h_conv1"),
+    "h_conv2": _dissect_h_conv2,
+    "h_pool2": _dissect_pool("h_conv2"),
+    "h_fc1": _dissect_h_fc1,
+}
