@@ -15,7 +15,7 @@ from demo.layers import IMAGE, find_layer
 from demo.render import render_grid
 from serving.client import Prediction
 
-STRONGEST = 6  # terms that are told one by one
+STRONGEST = {"h_conv2": 6, "h_fc1": 10, "logits": 10}  # terms that are told one by one
 KERNEL = 5
 Weights = Callable[[Sequence[str], Sequence[int]], Prediction]  # of names, of units of h_fc1
 
@@ -29,10 +29,20 @@ class Grid(TypedDict):
     winner: NotRequired[list[int]]  # row and column of the one that counts
 
 
+class Place(TypedDict):
+    """A unit, or a whole map."""
+
+    layer: str
+    map: int
+    row: NotRequired[int]
+    column: NotRequired[int]
+
+
 class Term(TypedDict):
     """What one input, or one input map, adds to the sum."""
 
     name: str
+    at: Place
     contribution: float
     input: NotRequired[float]
     weight: NotRequired[float]
@@ -102,9 +112,9 @@ def _dissect_h_conv1(answer: Prediction, weights: Weights, map: int, row: int, c
     kernel, bias = told["h_conv1_kernel"][:, :, map], float(told["h_conv1_bias"][map])
     products = patch * kernel
     grids = [
-        _grid("what it sees", patch, False, largest=1.0),
-        _grid("times its kernel", kernel, True),
-        _grid("gives", products, True),
+        _grid("what it sees", patch, "grey", largest=1.0),
+        _grid("times its kernel", kernel, "signed"),
+        _grid("gives", products, "signed"),
     ]
     return {"grids": grids, "terms": [], "bias": bias, "sum": float(products.sum()) + bias}
 
@@ -117,13 +127,15 @@ def _dissect_h_conv2(answer: Prediction, weights: Weights, map: int, row: int, c
 
     def name(index: int) -> Term:
         pictures = [
-            render_grid(patch[:, :, index], False, largest[0]),
-            render_grid(kernel[:, :, index], True, largest[1]),
+            render_grid(patch[:, :, index], "inferno", largest[0]),
+            render_grid(kernel[:, :, index], "signed", largest[1]),
         ]
-        return {"name": f"map {index} of h_pool1", "pictures": pictures}
+        at = {"layer": "h_pool1", "map": index}
+        return {"name": f"map {index} of h_pool1", "at": at, "pictures": pictures}
 
-    summed = _sum((patch * kernel).sum(axis=(0, 1)), float(told["h_conv2_bias"][map]), name)
-    likes = render_grid(told["h_conv2_features"][map], False, 255)
+    bias = float(told["h_conv2_bias"][map])
+    summed = _sum((patch * kernel).sum(axis=(0, 1)), bias, STRONGEST["h_conv2"], name)
+    likes = render_grid(told["h_conv2_features"][map], "grey", 255)
     return {**summed, "grids": [], "likes": likes}
 
 
@@ -131,12 +143,16 @@ def _dissect_pool(before: str) -> Callable[..., dict]:
     def dissect_pool(answer: Prediction, weights: Weights, map: int, row: int, column: int) -> dict:
         maps = find_layer(before).unflatten(answer[before])
         four = maps[2 * row : 2 * row + 2, 2 * column : 2 * column + 2, map]
-        grid = _grid(f"the strongest of these four of {before}", four, False)
-        grid["winner"] = list(divmod(int(four.argmax()), 2))
+        grid = _grid(f"the strongest of these four of {before}", four, "inferno")
+        y, x = grid["winner"] = list(divmod(int(four.argmax()), 2))
+        at = {"layer": before, "map": map, "row": 2 * row + y, "column": 2 * column + x}
+        name = f"row {at['row']}, column {at['column']} of {before}"
+        winner = {"name": name, "at": at, "contribution": float(four[y, x])}
+        pooled = {"grids": [grid], "terms": [winner]}
         if before == "h_conv1":
-            return {"grids": [grid], "terms": []}
+            return pooled
         features = weights(["h_conv2_features"], [])["h_conv2_features"]
-        return {"grids": [grid], "terms": [], "likes": render_grid(features[map], False, 255)}
+        return {**pooled, "likes": render_grid(features[map], "grey", 255)}
 
     return dissect_pool
 
@@ -148,11 +164,16 @@ def _dissect_h_fc1(answer: Prediction, weights: Weights, map: int, row: int, col
     shape = answer["h_pool2"].shape
 
     def name(index: int) -> Term:
-        row, column, map = np.unravel_index(index, shape)
-        place = f"h_pool2 map {map}, row {row}, column {column}"
-        return {"name": place, "input": float(inputs[index]), "weight": float(kernel[index])}
+        row, column, map = (int(at) for at in np.unravel_index(index, shape))
+        return {
+            "name": f"map {map} of h_pool2, row {row}, column {column}",
+            "at": {"layer": "h_pool2", "map": map, "row": row, "column": column},
+            "input": float(inputs[index]),
+            "weight": float(kernel[index]),
+        }
 
-    return {**_sum(inputs * kernel, float(told["h_fc1_bias"][0]), name), "grids": []}
+    bias = float(told["h_fc1_bias"][0])
+    return {**_sum(inputs * kernel, bias, STRONGEST["h_fc1"], name), "grids": []}
 
 
 def _dissect_logit(answer: Prediction, weights: Weights, digit: int) -> Anatomy:
@@ -160,17 +181,22 @@ def _dissect_logit(answer: Prediction, weights: Weights, digit: int) -> Anatomy:
     inputs, kernel = answer["h_fc1"].astype(float), told["logits_kernel"][:, digit]
 
     def name(index: int) -> Term:
-        unit = f"h_fc1 unit {index}"
-        return {"name": unit, "input": float(inputs[index]), "weight": float(kernel[index])}
+        row, column = divmod(index, find_layer("h_fc1").side)
+        return {
+            "name": f"unit {index} of h_fc1",
+            "at": {"layer": "h_fc1", "map": 0, "row": row, "column": column},
+            "input": float(inputs[index]),
+            "weight": float(kernel[index]),
+        }
 
-    summed = _sum(inputs * kernel, float(told["logits_bias"][digit]), name)
+    summed = _sum(inputs * kernel, float(told["logits_bias"][digit]), STRONGEST["logits"], name)
     value = float(answer["logits"][digit])
     return {**summed, "grids": [], "value": value, "map": digit, "row": 0, "column": 0}
 
 
-def _sum(contributions: np.ndarray, bias: float, name: Callable[[int], Term]) -> dict:
-    """The strongest terms by name, the rest as one number."""
-    strongest = np.argsort(-np.abs(contributions), kind="stable")[:STRONGEST]
+def _sum(contributions: np.ndarray, bias: float, count: int, name: Callable[[int], Term]) -> dict:
+    """The `count` strongest terms by name, the rest as one number."""
+    strongest = np.argsort(-np.abs(contributions), kind="stable")[:count]
     terms = [{**name(int(i)), "contribution": float(contributions[i])} for i in strongest]
     return {
         "terms": terms,
@@ -187,8 +213,8 @@ def _patch(maps: np.ndarray, row: int, column: int) -> np.ndarray:
     return padded[row : row + KERNEL, column : column + KERNEL]
 
 
-def _grid(title: str, numbers: np.ndarray, is_signed: bool, largest: float | None = None) -> Grid:
-    picture = render_grid(numbers, is_signed, largest)
+def _grid(title: str, numbers: np.ndarray, colours: str, largest: float | None = None) -> Grid:
+    picture = render_grid(numbers, colours, largest)
     return {"title": title, "numbers": numbers.astype(float).tolist(), "picture": picture}
 
 

@@ -80,7 +80,7 @@ def _signed() -> bytes:
     )
     linear = np.clip(to_rgb @ (to_cones @ np.stack([lightness, a, b])) ** 3, 0, 1)  # [3, 255]
     levels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255 * levels).astype(np.uint8).T.tobytes()
+    return np.rint(255 * levels).astype(np.uint8).T.tobytes() + bytes(3)
 
 
-SIGNED = _signed()  # red, green, blue, 255 times
+SIGNED = _signed()  # red, green, blue, 255 times, and what no number has

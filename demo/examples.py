@@ -98,7 +98,7 @@ def load_strip(client: Client, version: int, layer: str, map: int) -> str | None
     images, places = _load(path)[convolution]
     sizes = find_layer(convolution)
     strip = [_spotlight(*one, sizes) for one in zip(images[map], places[map])]
-    return render_grid(np.concatenate(strip, axis=1), False, 255)
+    return render_grid(np.concatenate(strip, axis=1), "grey", 255)
 
 
 @functools.lru_cache(maxsize=8)
@@ -113,7 +113,7 @@ def _spotlight(image: np.ndarray, place: np.ndarray, layer: Layer) -> np.ndarray
     end = layer.stride * place - layer.before + layer.field
     seen = (slice(start[0], end[0]), slice(start[1], end[1]))
     shown = DIMMED * image
-    shown[seen] = np.maximum(image[seen], 24)  # so that its paper is seen as well
+    shown[seen] = np.maximum(image[seen], 40)  # so that its paper is seen as well
     return np.pad(shown, ((0, 0), (0, 1)))
 
 

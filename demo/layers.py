@@ -88,7 +88,7 @@ IMAGE, *GALLERIES = SHEET = _place_below_each_other(
         stride=4,
         before=6,
     ),
-    Layer("h_fc1", "Dense layer", "1,024 units weigh it all", maps=1, columns=1, side=32),
+    Layer("h_fc1", "Dense layer", "1,024 units", maps=1, columns=1, side=32),
 )
 SHEET_WIDTH = max(layer.width for layer in SHEET)
 SHEET_HEIGHT = SHEET[-1].top + SHEET[-1].height

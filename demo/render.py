@@ -90,11 +90,21 @@ def render_sheet(
     return _data_url(sheet, palette), largest
 
 
-def render_grid(numbers: np.ndarray, is_signed: bool, largest: float | None = None) -> str:
-    """Draws [H, W] numbers, the largest brightest (`largest` if it is given), as a data URL."""
+def render_grid(numbers: np.ndarray, colours: str, largest: float | None = None) -> str:
+    """Draws some numbers.
+
+    Args:
+        numbers: [H, W].
+        colours: a name of `demo.colours`, or `signed`.
+        largest: what the brightest colour stands for; the largest of them if None.
+
+    Returns:
+        A PNG as a data URL.
+    """
+    is_signed = colours == "signed"
     brightest = np.abs(numbers).max() if largest is None else largest
     levels = _levels(numbers, max(brightest, 1e-9), is_signed, least=0)
-    return _data_url(levels, SIGNED if is_signed else COLOURS["inferno"])
+    return _data_url(levels, SIGNED if is_signed else COLOURS[colours])
 
 
 def render_contributions(contributions: np.ndarray) -> str:
@@ -102,7 +112,7 @@ def render_contributions(contributions: np.ndarray) -> str:
     levels = _levels(contributions, max(np.abs(contributions).max(), 1e-9), True, least=0)
     strength = np.abs(np.arange(2 * NOTHING + 1) - NOTHING) / NOTHING  # [255]
     opacity = np.rint(255 * strength**FAINT).astype(np.uint8)
-    ends = np.frombuffer(SIGNED, np.uint8).reshape(-1, 3)[[0, -1]]
+    ends = np.frombuffer(SIGNED, np.uint8).reshape(-1, 3)[[0, 2 * NOTHING]]
     palette = np.repeat(ends, [NOTHING, NOTHING + 1], axis=0).tobytes()
     return _data_url(levels, palette, opacity.tobytes())
 

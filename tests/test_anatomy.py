@@ -87,7 +87,7 @@ def test_the_logits_add_up(answer, weights):
         np.testing.assert_allclose(added_up(anatomy), anatomy["sum"], rtol=0, atol=1e-12)
         for term in anatomy["terms"]:
             np.testing.assert_allclose(term["input"] * term["weight"], term["contribution"])
-            assert term["input"] == answer["h_fc1"][int(term["name"].split()[-1])]
+            assert term["input"] == answer["h_fc1"][int(term["name"].split()[1])]
 
 
 def test_the_strongest_terms_are_told(answer, weights, before_relu):
@@ -98,9 +98,9 @@ def test_the_strongest_terms_are_told(answer, weights, before_relu):
     kernel = weights(["h_conv2_kernel"], [])["h_conv2_kernel"][:, :, :, 17]
     padded = np.pad(answer["h_pool1"], ((2, 2), (2, 2), (0, 0)))
     moved = (padded[row : row + 5, column : column + 5] * kernel).sum((0, 1))
-    strongest = np.argsort(-np.abs(moved))[:STRONGEST]
+    strongest = np.argsort(-np.abs(moved))[: STRONGEST["h_conv2"]]
     assert [t["name"] for t in anatomy["terms"]] == [f"map {i} of h_pool1" for i in strongest]
-    assert anatomy["others"] == 32 - STRONGEST
+    assert anatomy["others"] == 32 - STRONGEST["h_conv2"]
 
 
 @pytest.mark.parametrize(("name", "before"), [("h_pool1", "h_conv1"), ("h_pool2", "h_conv2")])

@@ -44,18 +44,18 @@ def test_a_unit_is_exactly_what_was_computed():
     activations["h_fc1"] = activations["h_fc1"].reshape(1024)
     kept = Kept()
     kept.put("ann", activations)
-    unit = kept.unit("ann", "h_conv2", 17, 3, 9)
+    unit = kept.unit("ann", "B", "h_conv2", 17, 3, 9)
     one = activations["h_conv2"][:, :, 17]
     assert unit == {"value": one[3, 9], "largest": one.max(), "mean": one.mean()}
-    assert kept.unit("ann", "h_fc1", 0, 2, 5)["value"] == activations["h_fc1"][69]
+    assert kept.unit("ann", "B", "h_fc1", 0, 2, 5)["value"] == activations["h_fc1"][69]
     for layer, *place in (
         *(("h_conv2", 64, 0, 0), ("h_conv2", 0, -1, 0), ("h_conv2", 0, 0, 14)),
         *(("h_conv2", [0] * 1000, 0, 0), ("h_conv2", True, 0, 0), ("h_conv9", 0, 0, 0)),
     ):
         with pytest.raises(IndexError):
-            kept.unit("ann", layer, *place)
+            kept.unit("ann", "B", layer, *place)
     with pytest.raises(KeyError):
-        kept.unit("bob", "h_conv2", 0, 0, 0)
+        kept.unit("bob", "B", "h_conv2", 0, 0, 0)
 
 
 def test_the_oldest_visitor_is_forgotten():
@@ -65,6 +65,6 @@ def test_the_oldest_visitor_is_forgotten():
         kept.put(str(visitor), one)
     kept.put("0", one)
     kept.put("new", one)
-    assert kept.unit("0", "h_pool2", 0, 0, 0)["value"] == 0
+    assert kept.unit("0", "B", "h_pool2", 0, 0, 0)["value"] == 0
     with pytest.raises(KeyError):
-        kept.unit("1", "h_pool2", 0, 0, 0)
+        kept.unit("1", "B", "h_pool2", 0, 0, 0)

@@ -39,6 +39,7 @@ READ_CLIPBOARD = """async () => {
   }
   throw new Error("nothing has been copied");
 }"""
+NO_TOUR = "localStorage.setItem('layer-xray-toured', 'yes')"
 SIZES = {"wide": (1440, 900), "tablet": (900, 1100), "phone": (390, 844)}
 
 
@@ -47,7 +48,9 @@ def open_page(browser, page_url):
     """Opens the page; at the end of the test nothing may have gone wrong in it."""
     contexts, complaints = [], []
 
-    def open_page(size: str = "wide", theme: str = "light", url: str = page_url) -> Page:
+    def open_page(
+        size: str = "wide", theme: str = "light", url: str = page_url, tour: bool = False
+    ) -> Page:
         width, height = SIZES[size]
         context = browser.new_context(
             viewport={"width": width, "height": height}, has_touch=size == "phone"
@@ -58,6 +61,8 @@ def open_page(browser, page_url):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.add_init_script(REMEMBER)
+        if not tour:
+            page.add_init_script(NO_TOUR)
         address, number_sign, view = url.partition("#")
         address = address.partition("?")[0]
         page.goto(f"{address}?__theme={theme}{number_sign}{view}")
@@ -673,7 +678,7 @@ def test_other_colours_cost_no_prediction(open_page, client):
     assert answer == show(activations, {"scale": "held", "held": held})
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
     assert not any(each and "pixels" in each["data"] for each in asked)
-    expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.1f}")
+    expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.2f}")
     answer = touch(page, lambda: page.keyboard.press("1"))
     sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
     drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)

@@ -4,7 +4,7 @@
 function makeColours(element, galleries, changed) {
   const colours = element.querySelector(".colours");
   const scale = element.querySelector(".scale");
-  const style = { colours: colours.value, scale: scale.value, held: null };
+  const style = { colours: colours.value, scale: scale.value, held: null, shown: "B" };
 
   colours.addEventListener("change", () => {
     style.colours = element.dataset.colours = colours.value;

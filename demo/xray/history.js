@@ -1,6 +1,7 @@
 // The network's own history: which of the served versions answers, chosen or played as a film.
 
-const FRAME_MS = 900; // of the film: long enough to see what changed
+// Of the film: long enough to see what changed, and longer for who has asked for less motion.
+const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
 
 function makeHistory(element, askVersions, changed) {
   const list = element.querySelector(".versions");
@@ -46,11 +47,14 @@ function makeHistory(element, askVersions, changed) {
     choose(versions.includes(wanted) ? wanted : versions.at(-1));
   };
 
+  const travelled = () => element.dispatchEvent(new CustomEvent("travelled", { detail: {}, bubbles: true }));
+
   history.step = (by) => {
     if (versions.length < 2) return;
     stop();
     const at = versions.indexOf(history.version ?? versions.at(-1)) + by;
     choose(versions[Math.min(versions.length - 1, Math.max(0, at))]);
+    travelled();
   };
 
   history.play = () => {
@@ -58,7 +62,9 @@ function makeHistory(element, askVersions, changed) {
     let next = 0;
     const turn = () => {
       choose(versions[next++]);
-      if (next === versions.length) stop();
+      if (next < versions.length) return;
+      stop();
+      travelled();
     };
     film = setInterval(turn, FRAME_MS);
     play.textContent = "Stop";
@@ -70,6 +76,7 @@ function makeHistory(element, askVersions, changed) {
     if (!target.value) return;
     stop();
     choose(Number(target.value));
+    travelled();
   });
   return history;
 }

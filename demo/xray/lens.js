@@ -3,7 +3,7 @@
 
 const DIGITS = 4; // after the point
 
-function makeLens(element, layers, image, gap, askUnit) {
+function makeLens(element, layers, image, askUnit) {
   const line = element.querySelector(".lens");
   const box = element.querySelector(".seen .frame");
   const spots = layers.map((layer) => {
@@ -13,7 +13,6 @@ function makeLens(element, layers, image, gap, askUnit) {
     return canvas.getContext("2d");
   });
   let pointed = null; // {layer, map, row, column}
-  let isAsking = false;
   const colour = getComputedStyle(element).getPropertyValue("--lens");
 
   // The patch of the image that a unit sees, cut at the border: a receptive field.
@@ -30,16 +29,9 @@ function makeLens(element, layers, image, gap, askUnit) {
   }
 
   function mark({ layer, row, column }) {
-    const [top, bottom] = fieldOf(layer, row);
-    const [left, right] = fieldOf(layer, column);
-    const percent = (pixels) => `${(100 * pixels) / image.side}%`;
-    Object.assign(box.style, {
-      display: "block",
-      left: percent(left),
-      top: percent(top),
-      width: percent(right - left),
-      height: percent(bottom - top),
-    });
+    const [top, bottom] = fieldOf(layer, row).map((pixels) => pixels / image.side);
+    const [left, right] = fieldOf(layer, column).map((pixels) => pixels / image.side);
+    place(box, left, top, right - left, bottom - top);
     layers.forEach((other, i) => {
       const context = spots[i];
       context.clearRect(0, 0, other.width, other.height);
@@ -48,44 +40,29 @@ function makeLens(element, layers, image, gap, askUnit) {
       const x = Math.min(other.side - 1, Math.floor(((column + 0.5) * layer.stride) / other.stride));
       context.fillStyle = colour;
       for (let map = 0; map < other.maps; map++) {
-        const mapTop = Math.floor(map / other.columns) * (other.side + gap);
-        const mapLeft = (map % other.columns) * (other.side + gap);
-        context.fillRect(mapLeft + x, mapTop + y, 1, 1);
+        const corner = placeOf(other, map);
+        context.fillRect(corner.x + x, corner.y + y, 1, 1);
       }
     });
   }
 
-  // One question at a time, and the last pointed at is always asked for.
-  async function ask() {
-    if (isAsking) return;
-    isAsking = true;
-    let asked;
-    do {
-      asked = pointed;
-      const { layer, map, row, column } = asked;
-      const unit = await askUnit({ layer: layer.name, map, row, column }).catch(() => null);
-      if (unit && pointed) tell(asked, unit);
-    } while (pointed && pointed !== asked);
-    isAsking = false;
-  }
-
-  function tell({ layer, map, row, column }, { value, largest, mean }) {
-    const of = layer.field
-      ? `${layer.name} map ${map}: largest ${largest.toFixed(2)}, mean ${mean.toFixed(2)}; row ${row}, column ${column}: `
-      : `${layer.name} unit ${row * layer.side + column}: `;
-    setText(line, of + value.toFixed(DIGITS));
-    line.hidden = false;
-  }
+  const ask = makeAsker(
+    ({ layer, map, row, column }) => askUnit({ layer: layer.name, map, row, column }),
+    ({ layer, map, row, column }, { value, largest, mean }) => {
+      if (!pointed) return;
+      const of = layer.field
+        ? `${layer.name} map ${map}: largest ${largest.toFixed(2)}, mean ${mean.toFixed(2)}; row ${row}, column ${column}: `
+        : `${layer.name} unit ${row * layer.side + column}: `;
+      setText(line, of + value.toFixed(DIGITS));
+      line.hidden = false;
+    },
+  );
 
   element.addEventListener("pointed", ({ detail }) => {
     if (!detail) return clear();
     pointed = detail;
     if (detail.layer.field) mark(detail);
-    ask();
+    ask(pointed);
   });
-  element.addEventListener("shown", () => {
-    if (!pointed) return;
-    pointed = { ...pointed }; // the same unit of another drawing
-    ask();
-  });
+  element.addEventListener("shown", () => pointed && ask({ ...pointed })); // of another drawing
 }

@@ -1,4 +1,4 @@
-// A view as part of an address: strokes, version and open map. What a teacher sends is what the
+// A view as part of an address: strokes, version, open map and its chosen unit. What a teacher sends is what the
 // class sees.
 //
 // Strokes are whole units, each point as its distance from the one before, in bytes of variable
@@ -60,10 +60,10 @@ function unpackStrokes(text) {
   return strokes;
 }
 
-function writeLink({ strokes, version, layer, map }) {
+function writeLink({ strokes, version, layer, map, unit }) {
   const view = new URLSearchParams({ drawing: packStrokes(strokes) });
   if (version !== null) view.set("version", version);
-  if (layer) view.set("map", `${layer}.${map}`);
+  if (layer) view.set("map", [layer, map, ...(unit ? [unit.row, unit.column] : [])].join("."));
   const address = new URL(location.href);
   address.search = ""; // settings of one's own, and keys that are nobody else's
   address.hash = view;
@@ -77,8 +77,9 @@ function readLink(hash) {
   try {
     const strokes = unpackStrokes(view.get("drawing"));
     const version = view.has("version") ? Number(view.get("version")) : null;
-    const [layer = null, map = 0] = view.get("map")?.split(".") ?? [];
-    return { strokes, version, layer, map: Number(map) };
+    const [layer = null, ...numbers] = view.get("map")?.split(".") ?? [];
+    const [map = 0, row, column] = numbers.map(Number);
+    return { strokes, version, layer, map, unit: column === undefined ? null : { row, column } };
   } catch {
     return null;
   }

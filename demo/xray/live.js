@@ -31,3 +31,23 @@ function makeLoop(ask, show, complain) {
     isRunning = false;
   };
 }
+
+// One question at a time, and the last one is always asked: `tell` gets each with its answer, and
+// none that was lost.
+function makeAsker(ask, tell) {
+  let wanted = null;
+  let isAsking = false;
+
+  return async function (question) {
+    wanted = question;
+    if (isAsking) return;
+    isAsking = true;
+    let asked;
+    do {
+      asked = wanted;
+      const answer = await Promise.race([ask(asked), wait(PATIENCE_MS)]).catch(() => null);
+      if (answer && Object.keys(answer).length) tell(asked, answer);
+    } while (wanted !== asked);
+    isAsking = false;
+  };
+}

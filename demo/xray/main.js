@@ -2,23 +2,28 @@
 // `server` and `watch`.
 
 const find = (selector) => element.querySelector(selector);
-const galleries = makeGalleries(find(".xray"), props.image, props.layers, props.gap);
+const xray = find(".xray");
+const scores = makeScores(xray);
+xray.addEventListener("shown", ({ detail }) => scores.show(detail.answer));
+const galleries = makeGalleries(xray, props.image, props.layers);
+makeLessons(xray);
 
 function complain(sentence) {
   const notice = find(".notice");
   if (notice.textContent !== sentence) notice.textContent = sentence;
   notice.hidden = false;
-  find(".xray").classList.add("away");
+  xray.classList.add("away");
 }
 
 function show(answer, askedAt) {
   if (!find(".notice").hidden) {
     find(".notice").hidden = true;
-    find(".xray").classList.remove("away");
+    xray.classList.remove("away");
   }
   return galleries.show(answer, askedAt);
 }
 
+let zoom;
 let keys = {}; // what a key does, beside those of an open map
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest?.("input:not(.size), select, textarea, [contenteditable]");
@@ -27,7 +32,7 @@ document.addEventListener("keydown", (event) => {
   const isCommand = event.altKey || event.ctrlKey || event.metaKey;
   if (isTyping || isHidden || (isCommand && !isUndo)) return;
   const key = event.key.toLowerCase();
-  if (galleries.press(event.key)) event.preventDefault();
+  if (zoom.press(event.key)) event.preventDefault();
   else if (key in keys) {
     event.preventDefault();
     keys[key]();
@@ -36,6 +41,7 @@ document.addEventListener("keydown", (event) => {
 
 if (props.live) startPad();
 else {
+  zoom = makeZoom(xray, props.layers, galleries);
   watch("value", () => {
     if (props.value?.error) complain(props.value.error);
     else if (props.value) show(props.value);
@@ -47,9 +53,11 @@ function startPad() {
   const visitor = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
   let answered = {}; // the drawing whose activations the page's server has kept
 
+  const drawing = () => ({ pixels: pad.pixels(), version: history.version });
+
   // The newest drawing is read, or, if it has been, only painted again.
   async function ask() {
-    const asked = { pixels: pad.pixels(), version: history.version };
+    const asked = drawing();
     if (asked.pixels === answered.pixels && asked.version === answered.version) {
       const answer = await server.repaint({ visitor, style });
       if (answer?.sheet) return answer;
@@ -57,23 +65,37 @@ function startPad() {
     answered = {};
     const answer = await server.look_at({ visitor, style, ...asked });
     if (answer?.sheet) answered = asked;
-    return answer;
+    if (!answer?.lost) return answer;
+    if (!(await compare.remind())) compare.drop();
+    return server.look_at({ visitor, style, ...asked });
   }
 
-  makeLens(find(".xray"), props.layers, props.image, props.gap, (unit) =>
-    Promise.race([server.tell_unit({ visitor, ...unit }), wait(PATIENCE_MS)]),
-  );
   const changed = makeLoop(ask, showLive, complain);
-  const style = makeColours(find(".xray"), galleries, () => changed());
+  const style = makeColours(xray, galleries, () => changed());
+  const compare = makeCompare(
+    xray,
+    style,
+    scores,
+    (drawing) => server.keep({ visitor, ...drawing }),
+    () => changed(),
+  );
+  makeLens(xray, props.layers, props.image, (unit) =>
+    server.tell_unit({ visitor, shown: style.shown, ...unit }),
+  );
+  zoom = makeZoom(xray, props.layers, galleries, (unit) =>
+    server.take_apart({ visitor, shown: style.shown === "A" ? "A" : "B", ...unit }),
+  );
   const history = makeHistory(find(".history"), () => server.tell_versions(), () => {
     answered = {}; // the newest may be another by now
     changed();
   });
   const pad = makePad(find(".pad"), props.side, () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
-    element.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
+    xray.dispatchEvent(new CustomEvent("drawn", { detail: {}, bubbles: true }));
     changed();
   });
+  const why = makeWhy(xray, galleries, find(".pad"), ({ digit }) => server.tell_why({ digit, ...drawing() }));
+  const tour = makeTour(xray, props.tour);
 
   function choose(erase) {
     pad.erase = erase;
@@ -105,12 +127,12 @@ function startPad() {
   makeTake(find(".take"), {
     link: async () => {
       const version = history.shown();
-      const link = writeLink({ strokes: pad.strokes(), version, ...galleries.opened() });
+      const link = writeLink({ strokes: pad.strokes(), version, ...zoom.opened() });
       window.history.replaceState(null, "", link);
       return copy(link, find(".copied"));
     },
     picture: async () => {
-      save(await drawPicture(find(".xray"), galleries, props.layers), "layer-xray.png");
+      save(await drawPicture(xray, galleries, props.layers), "layer-xray.png");
       return "Saved";
     },
     npz: async () => {
@@ -131,6 +153,7 @@ function startPad() {
     c: () => pad.set([]),
     "[": () => resize(-1),
     "]": () => resize(1),
+    w: why.toggle,
     f: history.play,
     ",": () => history.step(-1),
     ".": () => history.step(1),
@@ -141,6 +164,12 @@ function startPad() {
   find(".eraser").addEventListener("click", keys.e);
   find(".undo").addEventListener("click", keys.z);
   find(".clear").addEventListener("click", keys.c);
+  find(".keep").addEventListener("click", () => compare.keep(drawing()));
+  find(".add-up").addEventListener("click", () => {
+    const { digit, probabilities } = galleries.answer;
+    const largest = probabilities.indexOf(Math.max(...probabilities));
+    zoom.open("logits", why.digit ?? digit ?? largest);
+  });
   find(".size").addEventListener("input", () => resize(0));
   for (const button of element.querySelectorAll(".sample")) {
     button.addEventListener("click", () => sample(button.dataset.digit));
@@ -158,7 +187,7 @@ function startPad() {
   pad.fit();
   function restore(view) {
     history.refresh(view.version); // first, so that the drawing is asked of this version at once
-    element.addEventListener("shown", () => galleries.open(view.layer, view.map), { once: true });
+    element.addEventListener("shown", () => zoom.open(view.layer, view.map, view.unit), { once: true });
     pad.set(view.strokes);
   }
 
@@ -167,6 +196,7 @@ function startPad() {
   else {
     pad.set(props.samples[3], true); // a first visit finds a digit already firing
     history.refresh(null);
+    if (!remembered()) tour.start();
   }
   addEventListener("hashchange", () => {
     const view = readLink(location.hash);

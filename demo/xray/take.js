@@ -43,8 +43,9 @@ function drawPicture(element, galleries, layers) {
   context.imageSmoothingEnabled = false;
   let top = MARGIN;
   for (const layer of layers) {
-    const largest = galleries.answer.largest[layer.name].toFixed(1);
-    context.fillText(`${layer.title}  ${layer.name}, largest ${largest}`, MARGIN, top + 20);
+    const largest = short(galleries.answer.largest[layer.name]);
+    const of = { A: "A, ", difference: "B − A, " }[element.dataset.shown] ?? "";
+    context.fillText(`${layer.title}  ${layer.name}, ${of}largest ${largest}`, MARGIN, top + 20);
     galleries.paint(context, layer, MARGIN, top + 36, SCALE);
     top += height(layer);
   }

@@ -1,0 +1,19 @@
+// Short answers, opened where the question arises.
+
+const APART = 8; // pixels between a question mark and its answer
+
+function makeLessons(element) {
+  for (const button of element.querySelectorAll(".ask")) {
+    const lesson = element.querySelector(`.lesson.of-${button.value}`);
+    button.popoverTargetElement = lesson;
+    lesson.addEventListener("toggle", ({ newState }) => {
+      if (newState !== "open") return;
+      const at = button.getBoundingClientRect();
+      const { width, height } = lesson.getBoundingClientRect();
+      const left = Math.min(innerWidth - width - APART, Math.max(APART, at.right - width));
+      const below = at.bottom + APART;
+      const top = below + height < innerHeight ? below : Math.max(APART, at.top - APART - height);
+      Object.assign(lesson.style, { left: `${left}px`, top: `${top}px` });
+    });
+  }
+}

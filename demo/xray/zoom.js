@@ -1,0 +1,123 @@
+// One map, large, over the galleries: it stays while the pen goes on, with the arithmetic of one of
+// its units, the strongest unless another is chosen. The ten scores open here as well.
+
+const LOGITS = { name: "logits", title: "Score", maps: 10, rows: 1, columns: 10, side: 1 };
+
+// `askAnatomy` tells how a unit adds up; where there is none, the map alone is shown.
+function makeZoom(element, layers, galleries, askAnatomy) {
+  const find = (selector) => element.querySelector(selector);
+  const panel = find(".zoom");
+  const large = find(".large");
+  const overview = find(".overview");
+  const copyLarge = makeCopy(large);
+  const copyOverview = makeCopy(overview.querySelector("canvas"));
+  const anatomy = makeAnatomy(find(".anatomy"));
+  const zoom = {};
+  let open = null; // {layer, map, unit, from}: what is shown, and where the focus goes back to
+
+  const ask = makeAsker(askAnatomy, (question, told) => {
+    if (!open || question.map !== open.map || question.layer !== open.layer.name) return;
+    // A difference is not added up; what is shown of it is the present drawing's.
+    const of = element.dataset.shown === "difference" ? "In B: " : "";
+    anatomy.show(open.layer, told, of, open.unit !== null);
+    if (told.error) return;
+    const { side } = open.layer;
+    place(find(".one .frame"), told.column / side, told.row / side, 1 / side, 1 / side);
+  });
+
+  zoom.opened = () => {
+    if (!open) return null;
+    const { layer, map, unit } = open;
+    return { layer: layer.name, map, unit };
+  };
+
+  zoom.open = (name, map, unit = null) => {
+    const layer = [...layers, LOGITS].find((layer) => layer.name === name);
+    const isThere = (at, end) => Number.isInteger(at) && at >= 0 && at < end;
+    if (!galleries.answer || !layer || !isThere(map, layer.maps)) return;
+    if (unit && !(isThere(unit.row, layer.side) && isThere(unit.column, layer.side))) unit = null;
+    const isOther = open?.layer !== layer || open.map !== map;
+    const from = open?.from ?? document.activeElement;
+    const isFirst = !open;
+    open = { layer, map, unit, from };
+    panel.hidden = false;
+    element.classList.add("zoomed");
+    if (isOther) anatomy.clear();
+    draw();
+    if (isFirst) find(".zoom .close").focus({ preventScroll: true });
+  };
+
+  function close() {
+    if (!open) return;
+    open.from?.focus({ preventScroll: true });
+    open = null;
+    panel.hidden = true;
+    element.classList.remove("zoomed");
+  }
+
+  function draw() {
+    const { layer, map, unit } = open;
+    const hasPicture = layer !== LOGITS;
+    find(".zoom .name").textContent = hasPicture ? `${layer.title} ${layer.name}` : `${layer.title} of ${map}`;
+    find(".zoom .readout").textContent = hasPicture ? nameOf(layer, map) : "logit, before the softmax";
+    find(".one").hidden = !hasPicture;
+    panel.classList.toggle("alone", !hasPicture);
+    overview.hidden = layer.maps === 1 || !hasPicture;
+    if (hasPicture) {
+      overview.style.setProperty("--aspect", layer.width / layer.height);
+      copyOverview(galleries.sheet, 0, layer.top, layer.width, layer.height);
+      frameMap(overview, layer, map);
+      const { x, y } = placeOf(layer, map);
+      copyLarge(galleries.sheet, x, y + layer.top, layer.side, layer.side);
+    }
+    if (askAnatomy) ask({ layer: layer.name, map, row: unit?.row ?? null, column: unit?.column ?? null });
+  }
+
+  function unitUnder(event) {
+    const { layer, map } = open;
+    const box = large.getBoundingClientRect();
+    const at = (position) => Math.min(layer.side - 1, Math.max(0, Math.floor((position / box.width) * layer.side)));
+    return { layer, map, row: at(event.clientY - box.top), column: at(event.clientX - box.left) };
+  }
+
+  const point = (detail) => element.dispatchEvent(new CustomEvent("pointed", { detail }));
+  const choose = ({ layer, map, row, column }) => zoom.open(layer.name, map, { row, column });
+
+  large.addEventListener("pointermove", (event) => point(unitUnder(event)));
+  large.addEventListener("pointerleave", () => point(null));
+  large.addEventListener("click", (event) => choose(unitUnder(event)));
+  large.addEventListener("keydown", (event) => {
+    if (!(event.key in STEPS)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const { layer, map, unit } = open;
+    const middle = Math.floor(layer.side / 2);
+    const { row, column } = unit ?? anatomy.unit ?? { row: middle, column: middle };
+    const [down, right] = neighbour(event.key, [row, column], [layer.side, layer.side]);
+    choose({ layer, map, row: down, column: right });
+  });
+  overview.addEventListener("click", (event) => zoom.open(open.layer.name, unitAt(open.layer, overview, event).map));
+  find(".zoom .close").addEventListener("click", close);
+  find(".anatomy").addEventListener("click", ({ target }) => {
+    if (target.matches(".follow")) zoom.open(open.layer.name, open.map);
+    if (!target.dataset.at) return;
+    const { layer, map, row, column } = JSON.parse(target.dataset.at);
+    zoom.open(layer, map, row === undefined ? null : { row, column });
+  });
+  // A unit of the dense layer is all that there is to open of it.
+  element.addEventListener("chosen", ({ detail: { layer, map, row, column } }) =>
+    zoom.open(layer.name, map, layer.field ? null : { row, column }),
+  );
+  element.addEventListener("shown", () => open && draw());
+
+  // Returns whether the key was one of the zoom's.
+  zoom.press = (key) => {
+    if (!open) return false;
+    if (key === "Escape") close();
+    else if (key in STEPS) zoom.open(open.layer.name, neighbourMap(key, open.layer, open.map));
+    else return false;
+    return true;
+  };
+
+  return zoom;
+}
