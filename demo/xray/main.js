@@ -77,13 +77,14 @@ function startPad() {
     style,
     scores,
     (drawing) => server.keep({ visitor, ...drawing }),
+    complain,
     () => changed(),
   );
   makeLens(xray, props.layers, props.image, (unit) =>
     server.tell_unit({ visitor, shown: style.shown, ...unit }),
   );
   zoom = makeZoom(xray, props.layers, galleries, (unit) =>
-    server.take_apart({ visitor, shown: style.shown === "A" ? "A" : "B", ...unit }),
+    server.take_apart({ visitor, shown: style.shown, ...unit }),
   );
   const history = makeHistory(find(".history"), () => server.tell_versions(), () => {
     answered = {}; // the newest may be another by now

@@ -6,11 +6,14 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
   const find = (selector) => element.querySelector(selector);
   const canvas = find(".overlay");
   const because = find(".because");
+  const cannot = find(".cannot");
   const button = find(".why");
   const why = { digit: null }; // that is asked about; null is the one that is read
   let isOn = false;
 
   const ask = makeAsker(askWhy, async (_, told) => {
+    cannot.hidden = !told.error;
+    if (told.error) return setText(cannot, `Why cannot be told. ${told.error}`);
     const picture = new Image();
     picture.src = told.picture;
     await picture.decode();
@@ -28,7 +31,7 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
     context.globalCompositeOperation = "source-atop"; // on the ink alone
     const [x, y, size] = [left, top, side].map((fraction) => fraction * canvas.width);
     context.drawImage(picture, x, y, size, size);
-    because.querySelectorAll("b").forEach((node) => setText(node, String(digit)));
+    for (const node of because.querySelectorAll("b")) setText(node, String(digit));
     because.hidden = false;
     canvas.hidden = false;
   }
@@ -40,7 +43,7 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
       score.setAttribute("aria-pressed", isOn && digit === why.digit);
     });
     if (!isOn) {
-      canvas.hidden = because.hidden = true;
+      canvas.hidden = because.hidden = cannot.hidden = true;
       return;
     }
     look();

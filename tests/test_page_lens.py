@@ -1,0 +1,190 @@
+"""Looking closer, in a real browser: maps, units, versions, colours."""
+
+import base64
+import re
+import shutil
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from demo.layers import GALLERIES
+from demo.look import ask, look, show
+from serving.client import Client
+from serving.local import LocalServer
+from tests.browser import draw
+from tests.hand import strokes_of
+from tests.pages import run_page
+from tests.test_render import map_on, read_sheet
+from tests.visit import ask_anew, middle_of, opaque, pixels, touch
+
+
+@pytest.mark.parametrize("size", ["wide", "phone"])
+@pytest.mark.parametrize(("name", "index"), [("h_conv1", 13), ("h_conv2", 63), ("h_pool2", 30)])
+def test_a_map_is_named_and_opens_large(open_page, size, name, index):
+    page = open_page(size)
+    gallery = page.locator(f".live .gallery.{name}")
+    gallery.evaluate(
+        "gallery => gallery.scrollIntoView({ block: 'center' })"
+    )  # below the sticky pad
+    layer = next(layer for layer in GALLERIES if layer.name == name)
+    mosaic = f".live .gallery.{name} .mosaic"
+    page.mouse.move(*middle_of(page, mosaic, layer, index))
+    readout = f".live .gallery.{name} .readout"
+    expect(page.locator(readout)).to_have_text(f"map {index} of 0–{layer.maps - 1}")
+    page.mouse.click(*middle_of(page, mosaic, layer, index))
+    expect(page.locator(".live .zoom")).to_be_visible()
+    expect(page.locator(".live .zoom .name")).to_have_text(f"{layer.title} {name}")
+
+    for part in (".large", ".close", ".overview"):
+        expect(page.locator(f".live {part}")).to_be_in_viewport()
+
+    def shown() -> np.ndarray:
+        return pixels(page, ".live .large")
+
+    sheet = read_sheet(page.evaluate("last.answer.sheet"))
+    np.testing.assert_array_equal(shown(), map_on(sheet, layer, index))
+    page.keyboard.press("ArrowLeft")
+    np.testing.assert_array_equal(shown(), map_on(sheet, layer, index - 1))
+    page.mouse.click(*middle_of(page, ".live .overview", layer, 5))
+    np.testing.assert_array_equal(shown(), map_on(sheet, layer, 5))
+
+    other = touch(page, lambda: draw(page, strokes_of(0), ".pad"))  # it stays, and stays live
+    np.testing.assert_array_equal(shown(), map_on(read_sheet(other["sheet"]), layer, 5))
+    page.keyboard.press("Escape")
+    expect(page.locator(".live .zoom")).to_be_hidden()
+
+
+def test_the_same_drawing_through_the_networks_history(open_page, client):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request))
+    versions = client.versions()
+    buttons = page.locator(".version")
+    expect(buttons).to_have_count(len(versions))
+    pressed = page.locator('.version[aria-pressed="true"]')
+    expect(pressed).to_have_attribute("value", str(versions[-1]))
+    for index, version in enumerate(versions):
+        answer = ask_anew(page, buttons.nth(index).click)
+        expect(pressed).to_have_attribute("value", str(version))
+        sent = asked[-1].post_data_json["data"]["pixels"]
+        drawing = np.frombuffer(base64.b64decode(sent), np.uint8).reshape(112, 112)
+        assert answer == look(client, drawing, version)
+    for key, version in ((",", versions[-2]), (",", versions[-3]), (".", versions[-2])):
+        ask_anew(page, lambda key=key: page.keyboard.press(key))
+        expect(pressed).to_have_attribute("value", str(version))
+
+
+def test_the_history_as_a_film(open_page, client):
+    page = open_page()
+    versions = [str(version) for version in client.versions()]
+    expect(page.locator(".version")).to_have_count(len(versions))
+    page.evaluate("""() => {
+      window.film = [];
+      addEventListener("shown", () => {
+        const pressed = document.querySelector('.version[aria-pressed="true"]').value;
+        if (film.at(-1) !== pressed) film.push(pressed);
+      });
+    }""")
+    page.locator(".play").click()
+    expect(page.locator(".play")).to_have_text("Stop")
+    expect(page.locator(".play")).to_have_text("Play")
+    page.wait_for_function("last => film.at(-1) === last", arg=versions[-1])
+    assert page.evaluate("film") == versions
+
+
+def test_a_version_that_goes_away_while_it_is_looked_at(open_page, base_path, tmp_path):
+    first, second, third, *_ = sorted(int(path.name) for path in base_path.iterdir())
+    served = tmp_path / "mnist"
+    for version in (first, second, third):
+        shutil.copytree(base_path / str(version), served / str(version))
+    with LocalServer(served) as server, run_page(server.target) as url, Client(server.target) as c:
+        page = open_page(url=url)
+        page.locator(f'.version[value="{second}"]').click()
+        shutil.rmtree(served / str(second))
+        while second in c.versions():
+            page.wait_for_timeout(50)
+        page.keyboard.press("7")
+        expect(page.locator(".version")).to_have_count(2)
+        pressed = page.locator('.version[aria-pressed="true"]')
+        expect(pressed).to_have_attribute("value", str(third))
+        page.close()
+
+
+@pytest.mark.parametrize("layer", GALLERIES, ids=lambda layer: layer.name)
+def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, layer):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request))
+    touch(page, lambda: page.keyboard.press("8"))
+    sent = next(
+        r.post_data_json["data"] for r in reversed(asked) if "pixels" in (r.post_data or "")
+    )
+    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(1, 112, 112)
+    maps = client.predict("sketch", {"drawings": drawing})[layer.name]
+    maps = maps.reshape(layer.side, layer.side, layer.maps)
+    strongest = np.unravel_index(maps.argmax(), maps.shape)
+    row, column, index = map(int, strongest)
+    mosaic = page.locator(f".live .gallery.{layer.name} .mosaic")
+    mosaic.scroll_into_view_if_needed()
+    box = mosaic.bounding_box()
+    y = index // layer.columns * (layer.side + 1) + row + 0.5
+    x = index % layer.columns * (layer.side + 1) + column + 0.5
+    page.mouse.move(
+        box["x"] + x / layer.width * box["width"], box["y"] + y / layer.height * box["height"]
+    )
+    lens = page.locator(".live .lens")
+    expect(lens).to_have_text(re.compile(f": {maps.max():.4f}$"))
+    field = page.locator(".live .seen .frame")
+    if not layer.field:
+        expect(field).to_be_hidden()
+        return
+    assert f"map {index}: largest {maps.max():.2f}" in lens.text_content()
+    assert f"row {row}, column {column}" in lens.text_content()
+    image, shown = page.locator(".live .seen canvas").bounding_box(), field.bounding_box()
+    pixel = image["width"] / 28
+    for at, place, size in ((row, "y", "height"), (column, "x", "width")):
+        first = max(0, layer.stride * at - layer.before)
+        last = min(28, layer.stride * at - layer.before + layer.field)
+        assert (shown[place] - image[place]) / pixel == pytest.approx(first, abs=0.1)
+        assert shown[size] / pixel == pytest.approx(last - first, abs=0.1)
+    page.mouse.move(1, 1)
+    expect(lens).to_be_hidden()
+    expect(field).to_be_hidden()
+
+
+def test_other_colours_cost_no_prediction(open_page, client):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.post_data_json))
+    before = touch(page, lambda: page.keyboard.press("2"))
+    sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
+    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
+    activations = ask(client, drawing)
+    asked.clear()
+    for selector, choice, style in (
+        (".colours", "grey", {"colours": "grey"}),
+        (".scale", "map", {"colours": "grey", "scale": "map"}),
+        (".colours", "cividis", {"colours": "cividis", "scale": "map"}),
+    ):
+        answer = ask_anew(
+            page, lambda s=selector, c=choice: page.locator(f".live {s}").select_option(c)
+        )
+        assert answer == show(activations, style)
+    answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
+    held = before["largest"]
+    answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("inferno"))
+    assert answer == show(activations, {"scale": "held", "held": held})
+    answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
+    assert not any(each and "pixels" in each["data"] for each in asked)
+    expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.2f}")
+    answer = touch(page, lambda: page.keyboard.press("1"))
+    sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
+    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
+    style = {"colours": "cividis", "scale": "held", "held": held}
+    assert answer == show(ask(client, drawing), style)
+    shown = pixels(page, ".live .gallery.h_conv2 canvas >> nth=0")
+    sheet = read_sheet(answer["sheet"])
+    layer = GALLERIES[2]
+    expected = sheet[layer.top : layer.top + layer.height, : layer.width]
+    np.testing.assert_array_equal(opaque(shown), opaque(expected))
