@@ -61,7 +61,7 @@ _ORANGE, _BLUE = 1.05, 4.35  # hues in radians
 def _signed() -> bytes:
     strength = np.linspace(-1, 1, 2 * NOTHING + 1)  # [255]
     lightness = 0.12 + 0.62 * np.abs(strength)
-    chroma, hue = 0.14 * np.abs(strength), np.where(strength > 0, _ORANGE, _BLUE)
+    chroma, hue = 0.12 * np.abs(strength), np.where(strength > 0, _ORANGE, _BLUE)
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
     # From OKLab to linear sRGB, both matrices as in the source.
     to_cones = np.array(
