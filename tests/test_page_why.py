@@ -68,7 +68,7 @@ def test_a_unit_is_chosen_and_followed_back_to_the_pixels(open_page):
         page.locator(".live .at >> nth=0").click()
         expect(title).to_have_text(re.compile(f" {name}$"))
         expect(page.locator(".live .sum > *").first).to_be_attached()
-    expect(page.locator(".live .grid caption >> nth=1")).to_have_text("times its kernel")
+    expect(page.locator(".live .grids figcaption >> nth=1")).to_have_text("times its kernel")
     # Another unit, by pointer, by key, and the strongest again.
     page.locator(".live .large").click(position={"x": 5, "y": 5})
     expect(unit).to_have_text(re.compile("^chosen unit: row 0, column 0, "))

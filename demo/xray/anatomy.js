@@ -11,7 +11,7 @@ function writeGrid({ title, numbers, picture, winner }) {
     return `<td${wins ? ' class="wins"' : ""}>${plain(number, 2)}</td>`;
   };
   const rows = numbers.map((row, y) => `<tr>${row.map((number, x) => cell(number, y, x)).join("")}</tr>`);
-  return `<table class="grid" style="background-image: url(${picture})"><caption>${title}</caption><tbody>${rows.join("")}</tbody></table>`;
+  return `<figure><table class="grid" style="background-image: url(${picture})"><tbody>${rows.join("")}</tbody></table><figcaption>${title}</figcaption></figure>`;
 }
 
 function writeTerm({ name, at, contribution, input, weight, pictures = [] }, largest) {

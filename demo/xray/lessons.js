@@ -10,7 +10,7 @@ function makeLessons(element) {
       if (newState !== "open") return;
       const at = button.getBoundingClientRect();
       const { width, height } = lesson.getBoundingClientRect();
-      const left = Math.min(innerWidth - width - APART, Math.max(APART, at.right - width));
+      const left = Math.min(innerWidth - width - APART, Math.max(APART, at.left));
       const below = at.bottom + APART;
       const top = below + height < innerHeight ? below : Math.max(APART, at.top - APART - height);
       Object.assign(lesson.style, { left: `${left}px`, top: `${top}px` });

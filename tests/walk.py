@@ -1,0 +1,124 @@
+"""A walk through everything that the page shows, with a picture at each stop.
+
+python -m tests.walk DIR    # light and dark on a desk, both on a phone
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from model.export import export_versions
+from model.weights import RELEASED, find_snapshots
+from serving.local import LocalServer
+from tests.browser import draw, launch_chromium
+from tests.hand import strokes_of
+from tests.pages import ROOT, run_page
+from tests.visit import SIZES
+
+
+def walk(page: Page) -> Iterator[str]:
+    """Goes through the page, which was opened for the first time, and yields the stops' names."""
+
+    def click(selector: str) -> None:
+        page.locator(f".live {selector}").click()
+
+    def open_map(layer: str, x: float, y: float) -> None:
+        mosaic = page.locator(f".live .gallery.{layer} .mosaic")
+        mosaic.evaluate("mosaic => mosaic.scrollIntoView({ block: 'center' })")
+        box = mosaic.bounding_box()
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        expect(page.locator(".live .lens")).to_be_visible()
+        page.mouse.down()
+        page.mouse.up()
+        expect(page.locator(".live .zoom")).to_be_visible()
+        expect(page.locator(".live .sum > *").first).to_be_attached()
+
+    expect(page.locator(".live .digit")).to_have_text("3")
+    yield "a first visit"
+    click(".tour .end")
+    draw(page, strokes_of(5), ".pad")
+    expect(page.locator(".live .digit")).to_have_text("5")
+    yield "a digit drawn by hand"
+    for layer in ("h_conv1", "h_pool1", "h_conv2", "h_pool2"):
+        open_map(layer, 0.35, 0.3)
+        yield f"a map of {layer}, its filter and its strongest unit"
+        page.keyboard.press("Escape")
+    click(".add-up")
+    expect(page.locator(".live .terms")).to_be_visible()
+    yield "how a score adds up"
+    page.locator(".live .at").first.click()
+    expect(page.locator(".live .unit")).to_have_text(re.compile("^chosen unit: unit"))
+    yield "one layer back"
+    page.keyboard.press("Escape")
+    click(".why")
+    expect(page.locator(".live .overlay")).to_be_visible()
+    yield "why it is read so"
+    page.locator(".live .score").nth(8).click()
+    expect(page.locator(".live .because").first).to_have_text("speaks for 8 against 8")
+    yield "why it is not another digit"
+    page.locator(".live .version").first.click()
+    yield "what it would have said after one step"
+    page.locator(".live .version").last.click()
+    page.keyboard.press("w")
+    click(".keep")
+    page.keyboard.press("8")
+    expect(page.locator(".live .digit")).to_have_text("8")
+    click('.which [value="difference"]')
+    expect(page.locator('.live[data-shown="difference"]')).to_be_attached()
+    yield "beside another drawing"
+    click(".drop")
+    page.locator(".live .scale").select_option("map")
+    page.locator(".live .colours").select_option("cividis")
+    yield "other colours"
+    click(".take summary")
+    yield "what can be taken along"
+    page.keyboard.press("Escape")
+    click(".gallery.h_conv1 .ask")
+    expect(page.locator(".live .lesson.of-h_conv1")).to_be_visible()
+    yield "a question answered"
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    expect(page.locator(".live .sure")).to_have_text("no ink")
+    yield "an empty pad"
+
+
+def walk_and_look(browser: Browser, url: str, size: str, theme: str, folder: Path) -> list[str]:
+    """Leaves a picture of every stop in the folder; returns what the console complained of."""
+    width, height = SIZES[size]
+    viewport = {"width": width, "height": height}
+    context = browser.new_context(viewport=viewport, has_touch=size == "phone")
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.goto(f"{url}?__theme={theme}")
+    for number, stop in enumerate(walk(page), 1):
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
+        page.screenshot(path=folder / f"{size}-{theme}-{number:02} {stop}.png")
+    context.close()
+    return complaints
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    base_path = ROOT / "exported" / "for-tests"
+    export_versions(find_snapshots(RELEASED), base_path)
+    complaints = []
+    with LocalServer(base_path) as server, run_page(server.target) as url:
+        with launch_chromium() as browser:
+            for size in ("wide", "phone"):
+                for theme in ("light", "dark"):
+                    complaints += walk_and_look(browser, url, size, theme, folder)
+    print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
+    if complaints:
+        sys.exit("\n".join(complaints))
+
+
+if __name__ == "__main__":
+    main()
