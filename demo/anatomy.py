@@ -12,7 +12,7 @@ import numpy as np
 
 from demo.kept import check_unit
 from demo.layers import IMAGE, find_layer
-from demo.render import render_grid
+from demo.render import LEAST_SCALE, render_grid
 from serving.client import Prediction
 
 STRONGEST = {"h_conv2": 6, "h_fc1": 10, "logits": 10}  # terms that are told one by one
@@ -52,7 +52,6 @@ class Term(TypedDict):
 class Anatomy(TypedDict):
     """One unit, taken apart: the terms, the rest and the bias add up to the sum."""
 
-    map: int
     row: int
     column: int
     value: float  # as the network answered it
@@ -62,8 +61,6 @@ class Anatomy(TypedDict):
     terms: list[Term]
     rest: NotRequired[float]  # of all terms that are not told
     others: NotRequired[int]  # how many these are
-    likes: NotRequired[str]  # the picture that drives the map most, as a data URL
-    examples: NotRequired[str]  # real digits that do, as a data URL
 
 
 def dissect(
@@ -100,7 +97,6 @@ def dissect(
     return {
         **anatomy,
         "value": float(maps[row, column, map]),
-        "map": map,
         "row": row,
         "column": column,
     }
@@ -113,17 +109,18 @@ def _dissect_h_conv1(answer: Prediction, weights: Weights, map: int, row: int, c
     products = patch * kernel
     grids = [
         _grid("what it sees", patch, "grey", largest=1.0),
-        _grid("times its kernel", kernel, "signed"),
-        _grid("gives", products, "signed"),
+        _grid("its kernel", kernel, "signed"),
+        _grid("together", products, "signed"),
     ]
     return {"grids": grids, "terms": [], "bias": bias, "sum": float(products.sum()) + bias}
 
 
 def _dissect_h_conv2(answer: Prediction, weights: Weights, map: int, row: int, column: int) -> dict:
-    told = weights(["h_conv2_kernel", "h_conv2_bias", "h_conv2_features"], [])
+    told = weights(["h_conv2_kernel", "h_conv2_bias"], [])
     patch = _patch(find_layer("h_pool1").unflatten(answer["h_pool1"]), row, column)  # [5, 5, 32]
     kernel = told["h_conv2_kernel"][:, :, :, map].astype(float)  # [5, 5, 32]
-    largest = np.abs(patch).max(), np.abs(kernel).max()  # so that pictures compare
+    # So that pictures compare, with each other and with the gallery.
+    largest = max(answer["h_pool1"].max(), LEAST_SCALE), np.abs(kernel).max()
 
     def name(index: int) -> Term:
         pictures = [
@@ -135,24 +132,24 @@ def _dissect_h_conv2(answer: Prediction, weights: Weights, map: int, row: int, c
 
     bias = float(told["h_conv2_bias"][map])
     summed = _sum((patch * kernel).sum(axis=(0, 1)), bias, STRONGEST["h_conv2"], name)
-    likes = render_grid(told["h_conv2_features"][map], "grey", 255)
-    return {**summed, "grids": [], "likes": likes}
+    return {**summed, "grids": []}
 
 
 def _dissect_pool(before: str) -> Callable[..., dict]:
-    def dissect_pool(answer: Prediction, weights: Weights, map: int, row: int, column: int) -> dict:
+    def dissect_pool(answer: Prediction, _: Weights, map: int, row: int, column: int) -> dict:
         maps = find_layer(before).unflatten(answer[before])
         four = maps[2 * row : 2 * row + 2, 2 * column : 2 * column + 2, map]
-        grid = _grid(f"the strongest of these four of {before}", four, "inferno")
+        grid = _grid(
+            f"the strongest of these four of {before}",
+            four,
+            "inferno",
+            max(maps.max(), LEAST_SCALE),
+        )
         y, x = grid["winner"] = list(divmod(int(four.argmax()), 2))
         at = {"layer": before, "map": map, "row": 2 * row + y, "column": 2 * column + x}
         name = f"row {at['row']}, column {at['column']} of {before}"
         winner = {"name": name, "at": at, "contribution": float(four[y, x])}
-        pooled = {"grids": [grid], "terms": [winner]}
-        if before == "h_conv1":
-            return pooled
-        features = weights(["h_conv2_features"], [])["h_conv2_features"]
-        return {**pooled, "likes": render_grid(features[map], "grey", 255)}
+        return {"grids": [grid], "terms": [winner]}
 
     return dissect_pool
 
@@ -191,19 +188,20 @@ def _dissect_logit(answer: Prediction, weights: Weights, digit: int) -> Anatomy:
 
     summed = _sum(inputs * kernel, float(told["logits_bias"][digit]), STRONGEST["logits"], name)
     value = float(answer["logits"][digit])
-    return {**summed, "grids": [], "value": value, "map": digit, "row": 0, "column": 0}
+    return {**summed, "grids": [], "value": value, "row": 0, "column": 0}
 
 
 def _sum(contributions: np.ndarray, bias: float, count: int, name: Callable[[int], Term]) -> dict:
     """The `count` strongest terms by name, the rest as one number."""
     strongest = np.argsort(-np.abs(contributions), kind="stable")[:count]
     terms = [{**name(int(i)), "contribution": float(contributions[i])} for i in strongest]
+    came = float(contributions.sum())
     return {
         "terms": terms,
-        "rest": float(contributions.sum() - contributions[strongest].sum()),
+        "rest": came - float(contributions[strongest].sum()),
         "others": len(contributions) - len(terms),
         "bias": bias,
-        "sum": float(contributions.sum()) + bias,
+        "sum": came + bias,
     }
 
 

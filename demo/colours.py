@@ -84,3 +84,4 @@ def _signed() -> bytes:
 
 
 SIGNED = _signed()  # red, green, blue, 255 times, and what no number has
+SIGNED_ENDS = [f"#{SIGNED[at : at + 3].hex()}" for at in (0, 6 * NOTHING)]

@@ -19,7 +19,7 @@ from demo.look import ask_weights
 from demo.render import render_grid
 from serving.client import Client, ServingError
 
-FOLDER = Path("exported") / "examples"
+FOLDER = Path(__file__).parent.parent / "exported" / "examples"
 LAYERS = ("h_conv1", "h_conv2")
 FED_BY = {"h_conv1": "h_conv1", "h_pool1": "h_conv1", "h_conv2": "h_conv2", "h_pool2": "h_conv2"}
 COUNT = 8  # digits a map
@@ -68,7 +68,9 @@ def save_examples(found: dict[str, Examples], path: Path) -> None:
     """Writes what `load_strip` shows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {f"{name}.{part}": a for name, e in found.items() for part, a in e._asdict().items()}
-    np.savez_compressed(path, **arrays)
+    unfinished = path.with_suffix(".unfinished.npz")
+    np.savez_compressed(unfinished, **arrays)
+    unfinished.rename(path)  # a page may be looking
 
 
 def path_of(client: Client, version: int) -> Path:

@@ -31,7 +31,7 @@ class Answer(Reading):
 
 def read(client: Client, drawing: np.ndarray) -> Reading:
     """Has the network read a drawing; arguments and errors as of `look`."""
-    return _reading(ask(client, drawing, names=("images", "probabilities")))
+    return reading_of(ask(client, drawing, names=("images", "probabilities")))
 
 
 def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Answer:
@@ -61,7 +61,7 @@ def show(
         layers: what the picture is of, if not of the answer.
     """
     sheet, largest = render_sheet(answer if layers is None else layers, style)
-    return Answer(**_reading(answer), sheet=sheet, largest=largest)
+    return Answer(**reading_of(answer), sheet=sheet, largest=largest)
 
 
 def ask(
@@ -106,7 +106,8 @@ def _ask_of_one(
     return outputs
 
 
-def _reading(answer: Mapping[str, np.ndarray]) -> Reading:
+def reading_of(answer: Mapping[str, np.ndarray]) -> Reading:
+    """The reading in the outputs of `sketch` for one drawing."""
     has_ink = bool(answer["images"].any())
     return Reading(
         digit=int(answer["probabilities"].argmax()) if has_ink else None,

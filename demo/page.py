@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from demo.anatomy import Anatomy, dissect
-from demo.examples import load_strip
+from demo.likes import tell_likes
 from demo.look import SHOWN, Answer, Reading, ask, ask_weights, explain, look, read
 from demo.photo import find_drawing
 from demo.takes import Place, make_takes
@@ -54,8 +54,7 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
 
     def take_apart(answer: Prediction, layer: str, map: int, **place: int | None) -> Anatomy:
         weights = partial(ask_weights, client, version=answer.version)
-        anatomy = dissect(answer, weights, layer, map, **place)
-        return {**anatomy, "examples": load_strip(client, answer.version, layer, map)}
+        return dissect(answer, weights, layer, map, **place)
 
     with gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=KEPT
@@ -66,6 +65,7 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
                 ask=partial(ask, client, names=SHOWN),
                 explain=partial(explain, client),
                 dissect=take_apart,
+                likes=partial(tell_likes, client),
                 versions=client.versions,
                 takes=make_takes(client, place),
             )

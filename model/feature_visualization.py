@@ -15,7 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from model.network import build_network
-from model.weights import features_path, find_snapshots, load_snapshot
+from model.weights import WeightsError, features_path, find_snapshots, load_snapshot
 
 FIELD = 14  # pixels, each way, that a unit of the second convolution sees
 FREE_STEPS = 128  # without a price, to see how far a unit can be driven at all
@@ -79,8 +79,15 @@ def save_features(patches: np.ndarray, path: Path) -> None:
 
 
 def load_features(path: Path) -> np.ndarray:
-    """What `save_features` kept, as it was given."""
-    grid = np.asarray(Image.open(path)).reshape(-1, FIELD, PER_ROW, FIELD)
+    """What `save_features` kept, as it was given.
+
+    Raises:
+        WeightsError: the file is no such picture.
+    """
+    try:
+        grid = np.asarray(Image.open(path)).reshape(-1, FIELD, PER_ROW, FIELD)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} is no picture of features: {error}. Remove it.") from error
     return grid.swapaxes(1, 2).reshape(-1, FIELD, FIELD)
 
 

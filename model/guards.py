@@ -12,6 +12,7 @@ from model.picture import KINDS, kind_of_file, size_of_picture
 
 MOST_ITEMS = 1024
 MOST_EXPLAINED = 64  # drawings in a request to explain, each of which is read in many copies
+MOST_UNITS = 64  # whose weights are told in a request, 3,136 each
 LONGEST_SIDE = 2048
 MOST_PIXELS = MOST_ITEMS * 256 * 256  # in all drawings or pictures of one request
 LONGEST_GIF = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
@@ -31,10 +32,10 @@ def guard_images(images: tf.Tensor) -> tf.Tensor:
     )
 
 
-def guard_drawings(drawings: tf.Tensor) -> tf.Tensor:
-    """Lets through uint8 [N, H, W] within the limits above."""
+def guard_drawings(drawings: tf.Tensor, most: int = MOST_ITEMS) -> tf.Tensor:
+    """Lets through uint8 [N, H, W] within the limits above, at most `most` of them."""
     drawings = tf.ensure_shape(drawings, [None, None, None])
-    drawings = _guard_count(drawings, "drawings")
+    drawings = _guard_count(drawings, "drawings", most)
     count = tf.shape(drawings)[0]
     size = tf.where(count > 0, tf.shape(drawings)[1:], 1)  # an empty batch is of any size
     return _guard_sizes(size[None], count, "drawings", drawings)
@@ -73,17 +74,6 @@ def guard_files(files: tf.Tensor) -> tf.Tensor:
     return _guard_sizes(sizes, 1, "image_bytes", files)
 
 
-def guard_few(drawings: tf.Tensor) -> tf.Tensor:
-    """Lets through at most `MOST_EXPLAINED` items."""
-    count = tf.shape(drawings)[0]
-    return _require(
-        count <= MOST_EXPLAINED,
-        f"drawings: at most {MOST_EXPLAINED} in a request to explain, but got:",
-        drawings,
-        count,
-    )
-
-
 def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
     """Lets through int64 [N], one for each drawing, from 0 to 9 or -1."""
     digits = tf.ensure_shape(digits, [None])
@@ -102,9 +92,9 @@ def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
 
 
 def guard_units(units: tf.Tensor) -> tf.Tensor:
-    """Lets through int32 [N] of at most `MOST_ITEMS` numbers of units of `h_fc1`."""
+    """Lets through int32 [N] of at most `MOST_UNITS` numbers of units of `h_fc1`."""
     units = tf.ensure_shape(units, [None])
-    units = _guard_count(units, "units")
+    units = _guard_count(units, "units", MOST_UNITS)
     return _require(
         tf.reduce_all((units >= 0) & (units < DENSE_UNITS)),
         f"units: each must be the number of a unit of h_fc1, 0 to {DENSE_UNITS - 1:,}, but got:",
@@ -113,11 +103,9 @@ def guard_units(units: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _guard_count(items: tf.Tensor, name: str) -> tf.Tensor:
+def _guard_count(items: tf.Tensor, name: str, most: int = MOST_ITEMS) -> tf.Tensor:
     count = tf.shape(items)[0]
-    return _require(
-        count <= MOST_ITEMS, f"{name}: at most {MOST_ITEMS:,} in a request, but got:", items, count
-    )
+    return _require(count <= most, f"{name}: at most {most:,} in a request, but got:", items, count)
 
 
 def _guard_sizes(

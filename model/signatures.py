@@ -10,9 +10,9 @@ import tensorflow as tf
 from model.drawing import find_field, to_mnist_form
 from model.explanation import explain
 from model.guards import (
+    MOST_EXPLAINED,
     guard_digits,
     guard_drawings,
-    guard_few,
     guard_files,
     guard_images,
     guard_units,
@@ -71,7 +71,7 @@ def build_signatures(
         return {"classes": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
 
     def explanation(drawings: tf.Tensor, digits: tf.Tensor) -> Tensors:
-        drawings = guard_drawings(guard_few(drawings))
+        drawings = guard_drawings(drawings, MOST_EXPLAINED)
         digits = guard_digits(digits, drawings)
         images = prepare(drawings)
         read = tf.argmax(run(images)["logits"], axis=1)

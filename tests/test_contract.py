@@ -85,7 +85,7 @@ def test_metadata_is_the_contract(client):
             expected = types_pb2.DT_INT64 if key == "classes" else types_pb2.DT_FLOAT
             assert info.dtype == expected
     named = {name for name in signatures.signature_def if not name.startswith("__")}
-    assert named == {*SHAPES, "explain", "weights"}  # test_explanation and test_weights have these
+    assert named == {*SHAPES, "explain", "weights"}  # test_explanation has these
 
 
 @pytest.mark.parametrize("signature", SHAPES)

@@ -91,9 +91,23 @@ def test_without_ink_nothing_contributes(explain):
         (2, [1], "one for each drawing"),
         (1, [10], "0 to 9, or -1"),
         (1, [-2], "0 to 9, or -1"),
-        (65, [1] * 65, "at most 64"),
+        (65, [1] * 65, "drawings: at most 64"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_sentence(explain, count, chosen, sentence):
     with pytest.raises(RequestRefused, match=f"(?s)INVALID_ARGUMENT.*{sentence}"):
         explain(np.zeros((count, 3, 3), np.uint8), chosen)
+
+
+@pytest.mark.parametrize(
+    ("units", "sentence"),
+    [
+        ([1024], "0 to 1,023"),
+        ([-1], "0 to 1,023"),
+        ([3] * 65, "at most 64"),
+        ([[1]], "not compatible"),
+    ],
+)
+def test_units_that_there_are_not_have_no_weights(client, units, sentence):
+    with pytest.raises(RequestRefused, match=f"(?s)INVALID_ARGUMENT.*{sentence}"):
+        client.predict("weights", {"units": np.array(units, np.int32)})

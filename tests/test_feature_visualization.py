@@ -19,7 +19,6 @@ def test_the_released_patches_drive_their_maps_most(client, digits, final_versio
     )["h_conv2"]
     own = driven[np.arange(64), 7, 7, np.arange(64)]
     assert (own > real.max(axis=(0, 1, 2))).all()
-    assert (own.argsort() != np.arange(64)).any()
 
 
 def test_every_released_version_has_them_and_they_are_small():

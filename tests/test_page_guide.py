@@ -12,7 +12,9 @@ from tests.visit import SIZES, middle_of, touch
 
 def test_a_question_is_answered_where_it_arises(open_page):
     page = open_page("phone")
-    for place in ("seen", "scores", *(layer.name for layer in GALLERIES)):
+    for place in ("seen", "scores", *(layer.name for layer in GALLERIES), "unit"):
+        if place == "unit":
+            page.locator(".live .add-up").click()
         button = page.locator(f".live .ask[value={place}]")
         button.scroll_into_view_if_needed()
         button.evaluate("button => button.scrollIntoView({ block: 'center' })")
@@ -26,6 +28,7 @@ def test_a_question_is_answered_where_it_arises(open_page):
         assert box["y"] + box["height"] <= SIZES["phone"][1]
         page.keyboard.press("Escape")
         expect(lesson).to_be_hidden()
+    expect(page.locator(".live .zoom")).to_be_visible()  # Escape was the lesson's alone
 
 
 def test_a_first_visit_is_guided_and_doing_leads_on(open_page):
@@ -37,9 +40,9 @@ def test_a_first_visit_is_guided_and_doing_leads_on(open_page):
     expect(count).to_have_text("2 of 6")
     page.locator(".tour .next").click()
     expect(count).to_have_text("3 of 6")
+    page.locator(".tour .next").click()
     layer = GALLERIES[2]
     mosaic = f".live .gallery.{layer.name} .mosaic"
-    page.mouse.move(*middle_of(page, mosaic, layer, 20))
     expect(count).to_have_text("4 of 6")
     page.mouse.click(*middle_of(page, mosaic, layer, 20))
     expect(count).to_have_text("5 of 6")
@@ -118,6 +121,6 @@ def test_who_asked_for_less_motion_gets_a_slower_film(browser, page_url):
         page.locator(".play").click()
         times = page.evaluate("every")
         context.close()
-        return max(times)
+        return times[-1]  # the film's, which has just begun
 
     assert frame("reduce") > 2 * frame("no-preference")

@@ -51,6 +51,35 @@ def test_a_link_that_is_broken_is_a_first_visit(open_page, page_url):
         page.close()
 
 
+def test_a_link_to_a_map_that_there_is_not_opens_none(open_page):
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    touch(page, lambda: page.keyboard.press("7"))
+    link = copied(page, "link")
+    for view in ("nowhere.7", "h_conv1.99", "h_conv1.-1", "h_conv1.x", "h_conv1", "logits.10.0"):
+        other = open_page(url=f"{link}&map={view}")
+        expect(other.locator(".live .digit")).to_have_text("7")
+        expect(other.locator(".live .zoom")).to_be_visible(visible=view == "h_conv1")
+        other.close()
+    other = open_page(url=f"{link}&map=h_conv1.3.-1.x")  # a map, but not such a unit
+    expect(other.locator(".live .unit")).to_have_text(re.compile("^strongest unit"))
+
+
+def test_a_link_holds_the_chosen_unit_until_the_drawing_is_another(open_page):
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    touch(page, lambda: page.keyboard.press("7"))
+    page.locator(".live .gallery.h_conv2 .mosaic").click(position={"x": 300, "y": 60})
+    page.locator(".live .large").click(position={"x": 100, "y": 120})
+    unit = page.locator(".live .unit")
+    expect(unit).to_have_text(re.compile("^chosen unit"))
+    other = open_page("phone", url=copied(page, "link"))
+    expect(other.locator(".live .unit")).to_have_text(unit.inner_text())
+    assert "#drawing=" in other.url
+    touch(other, lambda: other.keyboard.press("1"))
+    assert "#" not in other.url
+
+
 def test_a_page_that_may_not_copy_shows_the_text(open_page):
     page = open_page()
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")

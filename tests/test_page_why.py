@@ -47,7 +47,7 @@ def test_an_open_map_tells_how_its_strongest_unit_adds_up(open_page, client, nam
     else:
         came, bias, summed, shown = total(page)
         assert came + bias == pytest.approx(summed, abs=2e-4)
-        assert shown == max(0, summed) == float(value)
+        assert shown == float(value) == pytest.approx(max(0, summed), abs=2e-4)
         told = ".grid >> nth=2 >> td" if name == "h_conv1" else ".terms .number"
         terms = page.locator(f".live {told}").all_inner_texts()
         assert sum(map(number, terms)) == pytest.approx(came, abs=0.005 * len(terms))
@@ -68,7 +68,7 @@ def test_a_unit_is_chosen_and_followed_back_to_the_pixels(open_page):
         page.locator(".live .at >> nth=0").click()
         expect(title).to_have_text(re.compile(f" {name}$"))
         expect(page.locator(".live .sum > *").first).to_be_attached()
-    expect(page.locator(".live .grids figcaption >> nth=1")).to_have_text("times its kernel")
+    expect(page.locator(".live .grids figcaption >> nth=1")).to_have_text("its kernel")
     # Another unit, by pointer, by key, and the strongest again.
     page.locator(".live .large").click(position={"x": 5, "y": 5})
     expect(unit).to_have_text(re.compile("^chosen unit: row 0, column 0, "))
@@ -167,8 +167,10 @@ def test_a_drawing_beside_another(open_page, client):
 def test_what_the_pages_server_has_forgotten_it_is_told_again(open_page):
     """As if 256 others had come between: A is kept under a name that nobody asks for."""
     page = open_page()
+    kept = []
+    page.on("request", lambda r: '"fn_name":"keep"' in (r.post_data or "") and kept.append(r))
     page.route(
-        "**/component_server",
+        "**/component_server/",
         lambda route, request: route.continue_(
             post_data=(request.post_data or "").replace('"visitor":"', '"visitor":"lost-')
             if '"fn_name":"keep"' in (request.post_data or "").replace(" ", "")
@@ -177,7 +179,48 @@ def test_what_the_pages_server_has_forgotten_it_is_told_again(open_page):
     )
     page.locator(".live .keep").click()
     expect(page.locator(".live .which")).to_be_visible()
-    page.unroute("**/component_server")
+    page.unroute("**/component_server/")
     answer = ask_anew(page, page.locator('.live .which [value="difference"]').click)
     assert not read_sheet(answer["sheet"])[30:40, 30:40, :3].max(axis=2).max() > 60  # A is B
     assert answer["largest"]["h_conv1"] == 0
+    assert len(kept) == 2
+
+
+def test_a_forgotten_drawing_is_read_anew_for_its_details(open_page):
+    page = open_page()
+    forgotten = []
+
+    def forget(route, request):
+        if '"take_apart"' in (request.post_data or "") and not forgotten:
+            forgotten.append(request)
+            route.continue_(post_data=request.post_data.replace('"visitor":"', '"visitor":"lost-'))
+        else:
+            route.continue_()
+
+    page.route("**/component_server/", forget)
+    with page.expect_request(lambda r: '"look_at"' in (r.post_data or "")):
+        open_map(page, "h_conv1", 5)
+    expect(page.locator(".live .total")).to_be_visible()
+    assert forgotten
+
+
+def test_an_old_explanation_does_not_come_back(open_page):
+    """The pad is cleared while the answer is on its way."""
+    page = open_page()
+    touch(page, lambda: page.keyboard.press("7"))
+    held = []
+    page.route(
+        "**/component_server/",
+        lambda route, request: (
+            held.append(route) if '"tell_why"' in (request.post_data or "") else route.continue_()
+        ),
+    )
+    page.keyboard.press("w")
+    page.wait_for_function("document.querySelector('.live .why').ariaPressed === 'true'")
+    touch(page, lambda: page.keyboard.press("c"))
+    expect(page.locator(".live .cannot")).to_have_text("There is no ink to ask about.")
+    with page.expect_response(lambda r: '"tell_why"' in (r.request.post_data or "")):
+        held[0].continue_()
+    page.unroute("**/component_server/")
+    touch(page, lambda: page.keyboard.press("1"))
+    expect(page.locator(".live .because b >> nth=0")).to_have_text("1")

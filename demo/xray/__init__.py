@@ -15,10 +15,11 @@ import orjson
 from starlette.responses import Response
 
 from demo.anatomy import Anatomy
-from demo.colours import COLOURS
-from demo.kept import Kept, Unit
+from demo.colours import COLOURS, SIGNED_ENDS
+from demo.kept import Kept
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
-from demo.look import Answer, show
+from demo.likes import Likes
+from demo.look import Answer, reading_of, show
 from demo.render import Style, check_style, render_contributions
 from demo.takes import Take
 from serving.client import ModelNotLoaded, Prediction, ServerUnreachable, ServingError
@@ -47,6 +48,7 @@ class Xray(gr.HTML):
         explain: answers with what speaks for a digit, of a drawing, in a version
             (`demo.look.explain`).
         dissect: takes a unit of an answer apart (`demo.anatomy.dissect`).
+        likes: tells what drives a map of a version most (`demo.likes.tell_likes`).
         versions: tells which versions can be chosen.
         takes: what can be taken along of a drawing, by name; see `demo.takes`.
     """
@@ -56,25 +58,31 @@ class Xray(gr.HTML):
         ask: Callable[[np.ndarray, int | None], Prediction] | None = None,
         explain: Callable[[np.ndarray, int | None, int | None], Prediction] | None = None,
         dissect: Callable[..., Anatomy] | None = None,
+        likes: Callable[[int, str, int], Likes] | None = None,
         versions: Callable[[], list[int]] | None = None,
         takes: Mapping[str, Take] | None = None,
         **kwargs,
     ):
         kept = Kept()
 
-        def show_kept(visitor: str, style: Style) -> Answer:
-            of = style.get("shown", "B")
-            return show(kept.get(visitor), style, None if of == "B" else kept.get(visitor, of))
+        def read(drawing: np.ndarray, version: int | None) -> tuple[Prediction, dict[str, int]]:
+            """The activations, by the newest version, which is then told, if theirs is gone."""
+            try:
+                return ask(drawing, version), {}
+            except ModelNotLoaded:
+                if version is None:
+                    raise
+                return ask(drawing, None), {"gone": version}
+
+        def show_kept(visitor: str, style: Style) -> Mapping:
+            of, answer = style.get("shown", "B"), kept.get(visitor)
+            shown = show(answer, style, None if of == "B" else kept.get(visitor, of))
+            return {**shown, "version": answer.version}
 
         def look_at(asked: Mapping) -> Response:
             def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                visitor, style, gone = _visitor(asked), check_style(asked["style"]), {}
-                try:
-                    activations = ask(drawing, version)
-                except ModelNotLoaded:
-                    if version is None:
-                        raise
-                    activations, gone = ask(drawing, None), {"gone": version}
+                visitor, style = _visitor(asked), check_style(asked["style"])
+                activations, gone = read(drawing, version)
                 kept.put(visitor, activations)
                 try:
                     return {**show_kept(visitor, style), **gone}
@@ -87,17 +95,17 @@ class Xray(gr.HTML):
             """Keeps a drawing as the one that others are compared with."""
 
             def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                activations = ask(drawing, version)
+                activations, _ = read(drawing, version)
                 kept.put(_visitor(asked), activations, "A")
-                return {"probabilities": activations["probabilities"].tolist()}
+                return reading_of(activations)
 
             return _answer(answer, asked)
 
         def tell_why(asked: Mapping) -> Response:
             def answer(drawing: np.ndarray, version: int | None) -> Mapping:
                 digit = asked["digit"]
-                if digit is not None and type(digit) is not int:
-                    raise ValueError(f"{digit} is no digit")
+                if digit is not None and not (type(digit) is int and 0 <= digit <= 9):
+                    raise ValueError("the digit must be 0 to 9, or null for the one that is read")
                 told = explain(drawing, digit, version)
                 return {
                     "digit": int(told["digits"]),
@@ -113,30 +121,28 @@ class Xray(gr.HTML):
 
             return _answer(answer, asked)
 
-        # What follows is of the visitor's last drawing and costs no prediction; where it has been
-        # forgotten, the browser has it read anew.
+        # What follows is of the visitor's last drawing and costs no prediction.
 
         def repaint(asked: Mapping) -> Response:
-            try:
-                return _json(show_kept(asked["visitor"], check_style(asked["style"])))
-            except (KeyError, TypeError, ValueError):
-                return _json({})
+            return _detail(lambda: show_kept(asked["visitor"], check_style(asked["style"])))
 
-        def tell_unit(asked: Mapping) -> Unit | None:
-            try:
-                return kept.unit(**asked)
-            except (IndexError, KeyError, TypeError, ValueError):
-                return None
+        def tell_unit(asked: Mapping) -> Response:
+            return _detail(lambda: kept.unit(**asked))
 
         def take_apart(asked: Mapping) -> Response:
-            try:
+            def detail() -> Anatomy:
                 answer = kept.get(asked["visitor"], "A" if asked["shown"] == "A" else "B")
                 place = {name: asked[name] for name in ("layer", "map", "row", "column")}
-                return _json(dissect(answer, **place))
-            except (IndexError, KeyError, TypeError, ValueError):
-                return _json({})
-            except ServingError as error:
-                return _json({"error": str(error)})
+                return dissect(answer, **place)
+
+            return _detail(detail)
+
+        def tell_likes(asked: Mapping) -> Response:
+            def detail() -> Likes:
+                version = kept.get(asked["visitor"]).version
+                return likes(version, asked["layer"], asked["map"])
+
+            return _detail(detail)
 
         def tell_versions(_: None) -> list[int]:
             try:
@@ -144,7 +150,8 @@ class Xray(gr.HTML):
             except ServingError:
                 return []  # the live loop says what is the matter
 
-        functions = [look_at, keep, tell_why, take, repaint, tell_unit, take_apart, tell_versions]
+        functions = [look_at, keep, tell_why, take]
+        functions += [repaint, tell_unit, take_apart, tell_likes, tell_versions]
         super().__init__(
             html_template=_read("template.html"),
             css_template=_read("style.css"),
@@ -157,6 +164,7 @@ class Xray(gr.HTML):
             image=_as_prop(IMAGE),
             layers=[_as_prop(layer) for layer in GALLERIES],
             colours=list(COLOURS),
+            signed=SIGNED_ENDS,
             samples=json.loads(_read("samples.json")),
             lessons=json.loads(_read("lessons.json")),
             tour=json.loads(_read("tour.json")),
@@ -182,19 +190,34 @@ def _visitor(asked: Mapping) -> str:
 
 def _answer(answer: Callable[[np.ndarray, int | None], Mapping], asked: Mapping) -> Response:
     """What is answered of the drawing and the version that the browser sent."""
+
     try:
         pixels, version = base64.b64decode(asked["pixels"]), asked["version"]
         drawing = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE)
         if version is not None and not (type(version) is int and 0 <= version < 2**63):
             raise ValueError(f"{version} is no version")
         return _json(answer(drawing, version))
-    except ServerUnreachable:
-        return _json({"error": AWAY})
-    except ServingError as error:
-        return _json({"error": str(error)})
     except (KeyError, TypeError, ValueError) as error:
         sentence = f"A drawing must be {SIDE}x{SIDE} bytes in base64, with all that belongs to it"
         return _json({"error": f"{sentence} ({error})."})
+    except ServingError as error:
+        return _explain(error)
+
+
+def _detail(detail: Callable[[], Mapping]) -> Response:
+    """A detail of what is kept; where that has been forgotten, the browser has it read anew."""
+    try:
+        return _json(detail())
+    except KeyError:
+        return _json({"forgotten": True})
+    except (IndexError, TypeError, ValueError) as error:
+        return _json({"error": f"There is no such detail ({error})."})
+    except ServingError as error:
+        return _explain(error)
+
+
+def _explain(error: ServingError) -> Response:
+    return _json({"error": AWAY if isinstance(error, ServerUnreachable) else str(error)})
 
 
 def _as_prop(layer: Layer) -> dict:

@@ -15,7 +15,7 @@ function writeGrid({ title, numbers, picture, winner }) {
 }
 
 function writeTerm({ name, at, contribution, input, weight, pictures = [] }, largest) {
-  const share = (100 * Math.abs(contribution)) / largest;
+  const share = Math.min(100, (100 * Math.abs(contribution)) / largest); // the rest may be more
   const product = input === undefined ? "" : `${plain(input, 3)} × ${plain(weight, 3)}`;
   return `<tr>
     <th scope="row">${at ? `<button class="tool at" data-at='${JSON.stringify(at)}'>${name}</button>` : name}</th>
@@ -26,8 +26,9 @@ function writeTerm({ name, at, contribution, input, weight, pictures = [] }, lar
 }
 
 // The last line, in which everything adds up.
-function writeSum(layer, { sum, bias, value }) {
-  const inputs = `what comes in ${plain(sum - bias)}`;
+function writeSum(layer, { bias, sum, value }) {
+  // Of rounded numbers, so that the line adds up to its last digit.
+  const inputs = `what comes in ${plain(Number(sum.toFixed(4)) - Number(bias.toFixed(4)))}`;
   const end = layer === LOGITS ? "" : ` → ReLU → <b>${value.toFixed(4)}</b>`;
   const total = layer === LOGITS ? `<b>${plain(sum)}</b>` : plain(sum);
   return `<p class="total">${inputs} ${bias < 0 ? "−" : "+"} bias ${Math.abs(bias).toFixed(4)} = ${total}${end}</p>`;
@@ -51,7 +52,7 @@ function makeAnatomy(element) {
     anatomy.unit = null;
     body.replaceChildren();
     heading.textContent = "";
-    for (const part of [likes, examples, follow]) part.hidden = true;
+    follow.hidden = true;
   };
 
   anatomy.show = (layer, told, of, isChosen) => {
@@ -66,16 +67,19 @@ function makeAnatomy(element) {
     const which = isChosen ? "chosen unit" : "strongest unit";
     const what = layer === LOGITS ? "what weighs most" : `${which}: ${place}, ${value.toFixed(4)}`;
     setText(heading, of + what);
-    follow.hidden = !isChosen || layer === LOGITS || !layer.field;
+    follow.hidden = !isChosen || !layer.field;
     const largest = Math.max(...terms.map(({ contribution }) => Math.abs(contribution)), 1e-9);
     const parts = [`<div class="grids">${grids.map((grid, i) => writeGrid(grid) + (i + 1 < grids.length ? `<span>${SIGNS[i]}</span>` : "")).join("")}</div>`];
     if (terms.length) {
       const rest = told.others ? [{ name: `the other ${told.others.toLocaleString("en")}`, contribution: told.rest }] : [];
-      const rows = [...terms, ...rest].map((term) => writeTerm(term, Math.max(largest, Math.abs(told.rest ?? 0))));
+      const rows = [...terms, ...rest].map((term) => writeTerm(term, largest));
       parts.push(`<table class="terms"><tbody>${rows.join("")}</tbody></table>`);
     }
     if (told.sum !== undefined) parts.push(writeSum(layer, told));
     body.innerHTML = parts.join("");
+  };
+
+  anatomy.like = (told) => {
     showPicture(likes, told.likes);
     showPicture(examples, told.examples);
   };

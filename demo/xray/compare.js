@@ -16,26 +16,28 @@ function makeCompare(element, style, scores, askKeep, complain, changed) {
 
   // `drawing` stays A until another is kept or it is dropped.
   compare.keep = async (drawing) => {
-    const { probabilities, error } = (await Promise.race([askKeep(drawing), wait(PATIENCE_MS)])) ?? LOST;
-    if (error) {
-      complain(error);
-      return changed(); // which takes the complaint back
+    const told = (await Promise.race([askKeep(drawing), wait(PATIENCE_MS)]).catch(() => null)) ?? LOST;
+    if (told.error) {
+      complain(told.error);
+      return changed(); // which takes the complaint back as soon as it can
     }
     a = drawing;
-    scores.compare(probabilities);
+    scores.compare(told);
     which.hidden = false;
     keep.hidden = true;
+    which.querySelector('[value="B"]').focus({ preventScroll: true });
     show(style.shown);
   };
 
-  // Where the page's server has forgotten A: whether it has been told again.
-  compare.remind = async () => Boolean(a && (await askKeep(a))?.probabilities);
+  // Tells the page's server, which has forgotten it, A once more.
+  compare.remind = () => askKeep(a);
 
   compare.drop = () => {
     a = null;
     scores.compare(null);
     which.hidden = true;
     keep.hidden = false;
+    keep.focus({ preventScroll: true });
     show("B");
   };
 

@@ -23,6 +23,7 @@ function makeLens(element, layers, image, askUnit) {
 
   function clear() {
     pointed = null;
+    ask(null);
     box.style.display = "none";
     line.hidden = true;
     spots.forEach((context, i) => context.clearRect(0, 0, layers[i].width, layers[i].height));
@@ -48,8 +49,8 @@ function makeLens(element, layers, image, askUnit) {
 
   const ask = makeAsker(
     ({ layer, map, row, column }) => askUnit({ layer: layer.name, map, row, column }),
-    ({ layer, map, row, column }, { value, largest, mean }) => {
-      if (!pointed) return;
+    ({ layer, map, row, column }, { value, largest, mean, error }) => {
+      if (error) return; // the live loop says what is the matter
       const of = layer.field
         ? `${layer.name} map ${map}: largest ${largest.toFixed(2)}, mean ${mean.toFixed(2)}; row ${row}, column ${column}: `
         : `${layer.name} unit ${row * layer.side + column}: `;

@@ -10,7 +10,9 @@ function makeLessons(element) {
       if (newState !== "open") return;
       const at = button.getBoundingClientRect();
       const { width, height } = lesson.getBoundingClientRect();
-      const left = Math.min(innerWidth - width - APART, Math.max(APART, at.left));
+      // Beside the pad and the scores if there is room, so that these stay in sight.
+      const beside = button.closest(".hand")?.getBoundingClientRect().right ?? 0;
+      const left = Math.min(innerWidth - width - APART, Math.max(APART, at.left, beside + APART));
       const below = at.bottom + APART;
       const top = below + height < innerHeight ? below : Math.max(APART, at.top - APART - height);
       Object.assign(lesson.style, { left: `${left}px`, top: `${top}px` });

@@ -2,6 +2,7 @@
 // one always is. While a server is away it goes on asking, so that it is back by itself.
 
 const RETRY_MS = 400;
+const AGAIN_MS = 2000; // for what is asked beside the drawing
 const PATIENCE_MS = 5000; // for the page's own server, which answers for the model server in time
 const LOST = { error: "The page has lost its server. Your drawing is kept; it goes on trying." };
 
@@ -32,8 +33,8 @@ function makeLoop(ask, show, complain) {
   };
 }
 
-// One question at a time, and the last one is always asked: `tell` gets each with its answer, and
-// none that was lost.
+// One question at a time, and the last one is always asked, again and again if it fails: `tell` gets
+// each answer that is still wanted. `null` asks nothing and wants no answer.
 function makeAsker(ask, tell) {
   let wanted = null;
   let isAsking = false;
@@ -42,12 +43,15 @@ function makeAsker(ask, tell) {
     wanted = question;
     if (isAsking) return;
     isAsking = true;
-    let asked;
-    do {
-      asked = wanted;
-      const answer = await Promise.race([ask(asked), wait(PATIENCE_MS)]).catch(() => null);
-      if (answer && Object.keys(answer).length) tell(asked, answer);
-    } while (wanted !== asked);
+    let told = null; // the question that needs no more asking
+    while (wanted !== null && wanted !== told) {
+      const asked = wanted;
+      const answer = (await Promise.race([ask(asked), wait(PATIENCE_MS)]).catch(() => null)) ?? LOST;
+      if (wanted === null) break;
+      await tell(asked, answer);
+      if (answer.error) await wait(AGAIN_MS);
+      else told = asked;
+    }
     isAsking = false;
   };
 }

@@ -51,6 +51,7 @@ else {
 function startPad() {
   const hint = find(".hint");
   const visitor = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
+  let isRestoring = false; // a view that an address holds
   let answered = {}; // the drawing whose activations the page's server has kept
 
   const drawing = () => ({ pixels: pad.pixels(), version: history.version });
@@ -63,11 +64,23 @@ function startPad() {
       if (answer?.sheet) return answer;
     }
     answered = {};
-    const answer = await server.look_at({ visitor, style, ...asked });
+    let answer = await server.look_at({ visitor, style, ...asked });
+    if (answer?.lost) {
+      const reminded = await compare.remind();
+      if (reminded?.error) return reminded;
+      answer = await server.look_at({ visitor, style, ...asked });
+    }
     if (answer?.sheet) answered = asked;
-    if (!answer?.lost) return answer;
-    if (!(await compare.remind())) compare.drop();
-    return server.look_at({ visitor, style, ...asked });
+    return answer;
+  }
+
+  // A detail of the drawing that was read last; where that has been forgotten, it is read anew.
+  async function askDetail(askServer, detail) {
+    const told = await askServer({ visitor, shown: style.shown, ...detail });
+    if (!told?.forgotten) return told;
+    answered = {};
+    changed();
+    return null;
   }
 
   const changed = makeLoop(ask, showLive, complain);
@@ -80,11 +93,13 @@ function startPad() {
     complain,
     () => changed(),
   );
-  makeLens(xray, props.layers, props.image, (unit) =>
-    server.tell_unit({ visitor, shown: style.shown, ...unit }),
-  );
-  zoom = makeZoom(xray, props.layers, galleries, (unit) =>
-    server.take_apart({ visitor, shown: style.shown, ...unit }),
+  makeLens(xray, props.layers, props.image, (unit) => askDetail(server.tell_unit, unit));
+  zoom = makeZoom(
+    xray,
+    props.layers,
+    galleries,
+    (unit) => askDetail(server.take_apart, unit),
+    (map) => askDetail(server.tell_likes, map),
   );
   const history = makeHistory(find(".history"), () => server.tell_versions(), () => {
     answered = {}; // the newest may be another by now
@@ -94,6 +109,8 @@ function startPad() {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
     xray.dispatchEvent(new CustomEvent("drawn", { detail: {}, bubbles: true }));
     changed();
+    // The address is no longer of what is seen.
+    if (!isRestoring && location.hash) window.history.replaceState(null, "", location.href.split("#")[0]);
   });
   const why = makeWhy(xray, galleries, find(".pad"), ({ digit }) => server.tell_why({ digit, ...drawing() }));
   const tour = makeTour(xray, props.tour);
@@ -167,9 +184,11 @@ function startPad() {
   find(".clear").addEventListener("click", keys.c);
   find(".keep").addEventListener("click", () => compare.keep(drawing()));
   find(".add-up").addEventListener("click", () => {
-    const { digit, probabilities } = galleries.answer;
-    const largest = probabilities.indexOf(Math.max(...probabilities));
-    zoom.open("logits", why.digit ?? digit ?? largest);
+    zoom.open("logits", why.digit ?? galleries.answer?.digit ?? 0);
+  });
+  // Open arithmetic of one score gives way to another's.
+  element.querySelectorAll(".score").forEach((score, digit) => {
+    score.addEventListener("click", () => zoom.opened()?.layer === "logits" && zoom.open("logits", digit));
   });
   find(".size").addEventListener("input", () => resize(0));
   for (const button of element.querySelectorAll(".sample")) {
@@ -189,7 +208,9 @@ function startPad() {
   function restore(view) {
     history.refresh(view.version); // first, so that the drawing is asked of this version at once
     element.addEventListener("shown", () => zoom.open(view.layer, view.map, view.unit), { once: true });
+    isRestoring = true;
     pad.set(view.strokes);
+    isRestoring = false;
   }
 
   const view = readLink(location.hash);

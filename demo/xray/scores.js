@@ -33,11 +33,14 @@ function makeScores(element) {
         fill(bar, percent, digit === null ? 0 : probabilities[i]);
       });
     },
-    // Probabilities of the other drawing; null ends the comparison.
-    compare(probabilities) {
-      element.classList.toggle("comparing", probabilities !== null);
-      if (probabilities === null) return;
-      rows.forEach(({ otherBar, otherPercent }, i) => fill(otherBar, otherPercent, probabilities[i]));
+    // The reading of the other drawing; null ends the comparison.
+    compare(other) {
+      element.classList.toggle("comparing", other !== null);
+      if (other === null) return;
+      const { digit, probabilities } = other;
+      rows.forEach(({ otherBar, otherPercent }, i) => {
+        fill(otherBar, otherPercent, digit === null ? 0 : probabilities[i]);
+      });
     },
   };
 }

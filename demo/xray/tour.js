@@ -24,10 +24,15 @@ function makeTour(element, steps) {
   let at = null;
 
   function go(to) {
+    const hadFocus = card.contains(document.activeElement);
     element.querySelector(".toured")?.classList.remove("toured");
-    at = to >= 0 && to < steps.length ? to : null;
+    const isThere = to < steps.length && find(steps[to].at).offsetParent !== null;
+    at = isThere ? to : null;
     card.hidden = at === null;
-    if (at === null) return remember();
+    if (at === null) {
+      if (hadFocus) find(".start-tour").focus({ preventScroll: true });
+      return remember();
+    }
     const { title, text, at: target } = steps[at];
     find(".tour .count").textContent = `${at + 1} of ${steps.length}`;
     find(".tour .title").textContent = title;
@@ -35,6 +40,7 @@ function makeTour(element, steps) {
     find(".tour .back").disabled = at === 0;
     find(".tour .next").textContent = at === steps.length - 1 ? "Done" : "Next";
     find(target).classList.add("toured");
+    find(target).scrollIntoView({ block: "nearest" }); // its margins keep it clear of pad and card
   }
 
   steps.forEach(({ done }, step) => {

@@ -12,13 +12,23 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
   let isOn = false;
 
   const ask = makeAsker(askWhy, async (_, told) => {
-    cannot.hidden = !told.error;
-    if (told.error) return setText(cannot, `Why cannot be told. ${told.error}`);
+    if (told.error) {
+      hide();
+      setText(cannot, `Why cannot be told. ${told.error}`);
+      cannot.hidden = false;
+      return;
+    }
     const picture = new Image();
     picture.src = told.picture;
     await picture.decode();
-    if (isOn) paint(picture, told);
+    if (isOn && hasInk()) paint(picture, told);
   });
+
+  function hide() {
+    canvas.hidden = because.hidden = cannot.hidden = true;
+  }
+
+  const hasInk = () => (galleries.answer?.digit ?? null) !== null;
 
   function paint(picture, { digit, field: [top, left, side] }) {
     const context = canvas.getContext("2d");
@@ -32,28 +42,27 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
     const [x, y, size] = [left, top, side].map((fraction) => fraction * canvas.width);
     context.drawImage(picture, x, y, size, size);
     for (const node of because.querySelectorAll("b")) setText(node, String(digit));
-    because.hidden = false;
-    canvas.hidden = false;
+    canvas.hidden = because.hidden = false;
+    cannot.hidden = true;
   }
 
   function update() {
     button.setAttribute("aria-pressed", isOn);
-    element.classList.toggle("explained", isOn);
     element.querySelectorAll(".score").forEach((score, digit) => {
       score.setAttribute("aria-pressed", isOn && digit === why.digit);
     });
-    if (!isOn) {
-      canvas.hidden = because.hidden = cannot.hidden = true;
-      return;
-    }
     look();
+    if (!isOn) return;
     element.dispatchEvent(new CustomEvent("explained", { detail: {} }));
   }
 
   function look() {
-    const { digit } = galleries.answer ?? {};
-    if (digit === null || digit === undefined) canvas.hidden = because.hidden = true; // no ink
-    else ask({ digit: why.digit });
+    if (isOn && hasInk()) return ask({ digit: why.digit });
+    hide();
+    ask(null);
+    if (!isOn) return;
+    setText(cannot, "There is no ink to ask about.");
+    cannot.hidden = false;
   }
 
   why.toggle = () => {
@@ -63,15 +72,15 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
   };
 
   // The same once more ends it.
-  why.choose = (digit) => {
+  function choose(digit) {
     isOn = !(isOn && why.digit === digit);
     why.digit = isOn ? digit : null;
     update();
-  };
+  }
 
   button.addEventListener("click", why.toggle);
   element.querySelectorAll(".score").forEach((score, digit) => {
-    score.addEventListener("click", () => why.choose(digit));
+    score.addEventListener("click", () => choose(digit));
   });
   element.addEventListener("shown", () => isOn && look());
   new ResizeObserver(() => isOn && look()).observe(padCanvas);

@@ -3,8 +3,9 @@
 
 const LOGITS = { name: "logits", title: "Score", maps: 10, rows: 1, columns: 10, side: 1 };
 
-// `askAnatomy` tells how a unit adds up; where there is none, the map alone is shown.
-function makeZoom(element, layers, galleries, askAnatomy) {
+// `askAnatomy` tells how a unit adds up and `askLikes` what drives a map; where there are none, the
+// map alone is shown.
+function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   const find = (selector) => element.querySelector(selector);
   const panel = find(".zoom");
   const large = find(".large");
@@ -15,15 +16,34 @@ function makeZoom(element, layers, galleries, askAnatomy) {
   const zoom = {};
   let open = null; // {layer, map, unit, from}: what is shown, and where the focus goes back to
 
-  const ask = makeAsker(askAnatomy, (question, told) => {
-    if (!open || question.map !== open.map || question.layer !== open.layer.name) return;
-    // A difference is not added up; what is shown of it is the present drawing's.
-    const of = element.dataset.shown === "difference" ? "In B: " : "";
+  const question = ({ layer, map, unit }) => ({
+    layer: layer.name,
+    map,
+    row: unit?.row ?? null,
+    column: unit?.column ?? null,
+  });
+  const isOpen = (asked) => open && Object.entries(question(open)).every(([name, value]) => asked[name] === value);
+
+  const ask = makeAsker(askAnatomy, (asked, told) => {
+    if (!isOpen(asked)) return;
+    // A difference is not added up; what is told of it is the present drawing's.
+    const of = { A: "In A: ", difference: "In B: " }[element.dataset.shown] ?? "";
     anatomy.show(open.layer, told, of, open.unit !== null);
     if (told.error) return;
     const { side } = open.layer;
     place(find(".one .frame"), told.column / side, told.row / side, 1 / side, 1 / side);
   });
+
+  let liked = null; // whose pictures are shown: they are of a map and a version, of no drawing
+  const askLike = makeAsker(askLikes, (_, told) => anatomy.like(told.error ? {} : told));
+  function like({ layer, map }) {
+    const of = `${layer.name} ${map} ${galleries.answer.version}`;
+    if (of === liked) return;
+    liked = of;
+    if (layer !== LOGITS) return askLike({ layer: layer.name, map });
+    askLike(null);
+    anatomy.like({});
+  }
 
   zoom.opened = () => {
     if (!open) return null;
@@ -41,7 +61,6 @@ function makeZoom(element, layers, galleries, askAnatomy) {
     const isFirst = !open;
     open = { layer, map, unit, from };
     panel.hidden = false;
-    element.classList.add("zoomed");
     if (isOther) anatomy.clear();
     draw();
     if (isFirst) find(".zoom .close").focus({ preventScroll: true });
@@ -51,12 +70,12 @@ function makeZoom(element, layers, galleries, askAnatomy) {
     if (!open) return;
     open.from?.focus({ preventScroll: true });
     open = null;
+    if (askAnatomy) ask(null);
     panel.hidden = true;
-    element.classList.remove("zoomed");
   }
 
   function draw() {
-    const { layer, map, unit } = open;
+    const { layer, map } = open;
     const hasPicture = layer !== LOGITS;
     find(".zoom .name").textContent = hasPicture ? `${layer.title} ${layer.name}` : `${layer.title} of ${map}`;
     find(".zoom .readout").textContent = hasPicture ? nameOf(layer, map) : "logit, before the softmax";
@@ -70,7 +89,9 @@ function makeZoom(element, layers, galleries, askAnatomy) {
       const { x, y } = placeOf(layer, map);
       copyLarge(galleries.sheet, x, y + layer.top, layer.side, layer.side);
     }
-    if (askAnatomy) ask({ layer: layer.name, map, row: unit?.row ?? null, column: unit?.column ?? null });
+    if (!askAnatomy) return;
+    ask(question(open));
+    like(open);
   }
 
   function unitUnder(event) {
@@ -86,15 +107,18 @@ function makeZoom(element, layers, galleries, askAnatomy) {
   large.addEventListener("pointermove", (event) => point(unitUnder(event)));
   large.addEventListener("pointerleave", () => point(null));
   large.addEventListener("click", (event) => choose(unitUnder(event)));
+  function stepUnit(key) {
+    const { layer, map, unit } = open;
+    const middle = Math.floor(layer.side / 2);
+    const { row, column } = unit ?? anatomy.unit ?? { row: middle, column: middle };
+    const [down, right] = neighbour(key, [row, column], [layer.side, layer.side]);
+    choose({ layer, map, row: down, column: right });
+  }
   large.addEventListener("keydown", (event) => {
     if (!(event.key in STEPS)) return;
     event.preventDefault();
     event.stopPropagation();
-    const { layer, map, unit } = open;
-    const middle = Math.floor(layer.side / 2);
-    const { row, column } = unit ?? anatomy.unit ?? { row: middle, column: middle };
-    const [down, right] = neighbour(event.key, [row, column], [layer.side, layer.side]);
-    choose({ layer, map, row: down, column: right });
+    stepUnit(event.key);
   });
   overview.addEventListener("click", (event) => zoom.open(open.layer.name, unitAt(open.layer, overview, event).map));
   find(".zoom .close").addEventListener("click", close);
@@ -103,6 +127,7 @@ function makeZoom(element, layers, galleries, askAnatomy) {
     if (!target.dataset.at) return;
     const { layer, map, row, column } = JSON.parse(target.dataset.at);
     zoom.open(layer, map, row === undefined ? null : { row, column });
+    large.focus({ preventScroll: true }); // what was clicked is gone
   });
   // A unit of the dense layer is all that there is to open of it.
   element.addEventListener("chosen", ({ detail: { layer, map, row, column } }) =>
@@ -112,8 +137,9 @@ function makeZoom(element, layers, galleries, askAnatomy) {
 
   // Returns whether the key was one of the zoom's.
   zoom.press = (key) => {
-    if (!open) return false;
+    if (!open || element.querySelector(":popover-open")) return false;
     if (key === "Escape") close();
+    else if (key in STEPS && open.layer.maps === 1) stepUnit(key);
     else if (key in STEPS) zoom.open(open.layer.name, neighbourMap(key, open.layer, open.map));
     else return false;
     return true;
