@@ -62,7 +62,8 @@ def _card(
 
 The network of the tutorial "Deep MNIST for Experts", {parameters:,} parameters, trained
 on MNIST and on generated handwriting. Weights are float16 safetensors, one file a training step:
-{snapshots}. The last is the released network; the earlier ones are its history.
+{snapshots}. The last is the released network; the earlier ones are its history. Beside each
+is a picture of the patch that every map of `h_conv2` likes most, found by gradient ascent.
 
 | | |
 | --- | --- |
