@@ -69,7 +69,7 @@ def test_the_same_drawing_through_the_networks_history(open_page, client):
         expect(pressed).to_have_attribute("value", str(version))
         sent = asked[-1].post_data_json["data"]["pixels"]
         drawing = np.frombuffer(base64.b64decode(sent), np.uint8).reshape(112, 112)
-        assert answer == look(client, drawing, version)
+        assert answer == {**look(client, drawing, version), "version": version}
     for key, version in ((",", versions[-2]), (",", versions[-3]), (".", versions[-2])):
         ask_anew(page, lambda key=key: page.keyboard.press(key))
         expect(pressed).to_have_attribute("value", str(version))
@@ -161,6 +161,7 @@ def test_other_colours_cost_no_prediction(open_page, client):
     sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
     drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
     activations = ask(client, drawing)
+    newest = {"version": activations.version}
     asked.clear()
     for selector, choice, style in (
         (".colours", "grey", {"colours": "grey"}),
@@ -170,11 +171,11 @@ def test_other_colours_cost_no_prediction(open_page, client):
         answer = ask_anew(
             page, lambda s=selector, c=choice: page.locator(f".live {s}").select_option(c)
         )
-        assert answer == show(activations, style)
+        assert answer == {**show(activations, style), **newest}
     answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
     held = before["largest"]
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("inferno"))
-    assert answer == show(activations, {"scale": "held", "held": held})
+    assert answer == {**show(activations, {"scale": "held", "held": held}), **newest}
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
     assert not any(each and "pixels" in each["data"] for each in asked)
     expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.2f}")
@@ -182,7 +183,7 @@ def test_other_colours_cost_no_prediction(open_page, client):
     sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
     drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
     style = {"colours": "cividis", "scale": "held", "held": held}
-    assert answer == show(ask(client, drawing), style)
+    assert answer == {**show(ask(client, drawing), style), **newest}
     shown = pixels(page, ".live .gallery.h_conv2 canvas >> nth=0")
     sheet = read_sheet(answer["sheet"])
     layer = GALLERIES[2]

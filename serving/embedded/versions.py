@@ -2,6 +2,7 @@
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 from serving.embedded.servable import Servable
 
 RETRY_SECONDS = 60.0  # TensorFlow Serving's pause before a failed load is tried again
+LOAD_THREADS = 4  # versions that are loaded at once
 _log = logging.getLogger(__name__)
 
 
@@ -48,9 +50,14 @@ class Versions:
         aspired = self._aspired()
         if aspired is None:
             return
-        for version in sorted(aspired - set(self._loaded)):
-            if time.monotonic() >= self._retry_at.get(version, 0):
-                self._load(version)
+        now = time.monotonic()
+        new = sorted(v for v in aspired - set(self._loaded) if now >= self._retry_at.get(v, 0))
+        with ThreadPoolExecutor(LOAD_THREADS) as pool:
+            for version, servable in zip(new, pool.map(self._load, new)):
+                if servable:
+                    self._loaded = {**self._loaded, version: servable}
+                    self.status[version] = VersionStatus(ModelVersionStatus.AVAILABLE)
+                    _log.info("loaded %s version %d", self.config.name, version)
         for version in (set(self._loaded) | set(self._retry_at)) - aspired:
             self._drop(version)
 
@@ -76,21 +83,19 @@ class Versions:
             case _:
                 return set(sorted(found)[-(policy.latest.num_versions or 1) :])
 
-    def _load(self, version: int) -> None:
+    def _load(self, version: int) -> Servable | None:
         self.status[version] = VersionStatus(ModelVersionStatus.LOADING)
         try:
             servable = Servable(Path(self.config.base_path) / str(version))
+            self._retry_at.pop(version, None)
+            return servable
         except Exception as error:  # whatever a broken SavedModel makes TensorFlow raise
             _log.error("loading %s version %d failed: %s", self.config.name, version, error)
             self.status[version] = VersionStatus(
                 ModelVersionStatus.END, grpc.StatusCode.UNKNOWN, str(error)
             )
             self._retry_at[version] = time.monotonic() + RETRY_SECONDS
-            return
-        self._loaded = {**self._loaded, version: servable}
-        self.status[version] = VersionStatus(ModelVersionStatus.AVAILABLE)
-        self._retry_at.pop(version, None)
-        _log.info("loaded %s version %d", self.config.name, version)
+            return None
 
     def _drop(self, version: int) -> None:
         self._retry_at.pop(version, None)
