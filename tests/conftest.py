@@ -58,6 +58,15 @@ def final_version() -> int:
     return max(find_snapshots(RELEASED))
 
 
+@pytest.fixture
+def newest_alone(base_path: Path, final_version: int, tmp_path: Path) -> Path:
+    """A base path of one version, for servers of a test's own: they start sooner."""
+    path = tmp_path / "newest"
+    path.mkdir()
+    (path / str(final_version)).symlink_to(base_path / str(final_version))
+    return path
+
+
 @pytest.fixture(scope="session")
 def server(base_path: Path) -> Iterator[LocalServer]:
     with LocalServer(base_path) as server:

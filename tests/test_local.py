@@ -120,10 +120,10 @@ def test_a_port_that_is_taken(server, base_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_when_told(base_path, number):
+def test_ends_when_told(newest_alone, number):
     port = find_free_port()
     process = run_serving(
-        f"--model-base-path={base_path}", f"--port={port}", f"--rest-api-port={find_free_port()}"
+        f"--model-base-path={newest_alone}", f"--port={port}", f"--rest-api-port={find_free_port()}"
     )
     with Client(f"127.0.0.1:{port}") as client:
         client.wait_until_ready(60)
@@ -137,8 +137,8 @@ def test_the_local_server_says_why_it_failed(tmp_path):
         LocalServer(tmp_path / "nothing").__enter__()
 
 
-def test_the_local_server_starts_again_after_a_crash(base_path):
-    with LocalServer(base_path) as server, Client(server.target) as client:
+def test_the_local_server_starts_again_after_a_crash(newest_alone):
+    with LocalServer(newest_alone) as server, Client(server.target) as client:
         os.kill(server.pid, signal.SIGKILL)
         wait_until(lambda: not _is_ready(client))
         wait_until(lambda: _is_ready(client), seconds=60)

@@ -276,8 +276,8 @@ def test_gradios_sketchpad_goes_the_same_way(open_page):
     expect(page.locator(".still .digit")).to_have_text("1")
 
 
-def test_the_server_goes_away_and_comes_back(open_page, base_path):
-    with LocalServer(base_path) as server, run_page(server.target) as url:
+def test_the_server_goes_away_and_comes_back(open_page, newest_alone):
+    with LocalServer(newest_alone) as server, run_page(server.target) as url:
         page = open_page(url=url)
         page.keyboard.press("c")
         expect(page.locator(".live .digit")).to_have_text("–")

@@ -19,8 +19,10 @@ from tests.test_render import map_on, read_sheet
 from tests.visit import ask_anew, middle_of, opaque, pixels, touch
 
 
-@pytest.mark.parametrize("size", ["wide", "phone"])
-@pytest.mark.parametrize(("name", "index"), [("h_conv1", 13), ("h_conv2", 63), ("h_pool2", 30)])
+@pytest.mark.parametrize(
+    ("size", "name", "index"),
+    [("wide", "h_conv1", 13), ("phone", "h_conv2", 63), ("wide", "h_pool2", 30)],
+)
 def test_a_map_is_named_and_opens_large(open_page, size, name, index):
     page = open_page(size)
     gallery = page.locator(f".live .gallery.{name}")
