@@ -76,11 +76,14 @@ function startPad() {
 
   // A detail of the drawing that was read last; where that has been forgotten, it is read anew.
   async function askDetail(askServer, detail) {
-    const told = await askServer({ visitor, shown: style.shown, ...detail });
+    const ask = () => askServer({ visitor, shown: style.shown, ...detail });
+    const told = await ask();
     if (!told?.forgotten) return told;
     answered = {};
+    const isRead = new Promise((done) => xray.addEventListener("shown", done, { once: true }));
     changed();
-    return null;
+    await isRead;
+    return ask();
   }
 
   const changed = makeLoop(ask, showLive, complain);
