@@ -21,6 +21,7 @@ from serving.ports import BASE_PATH, REST_PORT
 
 ROOT = Path(__file__).parent.parent
 PORT = 7860
+TIMEOUT = 3.0  # seconds; a page that waits for longer had better say so
 
 
 class Server(NamedTuple):
@@ -36,7 +37,7 @@ def main() -> None:
     try:
         with (
             find_server(arguments) as server,
-            Client(server.grpc, tls=arguments.tls, ca=arguments.ca) as client,
+            Client(server.grpc, timeout=TIMEOUT, tls=arguments.tls, ca=arguments.ca) as client,
         ):
             tell_what_is_open(arguments)
             routes = [make_rest_route(server.rest, arguments.auth)] if arguments.rest else []

@@ -23,8 +23,8 @@ FOLDER = Path(__file__).parent.parent / "exported" / "examples"
 LAYERS = ("h_conv1", "h_conv2")
 FED_BY = {"h_conv1": "h_conv1", "h_pool1": "h_conv1", "h_conv2": "h_conv2", "h_pool2": "h_conv2"}
 COUNT = 8  # digits a map
-TOGETHER = 500  # digits in a request
-TIMEOUT = 60.0  # seconds
+TOGETHER = 250  # digits in a request
+TIMEOUT = 60.0  # seconds for each request
 DIMMED = 0.3  # what the unit does not see
 
 
@@ -49,7 +49,6 @@ def find_examples(client: Client, version: int, digits: np.ndarray) -> dict[str,
             {"images": images},
             outputs=LAYERS,
             version=version,
-            timeout=TIMEOUT,
         )
         for name, maps in answer.items():
             flat = maps.reshape(len(maps), -1, maps.shape[-1])  # [n, side * side, maps]
@@ -128,7 +127,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         digits = load_mnist(arguments.data).test_images
-        with Client(arguments.server) as client:
+        with Client(arguments.server, timeout=TIMEOUT) as client:
             for version in client.versions():
                 path = path_of(client, version)
                 save_examples(find_examples(client, version, digits), path)

@@ -10,7 +10,6 @@ from demo.render import Style, render_sheet
 from model.calibration import SURE
 from serving.client import Client, Prediction
 
-TIMEOUT = 1.5  # seconds; a page that hangs for longer had better say so
 SHOWN = ("logits", "probabilities", *(layer.name for layer in SHEET))
 
 
@@ -89,7 +88,7 @@ def ask_weights(
 ) -> Prediction:
     """The named weights of a version, of `h_fc1` those of some units; errors as of `look`."""
     inputs = {"units": np.array(units, np.int32)}
-    return client.predict("weights", inputs, outputs=names, version=version, timeout=TIMEOUT)
+    return client.predict("weights", inputs, outputs=names, version=version)
 
 
 def _ask_of_one(
@@ -100,7 +99,7 @@ def _ask_of_one(
     names: Sequence[str] = (),
 ) -> Prediction:
     batch = {name: array[None] for name, array in inputs.items()}
-    outputs = client.predict(signature, batch, outputs=names, version=version, timeout=TIMEOUT)
+    outputs = client.predict(signature, batch, outputs=names, version=version)
     for name, array in outputs.items():
         outputs[name] = array[0]
     return outputs

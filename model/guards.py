@@ -10,20 +10,22 @@ import tensorflow as tf
 from model.network import CLASSES, DENSE_UNITS, SIDE
 from model.picture import KINDS, kind_of_file, size_of_picture
 
-MOST_ITEMS = 1024
+MOST_ITEMS = 1024  # of which a few numbers are answered
+MOST_WITH_LAYERS = 256  # items whose layers are answered: 48 MB
 MOST_EXPLAINED = 64  # drawings in a request to explain, each of which is read in many copies
 MOST_UNITS = 64  # whose weights are told in a request, 3,136 each
 LONGEST_SIDE = 2048
-MOST_PIXELS = MOST_ITEMS * 256 * 256  # in all drawings or pictures of one request
+MOST_DRAWN_PIXELS = 2**24  # in all drawings of one request
+MOST_UNPACKED_PIXELS = 2**26  # in all pictures of one request, unpacked one after the other
 LONGEST_GIF = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
 MOST_SCANS = 32  # passes over a progressive JPEG, each of which costs as much as the whole picture
 START_OF_SCAN = b"\xff\xda"
 
 
 def guard_images(images: tf.Tensor) -> tf.Tensor:
-    """Lets through float32 [N, 28, 28] of at most `MOST_ITEMS` with finite numbers."""
+    """Lets through float32 [N, 28, 28] of at most `MOST_WITH_LAYERS` with finite numbers."""
     images = tf.ensure_shape(images, [None, SIDE, SIDE])
-    images = _guard_count(images, "images")
+    images = _guard_count(images, "images", MOST_WITH_LAYERS)
     return _require(
         tf.reduce_all(tf.math.is_finite(images)),
         "images: every pixel must be a finite number, 0 = paper to 1 = ink; "
@@ -32,19 +34,19 @@ def guard_images(images: tf.Tensor) -> tf.Tensor:
     )
 
 
-def guard_drawings(drawings: tf.Tensor, most: int = MOST_ITEMS) -> tf.Tensor:
+def guard_drawings(drawings: tf.Tensor, most: int = MOST_WITH_LAYERS) -> tf.Tensor:
     """Lets through uint8 [N, H, W] within the limits above, at most `most` of them."""
     drawings = tf.ensure_shape(drawings, [None, None, None])
     drawings = _guard_count(drawings, "drawings", most)
     count = tf.shape(drawings)[0]
     size = tf.where(count > 0, tf.shape(drawings)[1:], 1)  # an empty batch is of any size
-    return _guard_sizes(size[None], count, "drawings", drawings)
+    return _guard_sizes(size[None], count, MOST_DRAWN_PIXELS, "drawings", drawings)
 
 
 def guard_files(files: tf.Tensor) -> tf.Tensor:
     """Lets through string [N] of picture files whose unpacked sizes are within the limits."""
     files = tf.ensure_shape(files, [None])
-    files = _guard_count(files, "image_bytes")
+    files = _guard_count(files, "image_bytes", MOST_ITEMS)
     kinds = tf.map_fn(kind_of_file, files, fn_output_signature=tf.int32)  # [N]
     files = _require(
         tf.reduce_all(kinds >= 0),
@@ -71,7 +73,7 @@ def guard_files(files: tf.Tensor) -> tf.Tensor:
     sizes = tf.map_fn(
         size_of_picture, files, fn_output_signature=tf.TensorSpec([2], tf.int32)
     )  # [N, 2]
-    return _guard_sizes(sizes, 1, "image_bytes", files)
+    return _guard_sizes(sizes, 1, MOST_UNPACKED_PIXELS, "image_bytes", files)
 
 
 def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
@@ -103,15 +105,15 @@ def guard_units(units: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _guard_count(items: tf.Tensor, name: str, most: int = MOST_ITEMS) -> tf.Tensor:
+def _guard_count(items: tf.Tensor, name: str, most: int) -> tf.Tensor:
     count = tf.shape(items)[0]
     return _require(count <= most, f"{name}: at most {most:,} in a request, but got:", items, count)
 
 
 def _guard_sizes(
-    sizes: tf.Tensor, times: tf.Tensor | int, name: str, items: tf.Tensor
+    sizes: tf.Tensor, times: tf.Tensor | int, most: int, name: str, items: tf.Tensor
 ) -> tf.Tensor:
-    """Sides from 1 to `LONGEST_SIDE`, and `MOST_PIXELS` in all, `sizes` [K, 2] each `times`."""
+    """Sides from 1 to `LONGEST_SIDE`, and `most` pixels in all, `sizes` [K, 2] each `times`."""
     items = _require(
         tf.reduce_all((sizes >= 1) & (sizes <= LONGEST_SIDE)),
         f"{name}: height and width must be 1 to {LONGEST_SIDE:,} pixels, but got:",
@@ -122,8 +124,8 @@ def _guard_sizes(
         times, tf.int64
     )
     return _require(
-        pixels <= MOST_PIXELS,
-        f"{name}: at most {MOST_PIXELS:,} pixels in a request, but got:",
+        pixels <= most,
+        f"{name}: at most {most:,} pixels in a request, but got:",
         items,
         pixels,
     )

@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +24,7 @@ REAL_SERVER = "tensorflow_model_server"
 def main() -> None:
     arguments, others = parse_arguments()
     try:
-        if real_server := shutil.which(REAL_SERVER):
+        if not arguments.embedded and (real_server := shutil.which(REAL_SERVER)):
             run_real_server(real_server, arguments, others)
         if others:
             sys.exit(
@@ -53,7 +52,10 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
         help="between two looks at that file, by which labels move; 0 is one look at the start",
     )
     add("port", type=int, default=GRPC_PORT, help="for gRPC")
-    add("rest-api-port", type=int, default=REST_PORT, help="for REST")
+    add("rest-api-port", type=int, default=REST_PORT, help="for REST; 0 is no REST")
+    parser.add_argument(
+        "--embedded", action="store_true", help="our own server, even where there is the real one"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (embedded server only)"
     )
@@ -74,23 +76,35 @@ def read_server_config(arguments: argparse.Namespace) -> ModelServerConfig:
 def run_real_server(program: str, arguments: argparse.Namespace, others: list[str]) -> None:
     """Becomes the real server; does not return."""
     config = read_server_config(arguments)
-    file, poll_seconds = arguments.model_config_file, arguments.model_config_file_poll_wait_seconds
-    if file is None:
-        file = Path(tempfile.gettempdir()) / f"layer-xray-{arguments.port}.config"
-        file.write_text(text_format.MessageToString(config))
-    print(f"{program} takes over; it listens on every address of this machine.", flush=True)
+    file = arguments.model_config_file or hold_in_memory(config)
+    ports = {"gRPC": arguments.port, "REST": arguments.rest_api_port}
+    if listening := [f"{name} on port {port}" for name, port in ports.items() if port]:
+        print(
+            f"{program} takes over. It can be bound to no single address, so whoever reaches this "
+            f"machine reaches {' and '.join(listening)}; --embedded runs a server that can.",
+            flush=True,
+        )
     os.execv(
         program,
         [
             program,
             f"--model_config_file={file}",
-            f"--model_config_file_poll_wait_seconds={poll_seconds}",
+            "--model_config_file_poll_wait_seconds="
+            f"{arguments.model_config_file_poll_wait_seconds}",
+            # Without it a label for a version that is still loading stops the start.
+            "--allow_version_labels_for_unavailable_models=true",
             f"--port={arguments.port}",
             f"--rest_api_port={arguments.rest_api_port}",
-            "--enable_serialization_as_tensor_content=true",
             *others,
         ],
     )
+
+
+def hold_in_memory(config: ModelServerConfig) -> Path:
+    """A configuration file for the program that this process becomes; it ends with the process."""
+    file = os.memfd_create("models.config", 0)  # is inherited
+    os.write(file, text_format.MessageToBytes(config))
+    return Path(f"/proc/self/fd/{file}")
 
 
 def run_embedded_server(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,14 @@
-"""The client: named numpy arrays to a TensorFlow Serving and named numpy arrays back."""
+"""The client: named numpy arrays to a TensorFlow Serving and named numpy arrays back.
 
+A prediction is safe to repeat, so a call whose server goes away, hangs or falls silent is sent to
+another one within its deadline. gRPC does it: keepalive finds dead connections, `retryPolicy`
+repeats calls, `retryThrottling` ends that where repeating would only add to the load.
+
+Source: gRPC proposals A6 (client retries) and A8 (client-side keepalive).
+"""
+
+import json
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -14,14 +23,14 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from serving.ports import MODEL
 from serving.tensors import to_array, to_proto
 
-_CHANNEL_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),  # the default of 4 MiB is a batch of 22
-    ("grpc.max_send_message_length", -1),
-    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
-    ("grpc.initial_reconnect_backoff_ms", 100),  # a server that is back is found again at once
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_http_proxy", 0),  # a model server is never behind a web proxy
-)
+MOST_AT_ONCE = 12  # calls; a server has 16 threads for all its callers (production/serve.sh)
+ATTEMPTS = 3  # of a call, each of which gets its share of the time
+# Together: a connection that has died is given up 2 s after its last sign of life.
+KEEPALIVE_MS = 1000
+KEEPALIVE_TIMEOUT_MS = 1000
+REPEATABLE_BYTES = 2**26  # of a request; gRPC's default would repeat small ones only
+_TOO_LARGE = "message larger than max"  # gRPC's words, in the same code as a lack of threads
+_QUEUE_IS_FULL = "batch scheduling queue"  # TensorFlow's shared_batch_scheduler.h
 
 
 class ServingError(Exception):
@@ -30,6 +39,10 @@ class ServingError(Exception):
 
 class ServerUnreachable(ServingError):
     """Nobody answered at the address, or not in time."""
+
+
+class ServerBusy(ServingError):
+    """The server has more to do than it can; the same request later may well be answered."""
 
 
 class ModelNotLoaded(ServingError):
@@ -49,14 +62,15 @@ class Prediction(dict[str, np.ndarray]):
 class Client:
     """One model on one TensorFlow Serving, or on several that share the load.
 
-    Holds one channel for its life; may be used from many threads. As a context manager it closes
-    the channel at the end.
+    Holds one channel for its life. May be used from many threads: `MOST_AT_ONCE` calls are under
+    way, others wait for their turn. As a context manager it closes the channel at the end.
 
     Args:
         target: `HOST:PORT`, or any target that gRPC knows: `dns:///NAME:PORT` spreads requests
             over all addresses of the name, `ipv4:A:PORT,B:PORT` over those.
         model: the name that the server has for it.
-        timeout: seconds that a call may take, unless the call says otherwise.
+        timeout: seconds that a call may take. A server that is silent for a third of them is left
+            for another.
         tls: whether the server speaks TLS.
         ca: certificates in PEM to trust; the system's if there are none.
     """
@@ -65,17 +79,19 @@ class Client:
         self,
         target: str,
         model: str = MODEL,
-        timeout: float = 5.0,
+        timeout: float = 10.0,
         *,
         tls: bool = False,
         ca: bytes | None = None,
     ):
         self.target, self.model, self.timeout, self.tls = target, model, timeout, tls
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        options = _channel_options(timeout)
         if tls:
             credentials = grpc.ssl_channel_credentials(ca)
-            self._channel = grpc.secure_channel(target, credentials, _CHANNEL_OPTIONS)
+            self._channel = grpc.secure_channel(target, credentials, options)
         else:
-            self._channel = grpc.insecure_channel(target, _CHANNEL_OPTIONS)
+            self._channel = grpc.insecure_channel(target, options)
         self._predict = PredictionServiceStub(self._channel).Predict
         self._status = ModelServiceStub(self._channel).GetModelStatus
 
@@ -87,7 +103,6 @@ class Client:
         outputs: Sequence[str] = (),
         version: int | None = None,
         label: str | None = None,
-        timeout: float | None = None,
     ) -> Prediction:
         """Runs one signature of the model.
 
@@ -97,20 +112,19 @@ class Client:
             outputs: names of the outputs that are wanted; all if empty.
             version: of the model; the newest that is loaded if neither it nor `label` is given.
             label: of a version, in its place.
-            timeout: seconds.
 
         Returns:
             The outputs by name, with the version that answered.
 
         Raises:
-            ServerUnreachable, ModelNotLoaded, RequestRefused: see there.
+            ServerUnreachable, ServerBusy, ModelNotLoaded, RequestRefused: see there.
         """
         request = PredictRequest(
             model_spec=self._spec(version, label, signature), output_filter=outputs
         )
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(to_proto(np.asarray(array)))
-        response = self._call(self._predict, request, timeout)
+        response = self._call(self._predict, request, self.timeout)
         prediction = Prediction({n: to_array(proto) for n, proto in response.outputs.items()})
         prediction.version = response.model_spec.version.value
         return prediction
@@ -119,17 +133,17 @@ class Client:
         """The versions that the server answers with now, lowest first.
 
         Raises:
-            ServerUnreachable, ModelNotLoaded: see there.
+            ServerUnreachable, ServerBusy, ModelNotLoaded: see there.
         """
         request = GetModelStatusRequest(model_spec=self._spec())
-        statuses = self._call(self._status, request, timeout).model_version_status
+        statuses = self._call(self._status, request, timeout or self.timeout).model_version_status
         return sorted(s.version for s in statuses if s.state == ModelVersionStatus.AVAILABLE)
 
     def wait_until_ready(self, seconds: float) -> list[int]:
         """Waits until the server has at least one version loaded and returns the versions.
 
         Raises:
-            ServerUnreachable, ModelNotLoaded: it has not come to that within `seconds`.
+            ServerUnreachable, ServerBusy, ModelNotLoaded: it has not come to that within `seconds`.
         """
         end = time.monotonic() + seconds
         while True:
@@ -137,7 +151,7 @@ class Client:
                 if versions := self.versions(timeout=1):
                     return versions
                 error = ModelNotLoaded(f"{self.target} has no version of {self.model} loaded yet.")
-            except (ServerUnreachable, ModelNotLoaded) as caught:
+            except (ServerUnreachable, ServerBusy, ModelNotLoaded) as caught:
                 error = caught
             if time.monotonic() > end:
                 raise error
@@ -163,20 +177,34 @@ class Client:
             spec.version_label = label
         return spec
 
-    def _call(self, method: grpc.UnaryUnaryMultiCallable, request, timeout: float | None):
+    def _call(self, method: grpc.UnaryUnaryMultiCallable, request, timeout: float):
+        end = time.monotonic() + timeout
+        if not self._places.acquire(timeout=timeout):
+            raise ServerBusy(
+                f"{MOST_AT_ONCE} calls to the model server at {self.target} are under way, and "
+                f"none has ended for {timeout:g} s; try again later."
+            )
         try:
-            return method(request, timeout=self.timeout if timeout is None else timeout)
+            return method(request, timeout=end - time.monotonic())
         except grpc.RpcError as error:
             raise self._explain(error) from error
+        finally:
+            self._places.release()
 
     def _explain(self, error: grpc.RpcError) -> ServingError:
-        code, details = error.code(), error.details()
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        code, details = error.code(), error.details() or ""
+        is_exhausted = code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE not in details
+        if is_exhausted or _QUEUE_IS_FULL in details:
+            return ServerBusy(
+                f"The model server at {self.target} is busy; try again in a moment. ({details})"
+            )
+        if code is grpc.StatusCode.UNAVAILABLE:
             return ServerUnreachable(
                 f"No model server answers at {self.target}. Start one with `python -m serving`, "
                 f"or check the address. ({details})"
             )
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        # CANCELLED: the last attempt's time was over.
+        if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
             return ServerUnreachable(
                 f"The model server at {self.target} did not answer in time. It may be overloaded "
                 "or still starting; try again, or allow more time."
@@ -189,3 +217,38 @@ class Client:
         return RequestRefused(
             f"The model server at {self.target} refused the request ({code.name}): {details}"
         )
+
+
+def _channel_options(timeout: float) -> list[tuple[str, int | str]]:
+    service_config = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": ATTEMPTS,
+                    "initialBackoff": "0.02s",
+                    "maxBackoff": "0.2s",
+                    "backoffMultiplier": 3,
+                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+                    "perAttemptRecvTimeout": f"{timeout / ATTEMPTS:.3f}s",
+                },
+            }
+        ],
+        # An attempt that fails costs a token and an answer brings one back; under half of them
+        # nothing is repeated. So one server of two may be silent, but all may not.
+        "retryThrottling": {"maxTokens": 100, "tokenRatio": 1},
+    }
+    return [
+        ("grpc.max_receive_message_length", -1),  # the default of 4 MiB is a batch of 22
+        ("grpc.max_send_message_length", -1),
+        ("grpc.service_config", json.dumps(service_config)),
+        ("grpc.experimental.enable_hedging", 1),  # without it perAttemptRecvTimeout is not read
+        ("grpc.per_rpc_retry_buffer_size", REPEATABLE_BYTES),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # of pings that measure the line
+        ("grpc.initial_reconnect_backoff_ms", 100),  # a server that is back is found again at once
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.enable_http_proxy", 0),  # a model server is never behind a web proxy
+    ]

@@ -1,4 +1,4 @@
-"""A model server of one's own: started for a while, kept alive, stopped at the end."""
+"""A model server for a while: started, kept alive, stopped at the end."""
 
 import socket
 import subprocess
@@ -20,16 +20,18 @@ class LocalServerError(Exception):
 
 
 class LocalServer:
-    """Runs `python -m serving` beside this process, as a context manager.
+    """Runs a server beside this process, as a context manager.
 
     On entering it waits until the model answers; if the server dies meanwhile, it is started again
-    on the same ports.
+    at the same addresses. `target` is where it answers gRPC.
 
     Args:
         base_path: folder of numbered SavedModels.
         port: for gRPC; a free one by default.
-        rest_api_port: for REST; a free one by default.
+        rest_api_port: for REST; a free one by default, 0 for no REST.
         flags: more flags of `python -m serving`.
+        is_real: whether to run the `tensorflow_model_server` that is on the PATH. It listens on all
+            addresses of the machine, so gRPC goes over a Unix socket instead of a port.
 
     Raises:
         LocalServerError: on entering, if it does not come up.
@@ -41,18 +43,26 @@ class LocalServer:
         port: int | None = None,
         rest_api_port: int | None = None,
         flags: tuple[str, ...] = (),
+        *,
+        is_real: bool = False,
     ):
-        self.port = port or find_free_port()
-        self.rest_api_port = rest_api_port or find_free_port()
-        self.target = f"127.0.0.1:{self.port}"
+        self.rest_api_port = find_free_port() if rest_api_port is None else rest_api_port
+        self._folder = tempfile.TemporaryDirectory(prefix="layer-xray-")
+        if is_real:
+            socket_path = Path(self._folder.name) / "grpc"
+            self.target = f"unix:{socket_path}"
+            flags = ("--port=0", f"--grpc_socket_path={socket_path}", *flags)
+        else:
+            self.port = port or find_free_port()
+            self.target = f"127.0.0.1:{self.port}"
+            flags = ("--embedded", f"--port={self.port}", *flags)
         self._command = [
             *(sys.executable, "-m", "serving"),
             f"--model-base-path={base_path.resolve()}",
-            f"--port={self.port}",
             f"--rest-api-port={self.rest_api_port}",
             *flags,
         ]
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = (Path(self._folder.name) / "log").open("w+")
         self._stopping = threading.Event()
         self._starting = threading.Lock()
 
@@ -69,6 +79,7 @@ class LocalServer:
         except BaseException:
             self._process.kill()
             self._process.wait()
+            self._close()
             raise
         self._watcher.start()
         return self
@@ -82,7 +93,11 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._watcher.join()
+        self._close()
+
+    def _close(self) -> None:
         self._log.close()
+        self._folder.cleanup()
 
     def _start(self) -> None:
         root = Path(__file__).parent.parent  # where `-m serving` is found

@@ -1,8 +1,9 @@
 """numpy arrays <-> TensorProto, without TensorFlow's slow `make_tensor_proto`.
 
 A tensor travels either as raw bytes (`tensor_content`) or as a list of values (`float_val` and
-its like, where fewer values than elements mean that the last one repeats, and none mean zeros).
-Both are read, the first is written.
+its like). Both are read, the first is written. In TensorFlow a list may be shorter than its tensor,
+so that a few bytes stand for gigabytes; here it may be one value for all elements, or none for
+zeros, and that only up to a limit.
 
 Source: tensorflow/core/framework/tensor.proto.
 """
@@ -12,7 +13,9 @@ import math
 import numpy as np
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-MOST_ELEMENTS = 2**28  # that a few listed values may stand for
+# What one value may stand for: the drawings and the files that model/guards.py lets in.
+MOST_FILLED_BYTES = 2**24
+MOST_FILLED_STRINGS = 1024
 _STRING = types_pb2.DT_STRING
 _DTYPES = {  # dtype, and the field that lists its values
     types_pb2.DT_FLOAT: (np.dtype(np.float32), "float_val"),
@@ -28,6 +31,7 @@ _DTYPES = {  # dtype, and the field that lists its values
     types_pb2.DT_BOOL: (np.dtype(np.bool_), "bool_val"),
     _STRING: (np.dtype(object), "string_val"),
 }
+_ZERO = {_STRING: b""}
 _ENUMS = {dtype: enum for enum, (dtype, _) in _DTYPES.items()}
 
 
@@ -70,7 +74,8 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
     """Reads a TensorProto; the array may be a read-only view of its bytes.
 
     Raises:
-        ValueError: dtype, shape and content do not fit together.
+        ValueError: dtype, shape and content do not fit together, or so little stands for so much
+            that it would fill the memory.
     """
     if proto.dtype not in _DTYPES:
         raise ValueError(
@@ -82,15 +87,15 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
         raise ValueError("the shape of a tensor must be known")
     if proto.tensor_content and proto.dtype != _STRING:
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
-    values = np.array(getattr(proto, field), dtype)
-    if math.prod(shape) > MOST_ELEMENTS:
-        raise ValueError(f"a tensor of the shape {shape} is more than can be held")
-    missing = math.prod(shape) - values.size
-    if missing < 0:
-        raise ValueError(f"{values.size} values are too many for the shape {shape}")
-    if values.size == 0:
-        return np.full(shape, b"", object) if proto.dtype == _STRING else np.zeros(shape, dtype)
-    return (np.pad(values, (0, missing), "edge") if missing else values).reshape(shape)
+    values, size = getattr(proto, field), math.prod(shape)
+    if len(values) == size:
+        return np.array(values, dtype).reshape(shape)
+    if len(values) > 1:
+        raise ValueError(f"{len(values)} values do not fill the shape {shape}")
+    most = MOST_FILLED_STRINGS if proto.dtype == _STRING else MOST_FILLED_BYTES // dtype.itemsize
+    if size > most:
+        raise ValueError(f"one value may fill {most} elements, not the shape {shape}")
+    return np.full(shape, values[0] if values else _ZERO.get(proto.dtype, 0), dtype)
 
 
 def _as_bytes(value: bytes | str) -> bytes:

@@ -1,7 +1,5 @@
 """What a caller of the client gets, above all when something is wrong."""
 
-import contextlib
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from serving.client import Client, ModelNotLoaded, RequestRefused, ServerUnreachable
 from serving.local import find_free_port
+from tests.line import Line
 
 BLANK = np.zeros((1, 28, 28), np.float32)
 
@@ -22,13 +21,13 @@ BLANK = np.zeros((1, 28, 28), np.float32)
 class OtherServer:
     """Answers Predict with one function, on as many addresses as wanted."""
 
-    def __init__(self, answer, credentials: grpc.ServerCredentials | None = None):
+    def __init__(self, answer, credentials: grpc.ServerCredentials | None = None, threads: int = 4):
         methods = {
             "Predict": grpc.unary_unary_rpc_method_handler(
                 answer, PredictRequest.FromString, PredictResponse.SerializeToString
             )
         }
-        self._server = grpc.server(ThreadPoolExecutor(4))
+        self._server = grpc.server(ThreadPoolExecutor(threads))
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", methods)]
         )
@@ -100,8 +99,11 @@ def test_tls():
         with Client(other.target, tls=True, ca=ca) as client:
             assert client.predict("sketch", {"drawings": BLANK})["logits"].shape == (1, 3)
         for unfit in ({}, {"tls": True}):  # without TLS; with it, but not trusting the authority
-            with Client(other.target, **unfit) as client, pytest.raises(ServerUnreachable):
-                client.predict("sketch", {"drawings": BLANK}, timeout=5)
+            with (
+                Client(other.target, timeout=5, **unfit) as client,
+                pytest.raises(ServerUnreachable),
+            ):
+                client.predict("sketch", {"drawings": BLANK})
 
 
 def test_nobody_there():
@@ -155,25 +157,8 @@ def test_a_model_that_is_not_there(server):
 
 def test_a_server_far_away():
     """One whose first bytes take a while, as over a long line or behind a TLS proxy."""
-
-    def forward(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                time.sleep(0.2)  # the length of the line
-                sink.sendall(data)
-
-    def relay(listener: socket.socket, port: int) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", port))
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=forward, args=pair, daemon=True).start()
-
-    with OtherServer(float_val_answer) as other, socket.create_server(("127.0.0.1", 0)) as line:
-        port = int(other.target.rsplit(":", 1)[1])
-        threading.Thread(target=relay, args=(line, port), daemon=True).start()
-        with Client(f"127.0.0.1:{line.getsockname()[1]}", timeout=10) as client:
+    with OtherServer(float_val_answer) as other, Line(other.target, delay=0.2) as line:
+        with Client(line.target) as client:
             assert client.predict("sketch", {"drawings": BLANK})["logits"].shape == (1, 3)
 
 

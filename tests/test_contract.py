@@ -142,13 +142,13 @@ WRONG = {
     "float64": ("serving_default", blank(1, 28, 28, dtype=np.float64), "to be float but double"),
     "NaN": ("serving_default", np.full((1, 28, 28), np.nan, np.float32), "finite number"),
     "infinity": ("serving_default", np.full((1, 28, 28), np.inf, np.float32), "finite number"),
-    "1,025 images": ("serving_default", blank(1025, 28, 28), "at most 1,024 in a request"),
+    "257 images": ("serving_default", blank(257, 28, 28), "at most 256 in a request"),
     "drawings of rank 2": ("sketch", blank(28, 28, dtype=np.uint8), r"\[\?,\?,\?\]"),
     "float drawings": ("sketch", blank(1, 28, 28), "to be uint8 but float"),
     "a high drawing": ("sketch", blank(1, 2049, 3, dtype=np.uint8), "must be 1 to 2,048 pixels"),
     "a flat drawing": ("sketch", blank(1, 0, 9, dtype=np.uint8), "must be 1 to 2,048 pixels"),
-    "1,025 drawings": ("sketch", blank(1025, 2, 2, dtype=np.uint8), "at most 1,024 in a request"),
-    "large drawings": ("sketch", blank(17, 2048, 2048, dtype=np.uint8), "at most 67,108,864 pix"),
+    "257 drawings": ("sketch", blank(257, 2, 2, dtype=np.uint8), "at most 256 in a request"),
+    "large drawings": ("sketch", blank(5, 2048, 2048, dtype=np.uint8), "at most 16,777,216 pix"),
     "no picture": ("classify", bytes_array(png(9, 9), b"hello"), "must be a PNG, JPEG, BMP or GIF"),
     "no bytes": ("classify", bytes_array(b""), "must be a PNG, JPEG, BMP or GIF"),
     "half a picture": ("classify", bytes_array(png(90, 90)[:60]), "Invalid PNG data"),
@@ -181,6 +181,8 @@ def test_what_does_not_fit_is_refused_with_a_sentence(ask, name):
 
 
 def test_the_largest_requests_are_let_in(ask):
-    assert len(ask("serving_default", blank(1024, 28, 28))["logits"]) == 1024
-    assert len(ask("sketch", blank(2, 2048, 2048, dtype=np.uint8))["logits"]) == 2
-    assert len(ask("classify", bytes_array(png(2048, 2048)))["classes"]) == 1
+    assert len(ask("serving_default", blank(256, 28, 28))["logits"]) == 256
+    assert len(ask("sketch", blank(256, 256, 256, dtype=np.uint8))["logits"]) == 256
+    assert len(ask("sketch", blank(4, 2048, 2048, dtype=np.uint8))["logits"]) == 4
+    assert len(ask("classify", bytes_array(*[png(16, 16)] * 1024))["classes"]) == 1024
+    assert len(ask("classify", bytes_array(*[png(2048, 2048)] * 16))["classes"]) == 16

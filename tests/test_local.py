@@ -154,24 +154,93 @@ def _is_ready(client: Client) -> bool:
         return False
 
 
-def test_the_real_server_takes_over_where_there_is_one(tmp_path, base_path):
-    """A stand-in that writes down how it was called."""
-    program = tmp_path / "tensorflow_model_server"
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/flags\n')
+@pytest.fixture
+def real_server(tmp_path) -> Path:
+    """A folder with a stand-in of the real server, which writes down how it was called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "tensorflow_model_server"
+    program.write_text(
+        f"""#!/bin/sh
+printf "%s\\n" "$@" > {folder}/flags
+for flag; do
+  case $flag in --model_config_file=*) cat "${{flag#*=}}" > {folder}/models.config ;; esac
+done
+"""
+    )
     program.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    return folder
+
+
+def flags_of(real_server: Path) -> dict[str, str]:
+    lines = (real_server / "flags").read_text().splitlines()
+    return dict(line.removeprefix("--").split("=", 1) for line in lines)
+
+
+def before_path(folder: Path) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_the_real_server_takes_over_where_there_is_one(real_server, base_path):
     process = run_serving(
         f"--model_base_path={base_path}",
         "--model_name=digits",
         "--port=1234",
         "--rest_api_port=5678",
-        env=environment,
+        env=before_path(real_server),
     )
-    process.communicate(timeout=60)
-    flags = dict(line[2:].split("=", 1) for line in (tmp_path / "flags").read_text().splitlines())
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    flags = flags_of(real_server)
     assert flags["port"] == "1234"
     assert flags["rest_api_port"] == "5678"
-    assert flags["enable_serialization_as_tensor_content"] == "true"
-    [model] = read_config(Path(flags["model_config_file"])).model_config_list.config
+    # Labels for versions that are still loading would stop the start.
+    assert flags["allow_version_labels_for_unavailable_models"] == "true"
+    [model] = read_config(real_server / "models.config").model_config_list.config
     assert (model.name, model.base_path) == ("digits", str(base_path))
     assert model.model_version_policy.HasField("all")
+    assert "reaches gRPC on port 1234 and REST on port 5678" in printed
+
+
+def test_the_real_server_leaves_no_file_behind(real_server, base_path, tmp_path):
+    """What it reads is no file under a name that another user of the machine could have taken."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    environment = {**before_path(real_server), "TMPDIR": str(folder)}
+    process = run_serving(f"--model_base_path={base_path}", env=environment)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert list(folder.iterdir()) == []
+    assert not flags_of(real_server)["model_config_file"].startswith("/tmp")
+
+
+def test_the_pages_own_real_server_opens_as_little_as_it_can(real_server, base_path, monkeypatch):
+    monkeypatch.setenv("PATH", before_path(real_server)["PATH"])
+    server = LocalServer(base_path, rest_api_port=0, is_real=True)
+    with pytest.raises(LocalServerError, match="did not start"):
+        server.__enter__()  # the stand-in ends at once
+    flags = flags_of(real_server)
+    assert (flags["port"], flags["rest_api_port"]) == ("0", "0")
+    assert server.target == f"unix:{flags['grpc_socket_path']}"
+    assert not Path(flags["grpc_socket_path"]).parent.exists()
+
+
+def test_the_embedded_server_where_there_is_the_real_one(real_server, newest_alone, monkeypatch):
+    monkeypatch.setenv("PATH", before_path(real_server)["PATH"])
+    with LocalServer(newest_alone) as server, Client(server.target) as client:
+        assert client.versions()
+    assert not (real_server / "flags").exists()
+
+
+def test_without_rest(newest_alone):
+    with LocalServer(newest_alone, rest_api_port=0) as server, Client(server.target) as client:
+        assert client.versions()
+        assert listening_ports(server.pid) == {server.port}
+
+
+def listening_ports(pid: int) -> set[int]:
+    """The TCP ports that a process listens on (Linux, proc(5))."""
+    own = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    entries = [line.split() for line in lines]
+    return {int(e[1].rpartition(":")[2], 16) for e in entries if f"socket:[{e[9]}]" in own}

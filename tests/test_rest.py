@@ -3,10 +3,15 @@
 import base64
 import http.client
 import json
+import time
 
 import numpy as np
 import pytest
+from tensorflow.core.framework import types_pb2
 
+from serving.embedded.json_tensors import read_columns
+from serving.embedded.rest_api import LARGEST_BODY
+from serving.embedded.status import StatusError
 from tests.pictures import dark_on_light, encode
 
 BLANK = np.zeros((28, 28), np.float32)
@@ -206,3 +211,55 @@ def test_pages_that_are_not_there(rest):
     code, answer = rest("GET", "/")
     assert code == 404
     assert "404 Not Found" in answer
+
+
+@pytest.mark.parametrize("depth", [300, 900, 5_000, 100_000])
+@pytest.mark.parametrize("form", [b'{"instances": %s}', b'{"inputs": {"images": %s}}', b"%s"])
+def test_deep_json_is_refused_as_a_wrong_request(rest, depth, form):
+    body = form % (b"[" * depth + b"1" + b"]" * depth)
+    started = time.monotonic()
+    code, answer = predict(rest, body)
+    assert code == 400
+    assert answer["error"]
+    assert time.monotonic() - started < 1
+
+
+def test_a_body_that_is_too_large_is_refused(rest):
+    code, answer = predict(rest, b" " * (LARGEST_BODY + 1))
+    assert code == 413
+    assert "33,554,432 bytes" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ([[1, True]], "Type: true is not of expected type: float"),
+        ([[1, None]], "Type: Null is not of expected type: float"),
+        ([[1, "2"]], "Type: String is not of expected type: float"),
+        ([[1, 2], [3]], "unexpected size: 1 at level: 1 expected size: 2"),
+        ([[1, [2]]], "unexpected level: 2"),
+        ([1, [2]], "unexpected level: 1"),
+    ],
+)
+def test_what_is_no_tensor_is_told_by_its_place(value, sentence):
+    with pytest.raises(StatusError) as caught:
+        read_columns({"inputs": value}, {"x": types_pb2.DT_FLOAT})
+    assert sentence.lower() in caught.value.message.lower()
+
+
+@pytest.mark.parametrize(
+    ("enum", "value", "expected"),
+    [
+        (types_pb2.DT_FLOAT, [[1, 2.5], [3, 1e300]], np.float32([[1, 2.5], [3, np.inf]])),
+        (types_pb2.DT_UINT8, [0, 255, 256, -1], np.uint8([0, 255, 0, 255])),
+        (types_pb2.DT_INT64, [2**62], np.int64([2**62])),
+        (types_pb2.DT_UINT64, [2**63], np.uint64([2**63])),
+        (types_pb2.DT_FLOAT, [2**70], np.float32([2**70])),
+        (types_pb2.DT_FLOAT, [[], []], np.zeros((2, 0), np.float32)),
+        (types_pb2.DT_BOOL, [True, False], np.array([True, False])),
+    ],
+)
+def test_numbers_are_read_as_they_are(enum, value, expected):
+    read = read_columns({"inputs": value}, {"x": enum})["x"]
+    assert read.dtype == expected.dtype
+    np.testing.assert_array_equal(read, expected)

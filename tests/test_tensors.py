@@ -1,5 +1,7 @@
 """TensorProto and back, against TensorFlow's own functions."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,8 +28,8 @@ def test_bytes_and_text():
     np.testing.assert_array_equal(to_array(to_proto(np.array(["ab", "ü"]))), [b"ab", "ü".encode()])
 
 
-@pytest.mark.parametrize("values", [[], [7.5], [1.0, 2.0, 3.0]])
-def test_a_short_list_of_values_is_filled_as_tensorflow_does(values):
+@pytest.mark.parametrize("values", [[], [7.5]])
+def test_one_value_or_none_fills_a_tensor_as_in_tensorflow(values):
     proto = TensorProto(dtype=1, float_val=values)
     for size in (2, 3):
         proto.tensor_shape.dim.add().size = size
@@ -47,6 +49,12 @@ def test_a_transposed_array_is_written_in_order():
         TensorProto(dtype=1, tensor_shape={"dim": [{"size": -1}]}),
         TensorProto(dtype=1, tensor_shape={"unknown_rank": True}),
         TensorProto(dtype=1, tensor_shape={"dim": [{"size": 10**5}] * 3}),
+        TensorProto(dtype=1, float_val=[1, 2, 3], tensor_shape={"dim": [{"size": 6}]}),
+        TensorProto(dtype=4, tensor_shape={"dim": [{"size": 2**24 + 1}]}),
+        TensorProto(dtype=1, float_val=[1], tensor_shape={"dim": [{"size": 2**22 + 1}]}),
+        TensorProto(dtype=7, tensor_shape={"dim": [{"size": 1025}]}),
+        TensorProto(dtype=7, tensor_shape={"dim": [{"size": 3}, {"size": 27}, {"size": 2**20}]}),
+        TensorProto(dtype=1, tensor_shape={"dim": [{"size": 0}, {"size": 2**62}, {"size": 2**62}]}),
         TensorProto(dtype=8),
         TensorProto(),
     ],
@@ -54,6 +62,17 @@ def test_a_transposed_array_is_written_in_order():
 def test_what_does_not_fit_together_is_refused(proto):
     with pytest.raises(ValueError):
         to_array(proto)
+
+
+def test_what_is_refused_costs_nothing():
+    """Seventeen bytes that claim half a gigabyte."""
+    proto = TensorProto(dtype=4, tensor_shape={"dim": [{"size": 2**29}]})
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="one value may fill 16777216 elements"):
+        to_array(proto)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_what_cannot_be_sent_is_refused():

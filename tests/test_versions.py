@@ -22,11 +22,11 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from serving.client import Client
+from serving.client import Client, ModelNotLoaded
 from serving.local import LocalServer, find_free_port
 from serving.tensors import to_array, to_proto
 from tests.pictures import dark_on_light, encode
-from tests.test_local import refusal, run_serving, wait_until
+from tests.test_local import run_serving, wait_until
 
 REQUESTS = 1000
 IMAGE = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28)
@@ -209,14 +209,21 @@ def test_a_label_moves_by_its_file(two_versions, tmp_path):
         wait_until(lambda: logits(label="stable") == wanted)
 
 
-def test_a_label_for_a_version_that_is_not_there_stops_the_start(base_path, tmp_path):
+def test_a_label_may_name_a_version_that_is_still_to_come(base_path, tmp_path):
+    """As with TensorFlow Serving's flag for it, which `python -m serving` passes."""
+    first, second, *_ = sorted(int(path.name) for path in base_path.iterdir())
     served = Served(tmp_path, base_path)
-    served.add(min(int(path.name) for path in base_path.iterdir()))
+    served.add(first)
     config = tmp_path / "models.config"
-    config.write_text(served.config(stable=77))
-    ports = (f"--port={find_free_port()}", f"--rest_api_port={find_free_port()}")
-    error = refusal(f"--model_config_file={config}", *ports)
-    assert "label stable to version 77 of model mnist" in error
+    config.write_text(served.config(stable=second))
+    flags = (f"--model_config_file={config}",)
+    with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
+        with pytest.raises(ModelNotLoaded, match=rf"Specific\(mnist, {second}\)"):
+            client.predict("serving_default", {"images": IMAGE}, label="stable")
+        served.add(second)
+        wait_until(lambda: second in client.versions())
+        answer = client.predict("serving_default", {"images": IMAGE}, label="stable")
+        assert answer.version == second
 
 
 @pytest.mark.parametrize("protocol", ["gRPC", "REST"])

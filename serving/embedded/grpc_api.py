@@ -46,6 +46,8 @@ from serving.embedded.status import StatusError, invalid_argument
 from serving.tensors import to_array, to_proto
 
 THREADS = 16
+MOST_WAITING = 64  # calls, those that run among them; what comes on top is refused at once
+LARGEST_MESSAGE = 2**27  # bytes received: all the pixels that the graph lets in, twice
 
 
 def make_grpc_server(models: Models, address: str) -> grpc.Server:
@@ -57,10 +59,12 @@ def make_grpc_server(models: Models, address: str) -> grpc.Server:
     server = grpc.server(
         ThreadPoolExecutor(THREADS),
         options=[
-            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # two servers on one port would answer in turn
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),  # clients' keepalive
         ],
+        maximum_concurrent_rpcs=MOST_WAITING,
     )
     add_PredictionServiceServicer_to_server(_PredictionService(models), server)
     add_ModelServiceServicer_to_server(_ModelService(models), server)

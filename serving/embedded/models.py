@@ -30,9 +30,11 @@ class Models:
     def configure(self, config: ModelServerConfig) -> None:
         """Loads what the configuration names, drops what it does not, and then moves the labels.
 
+        A new label may name a version that is not loaded yet, as in TensorFlow Serving with
+        `--allow_version_labels_for_unavailable_models`; one that is in use may not be moved to it.
+
         Raises:
-            StatusError: FAILED_PRECONDITION if a label is to stand on a version that is not loaded;
-                the labels stay where they were.
+            StatusError: FAILED_PRECONDITION for such a move; the labels stay where they were.
         """
         configs = {model.name: model for model in config.model_config_list.config}
         with self._changing:
@@ -46,7 +48,8 @@ class Models:
                 self._versions[name].poll()
             for name, model in configs.items():
                 for label, version in model.version_labels.items():
-                    if not self._versions[name].find(version):
+                    was = self._labels.get(name, {}).get(label, version)
+                    if was != version and not self._versions[name].find(version):
                         raise StatusError(
                             grpc.StatusCode.FAILED_PRECONDITION,
                             f"Request to assign label {label} to version {version} of model "

@@ -33,8 +33,10 @@ from serving.embedded.json_tensors import (
 from serving.embedded.models import Models
 from serving.embedded.servable import DEFAULT_SIGNATURE
 from serving.embedded.status import StatusError, invalid_argument
+from serving.http_body import read_body
 
 LARGEST_VERSION = 2**63 - 1
+LARGEST_BODY = 32 * 2**20  # bytes; as Python objects their numbers take ten times as much
 _MODEL = (
     r"/v1/models(?:/(?P<name>[^/:]+))?"
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -67,11 +69,15 @@ def make_rest_app(models: Models) -> Starlette:
 
     async def answer(request: Request) -> Response:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        body = await request.body()
+        body = await read_body(request, LARGEST_BODY)
+        if body is None:
+            return _json({"error": f"A request may have at most {LARGEST_BODY:,} bytes"}, 413)
         try:
             return _json(await run_in_threadpool(_answer, models, request.method, path, body))
         except StatusError as error:
             return _json({"error": error.message}, _HTTP_CODES.get(error.code, 500))
+        except RecursionError:
+            return _json({"error": "JSON Parse error: lists and objects are nested too deep"}, 400)
 
     async def no_such_page(request: Request) -> Response:
         return HTMLResponse(_NOT_FOUND_PAGE, 404)

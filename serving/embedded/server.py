@@ -32,6 +32,8 @@ def serve(
 ) -> None:
     """Loads the models, answers gRPC on `port` and REST on `rest_api_port`, ends on SIGTERM.
 
+    As in TensorFlow Serving, `rest_api_port` 0 is no REST.
+
     Args:
         read_config: called at the start, and then every `config_poll_seconds` if that is not 0.
         host: address to listen on.
@@ -47,7 +49,7 @@ def serve(
     config = read_config()
     try:
         grpc_server = make_grpc_server(models, f"{host}:{port}")
-        rest_socket = socket.create_server((host, rest_api_port))
+        rest_sockets = [socket.create_server((host, rest_api_port))] if rest_api_port else []
     except (RuntimeError, OSError) as error:
         raise CannotListen(f"cannot listen on {host}:{port} and {host}:{rest_api_port}") from error
     try:
@@ -60,15 +62,18 @@ def serve(
             make_rest_app(models), log_level="warning", timeout_graceful_shutdown=int(GRACE_SECONDS)
         )
     )
-    rest_thread = threading.Thread(target=rest_server.run, args=([rest_socket],))
-    rest_thread.start()
+    rest_thread = threading.Thread(target=rest_server.run, args=(rest_sockets,))
+    if rest_sockets:
+        rest_thread.start()
     grpc_server.start()
-    print(f"Serving gRPC on {host}:{port} and REST on http://{host}:{rest_api_port}", flush=True)
+    rest = f" and REST on http://{host}:{rest_api_port}" if rest_sockets else ""
+    print(f"Serving gRPC on {host}:{port}{rest}", flush=True)
     while not stop.wait(config_poll_seconds or None):
         config = _follow(read_config, config, models)
     rest_server.should_exit = True
     grpc_server.stop(GRACE_SECONDS).wait()
-    rest_thread.join()
+    if rest_sockets:
+        rest_thread.join()
     models.stop()
 
 

@@ -1,0 +1,15 @@
+"""The body of an HTTP request, up to a limit."""
+
+from starlette.requests import Request
+
+
+async def read_body(request: Request, most: int) -> bytes | None:
+    """The body, or None if it has more bytes than `most`; no more of it is ever in memory."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)

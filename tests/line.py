@@ -1,0 +1,50 @@
+"""A line between a client and a server, which can be slow, and can fall silent."""
+
+import contextlib
+import socket
+import threading
+import time
+
+
+class Line:
+    """Listens on a port of its own and passes bytes on to a server's, as a context manager.
+
+    Args:
+        target: `HOST:PORT` of the server.
+        delay: seconds that bytes are under way.
+    """
+
+    def __init__(self, target: str, delay: float = 0.0):
+        host, port = target.rsplit(":", 1)
+        self._server, self._delay = (host, int(port)), delay
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.is_cut = False  # connections stay open, and nothing comes through any more
+        self.target = f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> "Line":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._server)
+                self._open += [near, far]
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                time.sleep(self._delay)
+                if not self.is_cut:
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)

@@ -1,0 +1,182 @@
+"""Several servers, one of which crashes, hangs, falls silent or is busy: what a caller notices."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import numpy as np
+import pytest
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
+
+from serving.client import MOST_AT_ONCE, Client, ServerBusy, ServerUnreachable, ServingError
+from tests.line import Line
+from tests.pages import ROOT
+from tests.test_client import OtherServer
+
+TIMEOUT = 3.0  # seconds, as the page's
+RATE = 20.0  # drawings a second
+DRAWING = {"drawings": np.zeros((1, 112, 112), np.uint8)}
+SERVE = """
+import sys
+from tests.test_client import OtherServer, PredictResponse
+with OtherServer(lambda request, context: PredictResponse()) as server:
+    print(server.target, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def process() -> Iterator[tuple[subprocess.Popen, str]]:
+    """A server in a process of its own, and its address."""
+    serving = subprocess.Popen(
+        [sys.executable, "-c", SERVE],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield serving, serving.stdout.readline().strip()
+    serving.kill()
+    serving.communicate(timeout=20)
+
+
+@pytest.fixture
+def others() -> Iterator[str]:
+    """The addresses of two servers that answer."""
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(OtherServer(answer_at_once)) for _ in range(2)]
+        yield ",".join(server.target for server in servers)
+
+
+def answer_at_once(request, context) -> PredictResponse:
+    return PredictResponse()
+
+
+def draw(client: Client, seconds: float, fault: Callable[[], object]) -> tuple[list[str], float]:
+    """Sends drawings at a rate; after half a second the fault happens.
+
+    Returns:
+        What was said of those that were lost, and the longest wait in the last second.
+    """
+
+    def ask() -> tuple[str | None, float]:
+        started = time.monotonic()
+        try:
+            client.predict("sketch", DRAWING)
+        except ServingError as error:
+            return str(error), time.monotonic() - started
+        return None, time.monotonic() - started
+
+    begin = time.monotonic()
+    timer = threading.Timer(0.5, fault)
+    timer.start()
+    with ThreadPoolExecutor(100) as pool:
+        asked = []
+        for turn in range(int(seconds * RATE)):
+            time.sleep(max(0.0, begin + turn / RATE - time.monotonic()))  # the rate itself
+            asked.append(pool.submit(ask))
+        answers = [each.result() for each in asked]
+    timer.join()
+    lost = [error for error, _ in answers if error]
+    return lost, max(wait for _, wait in answers[-int(RATE) :])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "paused"])
+def test_a_server_that_dies_or_hangs_loses_nothing(process, others, number):
+    serving, target = process
+    with Client(f"ipv4:{target},{others}", timeout=TIMEOUT) as client:
+        lost, wait = draw(client, 6, lambda: os.kill(serving.pid, number))
+    assert lost == []
+    assert wait < 0.3  # by then nobody is sent there any more
+
+
+def test_a_server_whose_network_is_cut_loses_nothing(others):
+    with OtherServer(answer_at_once) as server, Line(server.target) as line:
+        with Client(f"ipv4:{line.target},{others}", timeout=TIMEOUT) as client:
+            lost, wait = draw(client, 6, lambda: setattr(line, "is_cut", True))
+    assert lost == []
+    assert wait < 0.3
+
+
+def test_a_server_that_is_back_is_asked_again(process, others):
+    serving, target = process
+    with Client(target, timeout=TIMEOUT) as client:
+        client.predict("sketch", DRAWING)
+        os.kill(serving.pid, signal.SIGSTOP)
+        with pytest.raises(ServerUnreachable, match="did not answer in time"):
+            client.predict("sketch", DRAWING)
+        os.kill(serving.pid, signal.SIGCONT)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                client.predict("sketch", DRAWING)
+                break
+            except ServerUnreachable:
+                assert time.monotonic() < end
+
+
+def refuse(code: grpc.StatusCode, sentence: str):
+    def answer(request, context) -> PredictResponse:
+        context.abort(code, sentence)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted"),
+        refuse(
+            grpc.StatusCode.UNAVAILABLE,
+            "The batch scheduling queue to which this task was submitted is full",
+        ),
+    ],
+    ids=["threads", "queue"],
+)
+def test_a_server_without_room_is_busy_and_not_away(answer):
+    with OtherServer(answer) as server, Client(server.target) as client:
+        with pytest.raises(ServerBusy, match="is busy; try again in a moment"):
+            client.predict("sketch", DRAWING)
+
+
+def test_more_callers_than_places_wait_for_their_turn():
+    running, most, lock = 0, 0, threading.Lock()
+
+    def count(request, context) -> PredictResponse:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)  # the work
+        with lock:
+            running -= 1
+        return PredictResponse()
+
+    with OtherServer(count, threads=32) as server, Client(server.target) as client:
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(lambda _: client.predict("sketch", DRAWING), range(64)))
+    assert 1 < most <= MOST_AT_ONCE
+
+
+def test_a_server_that_hangs_is_not_asked_ever_more(others):
+    """Where all servers hang, repeating ends: three times the load would not help."""
+    released, asked = threading.Event(), []
+
+    def hang(request, context) -> PredictResponse:
+        asked.append(request)
+        released.wait(30)
+        return PredictResponse()
+
+    with OtherServer(hang, threads=400) as server, Client(server.target, timeout=0.3) as client:
+        for _ in range(60):
+            with pytest.raises(ServerUnreachable):
+                client.predict("sketch", DRAWING)
+        released.set()
+    assert len(asked) < 130  # not 180
