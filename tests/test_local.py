@@ -20,6 +20,7 @@ from serving.local import LocalServer, LocalServerError, find_free_port
 from tests.pages import ROOT
 
 BLANK = np.zeros((1, 28, 28), np.float32)
+LISTENING = "0A"  # Linux's TCP_LISTEN
 
 
 def wait_until(condition, seconds: float = 20) -> None:
@@ -241,6 +242,10 @@ def test_without_rest(newest_alone):
 def listening_ports(pid: int) -> set[int]:
     """The TCP ports that a process listens on (Linux, proc(5))."""
     own = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
-    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
-    entries = [line.split() for line in lines]
-    return {int(e[1].rpartition(":")[2], 16) for e in entries if f"socket:[{e[9]}]" in own}
+    ports = set()
+    for protocol in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{protocol}").read_text().splitlines()[1:]:
+            _, address, _, state, *_, inode = line.split()[:10]
+            if state == LISTENING and f"socket:[{inode}]" in own:
+                ports.add(int(address.rpartition(":")[2], 16))
+    return ports
