@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from demo.rest import make_rest_route
 from demo.takes import Place
 from serving.client import Client
 from serving.local import LocalServer, LocalServerError
-from serving.ports import BASE_PATH, REST_PORT
+from serving.ports import BASE_PATH, REAL_SERVER, REST_PORT
 
 ROOT = Path(__file__).parent.parent
 PORT = 7860
@@ -28,7 +29,7 @@ class Server(NamedTuple):
     """Where a model server answers."""
 
     grpc: str  # a target, as `serving.client.Client` takes it
-    rest: str  # a URL
+    rest: str  # a URL; empty where there is no REST
 
 
 def main() -> None:
@@ -40,8 +41,10 @@ def main() -> None:
             Client(server.grpc, timeout=TIMEOUT, tls=arguments.tls, ca=arguments.ca) as client,
         ):
             tell_what_is_open(arguments)
-            routes = [make_rest_route(server.rest, arguments.auth)] if arguments.rest else []
-            place = Place(None if arguments.rest else server.rest, bool(arguments.auth))
+            routes, place = [], Place(server.rest, ca=arguments.ca and arguments.ca.decode())
+            if arguments.rest:
+                routes = [make_rest_route(server.rest, client.model, arguments.auth, arguments.ca)]
+                place = place._replace(rest=None, auth=bool(arguments.auth))
             page = make_page(client, place)
             # From here on a signal only asks to end: raised amid Gradio's threads it can be lost.
             stop = threading.Event()
@@ -63,8 +66,10 @@ def main() -> None:
             page.close(verbose=False)
     except LocalServerError as error:
         sys.exit(f"python -m demo: {error}")
-    except OSError as error:  # Gradio's own for a port that is taken
-        sys.exit(f"python -m demo: {error} Choose another port with --port.")
+    except OSError as error:
+        # Gradio's own, for a port that is taken, has no number of the operating system.
+        advice = " Choose another port with --port." if error.errno is None else ""
+        sys.exit(f"python -m demo: {error}{advice}")
 
 
 @contextlib.contextmanager
@@ -78,9 +83,19 @@ def find_server(arguments: argparse.Namespace) -> Iterator[Server]:
         exporting = subprocess.run([sys.executable, ROOT / "export.py", f"--out={base_path}"])
         if exporting.returncode != 0:
             sys.exit("python -m demo: there is nothing to show, for the export failed.")
-    with LocalServer(base_path) as server:
-        print(f"* Model server: gRPC on {server.target}, REST on port {server.rest_api_port}")
-        yield Server(server.target, f"http://127.0.0.1:{server.rest_api_port}")
+    is_closed = arguments.real_server and not arguments.rest
+    with LocalServer(
+        base_path, rest_api_port=0 if is_closed else None, is_real=arguments.real_server
+    ) as server:
+        rest = "" if is_closed else f"http://127.0.0.1:{server.rest_api_port}"
+        print(f"* Model server: gRPC on {server.target}, REST on {rest or 'no port'}")
+        if arguments.real_server and rest:
+            print(
+                f"* {REAL_SERVER} cannot be bound to one address: whoever reaches this machine "
+                f"reaches its REST API on port {server.rest_api_port} (--no-rest leaves it out).",
+                flush=True,
+            )
+        yield Server(server.target, rest)
 
 
 def rest_beside(target: str) -> str:
@@ -91,13 +106,17 @@ def rest_beside(target: str) -> str:
 
 def tell_what_is_open(arguments: argparse.Namespace) -> None:
     """Says who can reach what, where that is more than this machine."""
-    if not arguments.share:
+    is_local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
+    if is_local and not arguments.share:
         return
     what = "this page and its API" if arguments.auth else "this page, its API and its MCP tools"
     if arguments.rest:
         what += ", and the model server's REST API under /v1 (--no-rest leaves it out)"
     who = "with user and password" if arguments.auth else "without a password (--auth asks for one)"
-    print(f"* --share: whoever has the link can use {what}, {who}.", flush=True)
+    if not is_local:
+        print(f"* --host {arguments.host}: whoever reaches this machine can use {what}, {who}.")
+    if arguments.share:
+        print(f"* --share: whoever has the link can use {what}, {who}.", flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -107,6 +126,12 @@ def parse_arguments() -> argparse.Namespace:
         metavar="HOST:PORT",
         help="a TensorFlow Serving's gRPC address (dns:///NAME:PORT for all that a name has); "
         "without it a local server is started",
+    )
+    parser.add_argument(
+        "--real-server",
+        action="store_true",
+        help=f"as the local server run the {REAL_SERVER} on the PATH; its REST API can be bound to "
+        "no single address",
     )
     parser.add_argument("--tls", action="store_true", help="speak gRPC with --server over TLS")
     parser.add_argument(
@@ -147,6 +172,10 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--tls, --ca and --rest-server tell of a server: name it with --server")
     if arguments.ca and not arguments.tls:
         parser.error("--ca has a meaning with --tls only")
+    if arguments.real_server and arguments.server:
+        parser.error("--real-server is about the local server, which --server does without")
+    if arguments.real_server and not shutil.which(REAL_SERVER):
+        parser.error(f"--real-server: there is no {REAL_SERVER} on the PATH")
     return arguments
 
 

@@ -81,7 +81,7 @@ def dissect(
         row, column: of the unit; that of the map's largest if None.
 
     Raises:
-        IndexError: there is no such unit.
+        RequestError: there is no such unit.
         ServingError: the server does not tell its weights.
     """
     if layer == "logits":

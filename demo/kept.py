@@ -6,6 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from demo.errors import Forgotten, RequestError
 from demo.layers import find_layer
 from serving.client import Prediction
 
@@ -42,20 +43,24 @@ class Kept:
         """The visitor's last ones: `B`, `A`, or their `difference` B - A.
 
         Raises:
-            KeyError: the visitor is forgotten, or has not kept an `A`.
+            Forgotten: the visitor is, or has not kept an `A`.
         """
         with self._lock:
-            kept = dict(self._of[visitor])
-        if shown != "difference":
-            return kept[shown]
-        return Prediction({name: array - kept["A"][name] for name, array in kept["B"].items()})
+            kept = dict(self._of.get(visitor, {}))
+        try:
+            if shown != "difference":
+                return kept[shown]
+            a, b = kept["A"], kept["B"]
+        except KeyError as error:
+            raise Forgotten(f"{visitor} has no {error}") from None
+        return Prediction({name: array - a[name] for name, array in b.items()})
 
     def unit(self, visitor: str, shown: str, layer: str, map: int, row: int, column: int) -> Unit:
         """What a unit of the visitor's last drawing is at.
 
         Raises:
-            KeyError: the visitor is forgotten, or has not kept an `A`.
-            IndexError: there is no such unit.
+            Forgotten: the visitor is, or has not kept an `A`.
+            RequestError: there is no such unit.
         """
         maps = find_layer(layer).unflatten(self.get(visitor, shown)[layer])
         check_unit(maps, layer, map, row, column)
@@ -64,7 +69,7 @@ class Kept:
 
 
 def check_unit(maps: np.ndarray, layer: str, map: int, row: int, column: int) -> None:
-    """Raises IndexError if maps, [side, side, maps], have no such unit."""
+    """Raises RequestError if maps, [side, side, maps], have no such unit."""
     places = zip((row, column, map), maps.shape)
     if not all(type(at) is int and 0 <= at < end for at, end in places):
-        raise IndexError(f"{layer} has no unit at {row}, {column} of map {map}")
+        raise RequestError(f"{layer} has no unit at {row}, {column} of map {map}")

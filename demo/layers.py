@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from demo.errors import RequestError
+
 GAP = 1  # pixels between two maps
 
 
@@ -98,9 +100,9 @@ def find_layer(name: str) -> Layer:
     """The gallery of that name.
 
     Raises:
-        IndexError: there is none.
+        RequestError: there is none.
     """
     for layer in GALLERIES:
         if layer.name == name:
             return layer
-    raise IndexError(f"there is no layer {name}")
+    raise RequestError(f"there is no layer {name}")

@@ -5,6 +5,7 @@ Both are of a version's weights and of no drawing.
 
 from typing import TypedDict
 
+from demo.errors import RequestError
 from demo.examples import load_strip
 from demo.layers import find_layer
 from demo.look import ask_weights
@@ -25,11 +26,11 @@ def tell_likes(client: Client, version: int, layer: str, map: int) -> Likes:
     """What drives a map of a layer most, a pool's what drives its convolution's.
 
     Raises:
-        IndexError: there is no such map.
+        RequestError: there is no such map.
         ServingError: the server does not tell it.
     """
     if not (type(map) is int and 0 <= map < find_layer(layer).maps):
-        raise IndexError(f"{layer} has no map {map}")
+        raise RequestError(f"{layer} has no map {map}")
     picture = None
     if layer in OF_SECOND:
         features = ask_weights(client, ["h_conv2_features"], [], version)["h_conv2_features"]

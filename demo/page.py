@@ -12,6 +12,7 @@ from demo.likes import tell_likes
 from demo.look import SHOWN, Answer, Reading, ask, ask_weights, explain, look, read
 from demo.photo import find_drawing
 from demo.takes import Place, make_takes
+from demo.versions import ServedVersions
 from demo.xray import Xray
 from serving.client import Client, Prediction, ServingError
 
@@ -19,7 +20,9 @@ TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
 Draw a digit and watch every layer of a convolutional network fire while the pen moves."""
 FAILED = "This picture has not been read. What you see is of the one before; send it once more."
+AT_ONCE = 8  # pictures that are read at the same time; others wait in Gradio's queue
 KEPT = (3600, 3600)  # seconds between two looks, and that uploaded pictures stay till then
+READING = "reading"
 NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
@@ -66,7 +69,7 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
                 explain=partial(explain, client),
                 dissect=take_apart,
                 likes=partial(tell_likes, client),
-                versions=client.versions,
+                versions=ServedVersions(partial(client.versions, timeout=1)),
                 takes=make_takes(client, place),
             )
         with gr.Tab("Picture"):
@@ -83,18 +86,30 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
                 with gr.Column(scale=2, min_width=320):
                     answer = Xray()
             looks = (
-                picture.change(look_at_picture, picture, answer, api_name="look"),
+                picture.change(
+                    look_at_picture,
+                    picture,
+                    answer,
+                    api_name="look",
+                    concurrency_id=READING,
+                    concurrency_limit=AT_ONCE,
+                ),
                 sketch.change(
                     look_at_sketch,
                     sketch,
                     answer,
                     api_visibility="private",
                     trigger_mode="always_last",
+                    concurrency_id=READING,
                 ),
             )
             for event in looks:
                 event.failure(lambda: {"error": FAILED}, None, answer, api_visibility="private")
         gr.Button(visible=False).click(  # for programs and agents alone
-            read_digit, picture, gr.JSON(visible=False), api_name="read_digit"
+            read_digit,
+            picture,
+            gr.JSON(visible=False),
+            api_name="read_digit",
+            concurrency_id=READING,
         )
     return page

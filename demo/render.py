@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from demo.colours import COLOURS, NOTHING, SIGNED
+from demo.errors import RequestError
 from demo.layers import GALLERIES, GAP, IMAGE, SHEET, SHEET_HEIGHT, SHEET_WIDTH, Layer
 
 LEAST_SCALE = 0.25  # the brightest colour never stands for less: a silent layer looks silent
@@ -36,21 +37,21 @@ def check_style(style: object) -> Style:
     """A style that somebody sent.
 
     Raises:
-        ValueError: it is none, or names what there is not.
+        RequestError: it is none, or names what there is not.
     """
-    if not isinstance(style, dict) or style.get("colours", "inferno") not in COLOURS:
-        raise ValueError(f"a style must name its colours, one of {', '.join(COLOURS)}")
+    if not isinstance(style, dict) or style.get("colours", "inferno") not in list(COLOURS):
+        raise RequestError(f"a style must name its colours, one of {', '.join(COLOURS)}")
     if style.get("scale", "layer") not in SCALES:
-        raise ValueError(f"a style must name its scale, one of {', '.join(SCALES)}")
+        raise RequestError(f"a style must name its scale, one of {', '.join(SCALES)}")
     if style.get("shown", "B") not in SHOWN:
-        raise ValueError(f"a style must name what is shown, one of {', '.join(SHOWN)}")
+        raise RequestError(f"a style must name what is shown, one of {', '.join(SHOWN)}")
     if style.get("scale") == "held":
         held = style.get("held")
         names = {layer.name for layer in GALLERIES}
         if not isinstance(held, dict) or not names <= held.keys():
-            raise ValueError("a style that holds must say at what, for each layer")
+            raise RequestError("a style that holds must say at what, for each layer")
         if not all(isinstance(held[name], int | float) and 0 <= held[name] < 1e9 for name in names):
-            raise ValueError("a style must hold numbers of 0 or more")
+            raise RequestError("a style must hold numbers of 0 or more")
     return style
 
 

@@ -1,87 +1,183 @@
-"""One address for everything: the page's own port passes `/v1/…` on to TensorFlow Serving's REST.
+"""One address for everything: the page's own port passes TensorFlow Serving's REST API on.
 
-So that a share link or a Space can be called with curl.
+So that a share link or a Space can be called with curl. It is the one door to the model server that
+strangers have, so it lets in what it is for, and a body only once it is known to be harmless:
+TensorFlow Serving itself takes gigabytes for JSON that is nested deep (docs/security.md).
 """
 
+import asyncio
 import base64
 import binascii
+import contextlib
+import re
 import secrets
-from collections.abc import AsyncIterator
+import ssl
 
 import httpx
-from starlette.background import BackgroundTask
+import numpy as np
+import orjson
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-LARGEST_BODY = 16 * 2**20  # bytes; a batch of 1,024 images as JSON numbers is about as large
+from serving.http_body import read_body
+
+LARGEST_BODY = 8 * 2**20  # bytes; 256 images as JSON numbers are about 3
+DEEPEST = 254  # lists in lists: a tensor has no more dimensions (TensorShape::MaxDimensions)
+AT_ONCE = 2  # requests that the model server gets from here; it has as many threads for REST
+# Seconds: for a place among them, for a body to arrive, for all of it.
+PATIENCE, UPLOAD, IN_ALL = 5.0, 10.0, 60.0
 TIMEOUT = httpx.Timeout(30.0, connect=2.0)  # seconds; 30 is TensorFlow Serving's own
 
-_PASSED_ON = ("content-type", "content-encoding", "accept-encoding")
+_VERSION = r"(?:/versions/[0-9]{1,19}|/labels/[\w.-]{1,100})?"
+# One pass, also through a string without an end.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
-def make_rest_route(server: str, auth: tuple[str, str] | None = None) -> Route:
-    """A route that answers what the server at `server` answers.
+class Refused(Exception):
+    """A request that is not passed on."""
+
+    def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None):
+        super().__init__(sentence)
+        self.status, self.headers = status, headers
+
+
+def make_rest_route(
+    server: str, model: str, auth: tuple[str, str] | None = None, ca: bytes | None = None
+) -> Route:
+    """A route that answers what a model server answers of one model.
 
     Args:
-        server: the URL of a REST API, `http://HOST:PORT`.
+        server: the URL of its REST API, `http://HOST:PORT`.
+        model: the name that it has there.
         auth: user and password that a caller has to give (HTTP Basic), as visitors of the page do.
+        ca: certificates in PEM to trust; the system's if there are none.
     """
-    client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
+    return Route("/v1/{path:path}", _Door(server, model, auth, ca))
 
-    async def pass_on(request: Request) -> Response:
-        if ".." in request.scope["path"].split("/"):  # which leads out of /v1
-            return _error(404, "There is no such path.")
-        if auth and not _is_known(request, auth):
-            return _error(
+
+class _Door:
+    """The route's ASGI application."""
+
+    def __init__(self, server: str, model: str, auth: tuple[str, str] | None, ca: bytes | None):
+        self._server, self._auth = httpx.URL(server), auth
+        trusted = ssl.create_default_context(cadata=ca.decode()) if ca else True
+        transport = httpx.AsyncHTTPTransport(verify=trusted, retries=2)  # of connecting
+        self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=False)
+        self._places = asyncio.Semaphore(AT_ONCE)
+        base = f"/v1/models/{re.escape(model)}{_VERSION}"
+        self._paths = {
+            "GET": re.compile(f"{base}(?:/metadata)?"),
+            "POST": re.compile(f"{base}:predict"),
+        }
+        self._what = f"GET /v1/models/{model} and …/metadata, POST /v1/models/{model}:predict"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        # A caller who takes the answer too slowly is left before its end.
+        with contextlib.suppress(TimeoutError):
+            async with contextlib.AsyncExitStack() as stack:  # ends what has begun
+                try:
+                    self._check(request)
+                    await self._take_place(stack)
+                    await stack.enter_async_context(asyncio.timeout(IN_ALL))
+                    response = await self._pass_on(request, stack)
+                except Refused as refused:
+                    response = JSONResponse(
+                        {"error": str(refused)}, refused.status, refused.headers
+                    )
+                await response(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        if self._auth and not _is_known(request, self._auth):
+            raise Refused(
                 401,
                 "This page asks for a user and a password: curl -u USER:PASSWORD …",
                 {"WWW-Authenticate": 'Basic realm="Layer X-ray"'},
             )
-        body = await _read_body(request)
-        if body is None:
-            return _error(
-                413, f"A request may have at most {LARGEST_BODY:,} bytes; send fewer items at once."
+        pattern = self._paths.get(request.method)
+        query = "?" if request.scope["query_string"] else ""
+        path = request.scope["path"] + query
+        if not (pattern and pattern.fullmatch(path)):
+            raise Refused(
+                404,
+                f"This page does not pass on {request.method} {path[:200]}, but "
+                f"{self._what}; /versions/NUMBER or /labels/NAME may follow the model's name.",
             )
-        headers = {"content-type": "application/json", "accept-encoding": "identity"}
-        headers |= {name: value for name, value in request.headers.items() if name in _PASSED_ON}
-        url = httpx.URL(server, raw_path=_raw_path(request))
-        passed = client.build_request(request.method, url, content=body, headers=headers)
+        if "content-encoding" in request.headers:
+            raise Refused(415, "The body must not be compressed: send it without Content-Encoding.")
+
+    async def _take_place(self, stack: contextlib.AsyncExitStack) -> None:
         try:
-            answer = await client.send(passed, stream=True)
+            async with asyncio.timeout(PATIENCE):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Refused(
+                503,
+                "More requests are under way than this page passes on at once; try again later.",
+                {"Retry-After": "5"},
+            ) from None
+        stack.callback(self._places.release)
+
+    async def _pass_on(self, request: Request, stack: contextlib.AsyncExitStack) -> Response:
+        body = await _read_json(request) if request.method == "POST" else None
+        passed = self._client.build_request(
+            request.method,
+            self._server.copy_with(path=request.scope["path"]),
+            content=body,
+            headers={"content-type": "application/json", "accept-encoding": "identity"},
+        )
+        try:
+            answer = await self._client.send(passed, stream=True)
         except httpx.TimeoutException:
-            return _error(504, "The model server did not answer in time; try again, or with less.")
+            raise Refused(
+                504, "The model server did not answer in time; try again, or with less."
+            ) from None
         except httpx.TransportError:
-            return _error(
+            raise Refused(
                 503, "The model server behind this page does not answer REST now; try again later."
-            )
-        content = ("Content-Type", "Content-Length", "Content-Encoding")
+            ) from None
+        stack.push_async_callback(answer.aclose)
+        content = ("Content-Type", "Content-Length")
         return StreamingResponse(
             answer.aiter_raw(),
             answer.status_code,
             {name: answer.headers[name] for name in content if name in answer.headers},
-            background=BackgroundTask(answer.aclose),
         )
 
-    return Route("/v1/{path:path}", pass_on, methods=["GET", "POST", "PUT", "DELETE", "PATCH"])
+
+async def _read_json(request: Request) -> bytes:
+    """The body, known to be JSON that the model server can read at no great cost."""
+    try:
+        async with asyncio.timeout(UPLOAD):
+            body = await read_body(request, LARGEST_BODY)
+    except TimeoutError:
+        raise Refused(408, f"The body has not arrived within {UPLOAD:.0f} seconds.") from None
+    if body is None:
+        raise Refused(
+            413, f"A request may have at most {LARGEST_BODY:,} bytes; send fewer items at once."
+        )
+    await run_in_threadpool(check_json, body)
+    return body
 
 
-def _raw_path(request: Request) -> bytes:
-    query = request.scope["query_string"]
-    return request.scope["raw_path"].partition(b"?")[0] + (b"?" + query if query else b"")
-
-
-async def _read_body(request: Request) -> bytes | None:
-    """The body, or None if it is too large; never more of it in memory than that."""
-    chunks: list[bytes] = []
-    size = 0
-    stream: AsyncIterator[bytes] = request.stream()
-    async for chunk in stream:
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+def check_json(body: bytes) -> None:
+    """Raises `Refused` if a body is no JSON, or is nested deeper than a tensor can be."""
+    outside_strings = np.frombuffer(_STRING.sub(b"", body), np.uint8)
+    is_open, is_close = (
+        (outside_strings == ord(a)) | (outside_strings == ord(b)) for a, b in ("[{", "]}")
+    )
+    steps = (is_open.astype(np.int8) - is_close)[is_open | is_close]
+    if np.cumsum(steps, dtype=np.int32).max(initial=0) > DEEPEST + 2:  # in an object, in its list
+        raise Refused(
+            400, f"The body has more than {DEEPEST} lists or objects in each other: no tensor has."
+        )
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, f"The body must be JSON, which it is not: {error}.") from None
 
 
 def _is_known(request: Request, auth: tuple[str, str]) -> bool:
@@ -92,7 +188,3 @@ def _is_known(request: Request, auth: tuple[str, str]) -> bool:
         return False
     expected = ":".join(auth).encode()
     return scheme.lower() == "basic" and secrets.compare_digest(given, expected)
-
-
-def _error(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status, headers)

@@ -16,9 +16,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.config import ConfigError, config_of_all_versions, read_config
-from serving.ports import BASE_PATH, GRPC_PORT, MODEL, REST_PORT
-
-REAL_SERVER = "tensorflow_model_server"
+from serving.ports import BASE_PATH, GRPC_PORT, MODEL, REAL_SERVER, REST_PORT
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""TensorFlow Serving's own default ports and the name that the model is served under."""
+"""TensorFlow Serving's program and default ports, and what is served under which name."""
 
 GRPC_PORT = 8500
 REST_PORT = 8501
 MODEL = "mnist"
+REAL_SERVER = "tensorflow_model_server"
 BASE_PATH = "exported/mnist"

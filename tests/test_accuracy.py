@@ -10,7 +10,7 @@ from model.handwriting import write_digits, write_scribbles, write_signs
 from serving.client import Client
 from tests.pictures import encode
 
-BATCH = 500
+BATCH = 250
 
 
 def read(client: Client, signature: str, name: str, items: np.ndarray, **options) -> np.ndarray:

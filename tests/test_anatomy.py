@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from demo.anatomy import STRONGEST, dissect
+from demo.errors import RequestError
 from demo.layers import GALLERIES
 from demo.look import ask, ask_weights
 from model.network import build_network, expose_layers
@@ -119,5 +120,5 @@ def test_there_is_no_such_unit(answer, weights):
         *(("h_conv1", 32, 0, 0), ("h_conv2", 0, 14, 0), ("h_fc1", 1, 0, 0), ("logits", 10)),
         *(("images", 0, 0, 0), ("h_conv1", -1), ("h_conv1", True), ("h_conv1", 0, 0, "0")),
     ):
-        with pytest.raises(IndexError):
+        with pytest.raises(RequestError):
             dissect(answer, weights, layer, *place)

@@ -241,7 +241,7 @@ def test_without_rest(newest_alone):
 
 def listening_ports(pid: int) -> set[int]:
     """The TCP ports that a process listens on (Linux, proc(5))."""
-    own = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    own = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
     ports = set()
     for protocol in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{protocol}").read_text().splitlines()[1:]:

@@ -71,7 +71,8 @@ def test_the_same_drawing_through_the_networks_history(open_page, client):
         expect(pressed).to_have_attribute("value", str(version))
         sent = asked[-1].post_data_json["data"]["pixels"]
         drawing = np.frombuffer(base64.b64decode(sent), np.uint8).reshape(112, 112)
-        assert answer == {**look(client, drawing, version), "version": version}
+        expected = {**look(client, drawing, version), "version": version, "versions": versions}
+        assert {name: answer[name] for name in expected} == expected
     for key, version in ((",", versions[-2]), (",", versions[-3]), (".", versions[-2])):
         ask_anew(page, lambda key=key: page.keyboard.press(key))
         expect(pressed).to_have_attribute("value", str(version))
@@ -173,11 +174,12 @@ def test_other_colours_cost_no_prediction(open_page, client):
         answer = ask_anew(
             page, lambda s=selector, c=choice: page.locator(f".live {s}").select_option(c)
         )
-        assert answer == {**show(activations, style), **newest}
+        assert newest.items() <= answer.items()
+        assert show(activations, style).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
     held = before["largest"]
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("inferno"))
-    assert answer == {**show(activations, {"scale": "held", "held": held}), **newest}
+    assert show(activations, {"scale": "held", "held": held}).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
     assert not any(each and "pixels" in each["data"] for each in asked)
     expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.2f}")

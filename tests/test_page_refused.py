@@ -21,7 +21,6 @@ WRONG = {
     "repainting for no one": ("repaint", {"visitor": {}, "style": STYLE}),
     "a stranger's unit": ("tell_unit", {**UNIT, "visitor": "nobody"}),
     "a unit outside": ("tell_unit", {**UNIT, "row": 28}),
-    "a unit and more": ("tell_unit", {**UNIT, "more": 1}),
     "a part of no layer": ("take_apart", {**UNIT, "layer": "images"}),
     "a part of no map": ("take_apart", {**UNIT, "map": 32}),
     "a part of no unit": ("take_apart", {**UNIT, "row": "1"}),

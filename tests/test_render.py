@@ -9,6 +9,7 @@ from PIL import Image
 
 from demo.colours import COLOURS as COLOUR_MAPS
 from demo.colours import INFERNO, NOTHING, SIGNED
+from demo.errors import RequestError
 from demo.layers import GALLERIES, SHEET, Layer
 from demo.render import check_style, render_contributions, render_grid, render_sheet
 
@@ -85,7 +86,7 @@ def test_every_style_is_what_it_says(activations, colours, scale):
     ],
 )
 def test_a_style_that_there_is_not(style):
-    with pytest.raises(ValueError, match="a style"):
+    with pytest.raises(RequestError, match="a style"):
         check_style(style)
 
 

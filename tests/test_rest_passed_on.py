@@ -1,15 +1,25 @@
 """The model server's REST API through the page's own port."""
 
 import base64
+import gzip
 import http.client
+import http.server
 import json
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from demo import rest
 from demo.__main__ import rest_beside
-from demo.rest import LARGEST_BODY
+from demo.rest import LARGEST_BODY, Refused, check_json
 from serving.local import LocalServer, find_free_port
 from tests.golden.battery import hold_rest
 from tests.pages import run_page
@@ -43,11 +53,139 @@ def send(url: str, method: str, path: str, body: object = None, auth: str = ""):
 
 
 def test_answers_are_the_servers_own(server, page_url):
-    """Through the page the whole battery gets what it gets from the server itself."""
+    """Through the page every recorded request gets the server's answer, or a refusal.
+
+    Refused is what the page is not there for, and what is no JSON, which is wrong anyway.
+    """
     through = {result.name: result.got for result in hold_rest(urlsplit(page_url).netloc)}
     direct = {result.name: result.got for result in hold_rest(f"127.0.0.1:{server.rest_api_port}")}
-    not_under_v1 = {name for name in direct if through[name] != direct[name]}
-    assert not_under_v1 == {"root", "v1"}
+    refused = {name for name in direct if through[name] != direct[name]}
+    for name in refused - {"root", "v1"}:
+        code, answer = through[name]
+        assert 400 <= code < 500, (name, direct[name], through[name])
+        assert answer["error"].startswith(("This page does not pass on", "The body must be JSON"))
+        assert 400 <= direct[name][0] < 500, name
+    assert len(direct) - len(refused) > 30
+
+
+def post(url: str, body: bytes, path: str = "/v1/models/mnist:predict", **headers: str):
+    """Status and answer to a body as it is."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request("POST", path, body, names)
+    response = connection.getresponse()
+    answer = response.status, json.loads(response.read() or b"null")
+    connection.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/models/mnist:classify"),
+        ("POST", "/v1/models/mnist:regress"),
+        ("POST", "/v1/models/mnist/versions/1:classify"),
+        ("POST", "/v1/models/cifar:predict"),
+        ("POST", "/v1/models/mnist"),
+        ("GET", "/v1/models/cifar"),
+        ("GET", "/v1/models/mnist/metadata/more"),
+        ("GET", "/v1/models/mnist:predict"),
+        ("DELETE", "/v1/models/mnist"),
+        ("PUT", "/v1/models/mnist:predict"),
+        ("GET", "/v1/anything"),
+    ],
+)
+def test_what_the_page_is_not_for_is_refused(page_url, method, path):
+    status, _, answer = send(page_url, method, path, b"{}")
+    assert status == 404
+    assert "does not pass on" in json.loads(answer)["error"]
+    assert "POST /v1/models/mnist:predict" in json.loads(answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"[" * 20_000, "more than 254 lists or objects in each other"),
+        (b'{"instances": ' + b"[" * 300 + b"1" + b"]" * 300 + b"}", "more than 254 lists"),
+        (b'{"a":' * 300 + b"1" + b"}" * 300, "more than 254 lists or objects in each other"),
+        (b"", "must be JSON"),
+        (b'{"instances": [1', "must be JSON"),
+        (b'{"instances": [NaN]}', "must be JSON"),
+        (b"\xff\xfe", "must be JSON"),
+    ],
+    ids=["open", "lists", "objects", "nothing", "half", "NaN", "bytes"],
+)
+def test_a_body_that_no_tensor_can_be_is_refused(page_url, body, sentence):
+    status, answer = post(page_url, body)
+    assert status == 400
+    assert sentence in answer["error"]
+
+
+def test_brackets_within_strings_are_no_depth():
+    check_json(b'{"b64": "' + b"[" * 1000 + b'\\"' + b"[" * 1000 + b'"}')
+    with pytest.raises(Refused, match="254"):
+        check_json(b'{"b64": "", "x": ' + b"[" * 300)
+
+
+def test_a_body_is_checked_in_no_time():
+    for body in (b'"' + b'\\"' * 2**22, b'"a"' * 2**21, b"[" * 2**23, b"[0," * 2**21):
+        started = time.monotonic()
+        with pytest.raises(Refused):
+            check_json(body)
+        assert time.monotonic() - started < 2
+
+
+def test_a_compressed_body_is_refused(page_url):
+    body = gzip.compress(json.dumps(BLANK).encode())
+    status, answer = post(page_url, body, Content_Encoding="gzip")
+    assert status == 415
+    assert "without Content-Encoding" in answer["error"]
+
+
+def test_nothing_that_is_refused_reaches_the_server(server):
+    """A server that would not survive it."""
+    reached = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            reached.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as fragile:
+        threading.Thread(target=fragile.serve_forever, daemon=True).start()
+        with run_page(server.target, f"--rest-server=127.0.0.1:{fragile.server_port}") as url:
+            for path in ("/v1/models/mnist:classify", "/v1/models/mnist:regress"):
+                assert post(url, b"{}", path)[0] == 404
+            assert post(url, b"[" * 40_000)[0] == 400
+            assert post(url, b"x" * (LARGEST_BODY + 1))[0] == 413
+            assert reached == []
+            assert post(url, json.dumps(BLANK).encode())[0] == 200
+        fragile.shutdown()
+    assert reached == ["/v1/models/mnist:predict"]
+
+
+def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
+    """As many requests as there are places are passed on at once, others are told to come again."""
+    monkeypatch.setattr(rest, "TIMEOUT", httpx.Timeout(2.0))
+    monkeypatch.setattr(rest, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        door = rest.make_rest_route(f"http://127.0.0.1:{silent.getsockname()[1]}", "mnist")
+        with TestClient(Starlette(routes=[door])) as page, ThreadPoolExecutor(8) as threads:
+
+            def ask(_) -> int:
+                return page.post("/v1/models/mnist:predict", json=BLANK).status_code
+
+            codes = list(threads.map(ask, range(8)))
+            again = ask(None)
+    assert sorted(codes) == [503] * (8 - rest.AT_ONCE) + [504] * rest.AT_ONCE
+    assert again == 504  # it had a place
 
 
 def test_asks_for_the_same_credentials(guarded):
@@ -65,7 +203,7 @@ def test_a_request_that_is_too_large(guarded):
     body = b" " * (LARGEST_BODY + 1)
     status, _, answer = send(guarded, "POST", "/v1/models/mnist:predict", body, "ann:secret")
     assert status == 413
-    assert "16,777,216 bytes" in json.loads(answer)["error"]
+    assert "8,388,608 bytes" in json.loads(answer)["error"]
 
 
 @pytest.mark.parametrize("path", ["/v1/../config", "/v1/models/../../config", "/v1/%2e%2e/config"])

@@ -5,7 +5,9 @@ computes nothing of the network.
 """
 
 import base64
+import functools
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,13 +18,21 @@ from starlette.responses import Response
 
 from demo.anatomy import Anatomy
 from demo.colours import COLOURS, SIGNED_ENDS
+from demo.errors import Forgotten, RequestError
 from demo.kept import Kept
 from demo.layers import GALLERIES, GAP, IMAGE, Layer
 from demo.likes import Likes
 from demo.look import Answer, reading_of, show
 from demo.render import Style, check_style, render_contributions
 from demo.takes import Take
-from serving.client import ModelNotLoaded, Prediction, ServerUnreachable, ServingError
+from demo.versions import ServedVersions
+from serving.client import (
+    ModelNotLoaded,
+    Prediction,
+    ServerBusy,
+    ServerUnreachable,
+    ServingError,
+)
 
 SIDE = 112  # pixels of the drawing that is sent: four for each of MNIST's
 LONGEST_NAME = 64  # characters of what a visitor's browser calls itself
@@ -30,6 +40,9 @@ AWAY = (
     "The model server does not answer. Your drawing is kept, and the page goes on by itself as "
     "soon as the server is back."
 )
+BUSY = "The model server is busy. Your drawing is kept, and is read as soon as there is room."
+FAILED = "The page itself has failed at this; its log on the server says at what. Draw on."
+_log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
     *("strokes.js", "pad.js", "live.js", "scores.js", "maps.js", "galleries.js", "lens.js"),
@@ -49,7 +62,7 @@ class Xray(gr.HTML):
             (`demo.look.explain`).
         dissect: takes a unit of an answer apart (`demo.anatomy.dissect`).
         likes: tells what drives a map of a version most (`demo.likes.tell_likes`).
-        versions: tells which versions can be chosen.
+        versions: that can be chosen.
         takes: what can be taken along of a drawing, by name; see `demo.takes`.
     """
 
@@ -59,7 +72,7 @@ class Xray(gr.HTML):
         explain: Callable[[np.ndarray, int | None, int | None], Prediction] | None = None,
         dissect: Callable[..., Anatomy] | None = None,
         likes: Callable[[int, str, int], Likes] | None = None,
-        versions: Callable[[], list[int]] | None = None,
+        versions: ServedVersions | None = None,
         takes: Mapping[str, Take] | None = None,
         **kwargs,
     ):
@@ -72,92 +85,82 @@ class Xray(gr.HTML):
             except ModelNotLoaded:
                 if version is None:
                     raise
+                versions.forget()
                 return ask(drawing, None), {"gone": version}
 
         def show_kept(visitor: str, style: Style) -> Mapping:
             of, answer = style.get("shown", "B"), kept.get(visitor)
-            shown = show(answer, style, None if of == "B" else kept.get(visitor, of))
-            return {**shown, "version": answer.version}
+            return {
+                **show(answer, style, kept.get(visitor, of)),
+                "version": answer.version,
+                "versions": versions.now(answer.version),
+                # Whose arithmetic, and whose maps' likes, are told.
+                "shown_version": kept.get(visitor, "A" if of == "A" else "B").version,
+            }
 
-        def look_at(asked: Mapping) -> Response:
-            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                visitor, style = _visitor(asked), check_style(asked["style"])
-                activations, gone = read(drawing, version)
-                kept.put(visitor, activations)
-                try:
-                    return {**show_kept(visitor, style), **gone}
-                except KeyError:
-                    return {"lost": True}  # the drawing that it is compared with
+        def look_at(asked: object) -> Mapping:
+            drawing, version = _drawing_in(asked)
+            visitor, style = _visitor_in(asked), check_style(_field(asked, "style"))
+            activations, gone = read(drawing, version)
+            kept.put(visitor, activations)
+            try:
+                return {**show_kept(visitor, style), **gone}
+            except Forgotten:
+                return {"lost": True}  # the drawing that it is compared with
 
-            return _answer(answer, asked)
-
-        def keep(asked: Mapping) -> Response:
+        def keep(asked: object) -> Mapping:
             """Keeps a drawing as the one that others are compared with."""
+            activations, _ = read(*_drawing_in(asked))
+            kept.put(_visitor_in(asked), activations, "A")
+            return reading_of(activations)
 
-            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                activations, _ = read(drawing, version)
-                kept.put(_visitor(asked), activations, "A")
-                return reading_of(activations)
+        def tell_why(asked: object) -> Mapping:
+            drawing, version = _drawing_in(asked)
+            digit = _field(asked, "digit")
+            if digit is not None and not (type(digit) is int and 0 <= digit <= 9):
+                raise RequestError("the digit must be 0 to 9, or null for the one that is read")
+            told = explain(drawing, digit, version)
+            return {
+                "digit": int(told["digits"]),
+                "picture": render_contributions(told["contributions"]),
+                "field": (told["fields"] / SIDE).tolist(),
+            }
 
-            return _answer(answer, asked)
-
-        def tell_why(asked: Mapping) -> Response:
-            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                digit = asked["digit"]
-                if digit is not None and not (type(digit) is int and 0 <= digit <= 9):
-                    raise ValueError("the digit must be 0 to 9, or null for the one that is read")
-                told = explain(drawing, digit, version)
-                return {
-                    "digit": int(told["digits"]),
-                    "picture": render_contributions(told["contributions"]),
-                    "field": (told["fields"] / SIDE).tolist(),
-                }
-
-            return _answer(answer, asked)
-
-        def take(asked: Mapping) -> Response:
-            def answer(drawing: np.ndarray, version: int | None) -> Mapping:
-                return {"taken": takes[asked["what"]](drawing, version, str(asked["page"]))}
-
-            return _answer(answer, asked)
+        def take(asked: object) -> Mapping:
+            drawing, version = _drawing_in(asked)
+            what = _field(asked, "what")
+            if what not in list(takes):
+                raise RequestError(f"what can be taken along is {', '.join(takes)}")
+            return {"taken": takes[what](drawing, version, str(_field(asked, "page")))}
 
         # What follows is of the visitor's last drawing and costs no prediction.
 
-        def repaint(asked: Mapping) -> Response:
-            return _detail(lambda: show_kept(asked["visitor"], check_style(asked["style"])))
+        def repaint(asked: object) -> Mapping:
+            return show_kept(_visitor_in(asked), check_style(_field(asked, "style")))
 
-        def tell_unit(asked: Mapping) -> Response:
-            return _detail(lambda: kept.unit(**asked))
+        def tell_unit(asked: object) -> Mapping:
+            place = {name: _field(asked, name) for name in ("layer", "map", "row", "column")}
+            return kept.unit(_visitor_in(asked), _shown_in(asked), **place)
 
-        def take_apart(asked: Mapping) -> Response:
-            def detail() -> Anatomy:
-                answer = kept.get(asked["visitor"], "A" if asked["shown"] == "A" else "B")
-                place = {name: asked[name] for name in ("layer", "map", "row", "column")}
-                return dissect(answer, **place)
+        def take_apart(asked: object) -> Mapping:
+            place = {name: _field(asked, name) for name in ("layer", "map", "row", "column")}
+            return dissect(one_of(asked), **place)
 
-            return _detail(detail)
+        def tell_likes(asked: object) -> Mapping:
+            return likes(one_of(asked).version, _field(asked, "layer"), _field(asked, "map"))
 
-        def tell_likes(asked: Mapping) -> Response:
-            def detail() -> Likes:
-                version = kept.get(asked["visitor"]).version
-                return likes(version, asked["layer"], asked["map"])
-
-            return _detail(detail)
-
-        def tell_versions(_: None) -> list[int]:
-            try:
-                return versions()
-            except ServingError:
-                return []  # the live loop says what is the matter
+        def one_of(asked: object) -> Prediction:
+            """The drawing that is shown, B of two that are compared."""
+            return kept.get(_visitor_in(asked), "A" if _shown_in(asked) == "A" else "B")
 
         functions = [look_at, keep, tell_why, take]
-        functions += [repaint, tell_unit, take_apart, tell_likes, tell_versions]
+        functions += [repaint, tell_unit, take_apart, tell_likes]
         super().__init__(
             html_template=_read("template.html"),
             css_template=_read("style.css"),
             js_on_load="\n".join(_read(script) for script in _SCRIPTS),
             apply_default_css=False,
-            server_functions=functions if ask else [],
+            server_functions=[_answering(function) for function in functions] if ask else [],
             live=ask is not None,
             side=SIDE,
             gap=GAP,
@@ -184,40 +187,59 @@ class Xray(gr.HTML):
         }
 
 
-def _visitor(asked: Mapping) -> str:
-    return str(asked["visitor"])[:LONGEST_NAME]
+def _field(asked: object, name: str) -> object:
+    """A field of the JSON object that a browser has sent."""
+    if not isinstance(asked, dict) or name not in asked:
+        raise RequestError(f"{name} is missing")
+    return asked[name]
 
 
-def _answer(answer: Callable[[np.ndarray, int | None], Mapping], asked: Mapping) -> Response:
-    """What is answered of the drawing and the version that the browser sent."""
+def _visitor_in(asked: object) -> str:
+    return str(_field(asked, "visitor"))[:LONGEST_NAME]
 
+
+def _shown_in(asked: object) -> str:
+    return check_style({"shown": _field(asked, "shown")})["shown"]
+
+
+def _drawing_in(asked: object) -> tuple[np.ndarray, int | None]:
+    """The drawing, and the version that is to read it."""
+    pixels, version = _field(asked, "pixels"), _field(asked, "version")
     try:
-        pixels, version = base64.b64decode(asked["pixels"]), asked["version"]
-        drawing = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE)
-        if version is not None and not (type(version) is int and 0 <= version < 2**63):
-            raise ValueError(f"{version} is no version")
-        return _json(answer(drawing, version))
-    except (KeyError, TypeError, ValueError) as error:
-        sentence = f"A drawing must be {SIDE}x{SIDE} bytes in base64, with all that belongs to it"
-        return _json({"error": f"{sentence} ({error})."})
-    except ServingError as error:
-        return _explain(error)
+        drawing = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(SIDE, SIDE)
+    except (TypeError, ValueError):
+        raise RequestError(f"a drawing must be {SIDE}x{SIDE} bytes in base64") from None
+    if version is not None and not (type(version) is int and 0 <= version < 2**63):
+        raise RequestError("a version must be a number, or null for the newest")
+    return drawing, version
 
 
-def _detail(detail: Callable[[], Mapping]) -> Response:
-    """A detail of what is kept; where that has been forgotten, the browser has it read anew."""
-    try:
-        return _json(detail())
-    except KeyError:
-        return _json({"forgotten": True})
-    except (IndexError, TypeError, ValueError) as error:
-        return _json({"error": f"There is no such detail ({error})."})
-    except ServingError as error:
-        return _explain(error)
+def _answering(function: Callable[[object], Mapping]) -> Callable[[object], Response]:
+    """The function as Gradio calls it: every error is a sentence, and says how it is with asking
+    again: `final` where that would not help, `busy` where it should be put off.
+    """
 
+    @functools.wraps(function)
+    def answer(asked: object = None) -> Response:
+        try:
+            return _json(function(asked))
+        except Forgotten:
+            return _json({"forgotten": True})  # the browser has it read anew
+        except RequestError as error:
+            return _json({"error": f"The page cannot answer this: {error}.", "final": True})
+        except ServerBusy:
+            return _json({"error": BUSY, "busy": True})
+        except ServerUnreachable:
+            return _json({"error": AWAY})
+        except ModelNotLoaded as error:
+            return _json({"error": str(error)})
+        except ServingError as error:
+            return _json({"error": str(error), "final": True})
+        except Exception:
+            _log.exception("%s failed", function.__name__)
+            return _json({"error": FAILED, "final": True})
 
-def _explain(error: ServingError) -> Response:
-    return _json({"error": AWAY if isinstance(error, ServerUnreachable) else str(error)})
+    return answer
 
 
 def _as_prop(layer: Layer) -> dict:

@@ -15,7 +15,7 @@ function writeGrid({ title, numbers, picture, winner }) {
 }
 
 function writeTerm({ name, at, contribution, input, weight, pictures = [] }, largest) {
-  const share = Math.min(100, (100 * Math.abs(contribution)) / largest); // the rest may be more
+  const share = (100 * Math.abs(contribution)) / largest;
   const product = input === undefined ? "" : `${plain(input, 3)} × ${plain(weight, 3)}`;
   return `<tr>
     <th scope="row">${at ? `<button class="tool at" data-at='${JSON.stringify(at)}'>${name}</button>` : name}</th>
@@ -68,7 +68,8 @@ function makeAnatomy(element) {
     const what = layer === LOGITS ? "what weighs most" : `${which}: ${place}, ${value.toFixed(4)}`;
     setText(heading, of + what);
     follow.hidden = !isChosen || !layer.field;
-    const largest = Math.max(...terms.map(({ contribution }) => Math.abs(contribution)), 1e-9);
+    const contributions = [...terms.map(({ contribution }) => contribution), told.rest ?? 0];
+    const largest = Math.max(...contributions.map(Math.abs), 1e-9); // one scale for all of them
     const parts = [`<div class="grids">${grids.map((grid, i) => writeGrid(grid) + (i + 1 < grids.length ? `<span>${SIGNS[i]}</span>` : "")).join("")}</div>`];
     if (terms.length) {
       const rest = told.others ? [{ name: `the other ${told.others.toLocaleString("en")}`, contribution: told.rest }] : [];

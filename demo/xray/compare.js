@@ -16,9 +16,9 @@ function makeCompare(element, style, scores, askKeep, complain, changed) {
 
   // `drawing` stays A until another is kept or it is dropped.
   compare.keep = async (drawing) => {
-    const told = (await Promise.race([askKeep(drawing), wait(PATIENCE_MS)]).catch(() => null)) ?? LOST;
+    const told = await answerTo(askKeep(drawing));
     if (told.error) {
-      complain(told.error);
+      complain(told);
       return changed(); // which takes the complaint back as soon as it can
     }
     a = drawing;

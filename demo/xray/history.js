@@ -3,18 +3,26 @@
 // Of the film: long enough to see what changed, and longer for who has asked for less motion.
 const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
 
-function makeHistory(element, askVersions, changed) {
+function makeHistory(element, changed) {
   const list = element.querySelector(".versions");
   const play = element.querySelector(".play");
   const history = { version: null }; // what to ask for: null is the newest, whichever that is then
-  let versions = [];
+  let versions = []; // that are served
+  let answered = null; // the one that answered last
+  let pressed = null;
   let film = null;
 
-  function choose(version) {
-    history.version = version === versions.at(-1) ? null : version;
+  function press(version) {
+    if (version === pressed) return;
+    pressed = version;
     for (const button of list.children) {
       button.setAttribute("aria-pressed", Number(button.value) === version);
     }
+  }
+
+  function choose(version) {
+    history.version = version === versions.at(-1) ? null : version;
+    press(version);
     changed();
   }
 
@@ -24,16 +32,10 @@ function makeHistory(element, askVersions, changed) {
     play.textContent = "Play";
   }
 
-  // The version that is shown, if it is known.
-  history.shown = () => history.version ?? versions.at(-1) ?? null;
-
-  // Asks which versions there are now, and shows one of them, or the newest.
-  history.refresh = async (wanted) => {
+  function offer(there) {
     stop();
-    history.version = wanted;
-    const there = (await askVersions()) ?? [];
-    if (!there.length) return; // nobody knows; it is asked again when the server is back
     versions = there;
+    pressed = null;
     element.hidden = versions.length < 2;
     list.replaceChildren(
       ...versions.map((version) => {
@@ -44,7 +46,20 @@ function makeHistory(element, askVersions, changed) {
         return button;
       }),
     );
-    choose(versions.includes(wanted) ? wanted : versions.at(-1));
+  }
+
+  // The version that is shown, if it is known.
+  history.shown = () => history.version ?? answered;
+
+  // An answer tells which version it came from, which versions there are, and whether the one that
+  // was `asked` for is gone.
+  history.follow = ({ version, versions: there, gone }, asked) => {
+    if (history.version === gone) history.version = null;
+    const isNew = there.length && String(there) !== String(versions);
+    if (isNew) offer(there);
+    answered = version;
+    // An answer that was under way while another version was chosen changes nothing.
+    if (isNew || asked === history.version || asked === gone) press(history.version ?? version);
   };
 
   const travelled = () => element.dispatchEvent(new CustomEvent("travelled", { detail: {}, bubbles: true }));
@@ -52,7 +67,7 @@ function makeHistory(element, askVersions, changed) {
   history.step = (by) => {
     if (versions.length < 2) return;
     stop();
-    const at = versions.indexOf(history.version ?? versions.at(-1)) + by;
+    const at = versions.indexOf(history.shown()) + by;
     choose(versions[Math.min(versions.length - 1, Math.max(0, at))]);
     travelled();
   };

@@ -1,12 +1,41 @@
 // The live loop: at most one request is under way, the newest drawing is sent next, and the last
 // one always is. While a server is away it goes on asking, so that it is back by itself.
 
-const RETRY_MS = 400;
-const AGAIN_MS = 2000; // for what is asked beside the drawing
+const RETRY_MS = 400; // after a failure, twice as long after the next one, up to
+const LONGEST_RETRY_MS = 1600;
+const LONGEST_BUSY_MS = 6400; // for a server that has too much to do
 const PATIENCE_MS = 5000; // for the page's own server, which answers for the model server in time
 const LOST = { error: "The page has lost its server. Your drawing is kept; it goes on trying." };
+const LOGGED_OUT = {
+  error: "The page asks for your password again. Your drawing is kept, and comes with you.",
+  isLoggedOut: true,
+  final: true,
+};
+const UNREADABLE = { error: "The picture of the layers could not be shown. Draw on.", final: true };
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Before the next try, of each visitor at another moment.
+function pause(failures, isBusy) {
+  const longest = isBusy ? LONGEST_BUSY_MS : LONGEST_RETRY_MS;
+  return wait(Math.min(RETRY_MS * 2 ** failures, longest) * (0.5 + Math.random() / 2));
+}
+
+// What a function of the page's server answers. Gradio answers nothing at all, without an error,
+// when its server cannot be reached or does not know the visitor.
+async function answerTo(asking) {
+  const answer = await Promise.race([asking, wait(PATIENCE_MS)]).catch(() => null);
+  return answer ?? ((await isLoggedOut()) ? LOGGED_OUT : LOST);
+}
+
+async function isLoggedOut() {
+  const url = `${window.gradio_config?.root ?? ""}/config`;
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) })).status === 401;
+  } catch {
+    return false;
+  }
+}
 
 function makeLoop(ask, show, complain) {
   let isDue = false;
@@ -16,25 +45,26 @@ function makeLoop(ask, show, complain) {
     isDue = true;
     if (isRunning) return;
     isRunning = true;
-    while (isDue) {
+    for (let failures = 0; isDue; ) {
       isDue = false;
       const askedAt = performance.now();
-      // Gradio answers nothing at all, without an error, when its server cannot be reached.
-      const answer = (await Promise.race([ask(), wait(PATIENCE_MS)]).catch(() => null)) ?? LOST;
-      if (answer.error) {
-        complain(answer.error);
-        await wait(RETRY_MS);
-        isDue = true;
-      } else {
-        show(answer, askedAt); // the next request does not wait for the painting
+      const answer = await answerTo(ask());
+      if (!answer.error) {
+        failures = 0;
+        show(answer, askedAt).catch(() => complain(UNREADABLE)); // the next one does not wait for it
+        continue;
       }
+      complain(answer);
+      if (answer.final) continue; // until something has changed
+      await pause(failures++, answer.busy);
+      isDue = true;
     }
     isRunning = false;
   };
 }
 
-// One question at a time, and the last one is always asked, again and again if it fails: `tell` gets
-// each answer that is still wanted. `null` asks nothing and wants no answer.
+// One question at a time, and the last one is always asked, again if that may help: `tell` gets each
+// answer that is still wanted. `null` asks nothing and wants no answer.
 function makeAsker(ask, tell) {
   let wanted = null;
   let isAsking = false;
@@ -44,13 +74,20 @@ function makeAsker(ask, tell) {
     if (isAsking) return;
     isAsking = true;
     let told = null; // the question that needs no more asking
-    while (wanted !== null && wanted !== told) {
+    for (let failures = 0; wanted !== null && wanted !== told; ) {
       const asked = wanted;
-      const answer = (await Promise.race([ask(asked), wait(PATIENCE_MS)]).catch(() => null)) ?? LOST;
+      const answer = await answerTo(ask(asked));
       if (wanted === null) break;
-      await tell(asked, answer);
-      if (answer.error) await wait(AGAIN_MS);
-      else told = asked;
+      try {
+        await tell(asked, answer);
+      } catch (error) {
+        reportError(error);
+      }
+      if (answer.error && !answer.final) await pause(failures++, answer.busy);
+      else {
+        told = asked;
+        failures = 0;
+      }
     }
     isAsking = false;
   };

@@ -8,10 +8,10 @@ xray.addEventListener("shown", ({ detail }) => scores.show(detail.answer));
 const galleries = makeGalleries(xray, props.image, props.layers);
 makeLessons(xray);
 
-function complain(sentence) {
-  const notice = find(".notice");
-  if (notice.textContent !== sentence) notice.textContent = sentence;
-  notice.hidden = false;
+function complain({ error, isLoggedOut }) {
+  setText(find(".notice span"), error);
+  find(".notice .log-in").hidden = !isLoggedOut;
+  find(".notice").hidden = false;
   xray.classList.add("away");
 }
 
@@ -23,14 +23,19 @@ function show(answer, askedAt) {
   return galleries.show(answer, askedAt);
 }
 
+const FORGOTTEN = { error: "The page's server has forgotten what this is about. Draw on." };
+
 let zoom;
 let keys = {}; // what a key does, beside those of an open map
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest?.("input:not(.size), select, textarea, [contenteditable]");
+  const isSliding = event.target.closest?.(".size") && /^(Arrow|Page|Home|End)/.test(event.key);
   const isHidden = !element.isConnected || !element.offsetParent;
   const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
-  const isCommand = event.altKey || event.ctrlKey || event.metaKey;
-  if (isTyping || isHidden || (isCommand && !isUndo)) return;
+  // On many keyboards a bracket is typed with AltGr (Control and Alt) or Option (Alt).
+  const isTyped = event.altKey && !event.metaKey && ["[", "]"].includes(event.key);
+  const isCommand = (event.altKey || event.ctrlKey || event.metaKey) && !isUndo && !isTyped;
+  if (isTyping || isSliding || isHidden || isCommand) return;
   const key = event.key.toLowerCase();
   if (zoom.press(event.key)) event.preventDefault();
   else if (key in keys) {
@@ -43,7 +48,7 @@ if (props.live) startPad();
 else {
   zoom = makeZoom(xray, props.layers, galleries);
   watch("value", () => {
-    if (props.value?.error) complain(props.value.error);
+    if (props.value?.error) complain(props.value);
     else if (props.value) show(props.value);
   });
 }
@@ -61,17 +66,18 @@ function startPad() {
     const asked = drawing();
     if (asked.pixels === answered.pixels && asked.version === answered.version) {
       const answer = await server.repaint({ visitor, style });
-      if (answer?.sheet) return answer;
+      if (answer?.sheet) return { ...answer, asked: asked.version };
     }
     answered = {};
     let answer = await server.look_at({ visitor, style, ...asked });
     if (answer?.lost) {
       const reminded = await compare.remind();
-      if (reminded?.error) return reminded;
+      if (!reminded || reminded.error) return reminded;
       answer = await server.look_at({ visitor, style, ...asked });
     }
+    if (answer?.lost) return FORGOTTEN;
     if (answer?.sheet) answered = asked;
-    return answer;
+    return answer && { ...answer, asked: asked.version };
   }
 
   // A detail of the drawing that was read last; where that has been forgotten, it is read anew.
@@ -83,7 +89,8 @@ function startPad() {
     const isRead = new Promise((done) => xray.addEventListener("shown", done, { once: true }));
     changed();
     await isRead;
-    return ask();
+    const again = await ask();
+    return again?.forgotten ? FORGOTTEN : again;
   }
 
   const changed = makeLoop(ask, showLive, complain);
@@ -104,7 +111,7 @@ function startPad() {
     (unit) => askDetail(server.take_apart, unit),
     (map) => askDetail(server.tell_likes, map),
   );
-  const history = makeHistory(find(".history"), () => server.tell_versions(), () => {
+  const history = makeHistory(find(".history"), () => {
     answered = {}; // the newest may be another by now
     changed();
   });
@@ -112,7 +119,7 @@ function startPad() {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
     xray.dispatchEvent(new CustomEvent("drawn", { detail: {}, bubbles: true }));
     changed();
-    // The address is no longer of what is seen.
+    // The drawing is no longer the one that the address holds.
     if (!isRestoring && location.hash) window.history.replaceState(null, "", location.href.split("#")[0]);
   });
   const why = makeWhy(xray, galleries, find(".pad"), ({ digit }) => server.tell_why({ digit, ...drawing() }));
@@ -131,27 +138,32 @@ function startPad() {
   }
 
   function showLive(answer, askedAt) {
-    // A version that is no longer served was answered by the newest.
-    if (answer.gone) history.refresh(null);
-    else if (!find(".notice").hidden) history.refresh(history.version);
+    history.follow(answer, answer.asked);
     return show(answer, askedAt);
   }
 
   async function take(what) {
     const page = location.href.split(/[?#]/)[0];
     const asked = { what, page, pixels: pad.pixels(), version: history.shown() };
-    const { taken, error } = await server.take(asked);
+    const { taken, error } = await answerTo(server.take(asked));
     if (error) throw new Error(error);
     return taken;
   }
 
+  // Puts the view into the address and returns that.
+  function linkView() {
+    const link = writeLink({ strokes: pad.strokes(), version: history.shown(), ...zoom.opened() });
+    window.history.replaceState(null, "", link);
+    return link;
+  }
+
+  find(".log-in").addEventListener("click", () => {
+    linkView();
+    location.reload();
+  });
+
   makeTake(find(".take"), {
-    link: async () => {
-      const version = history.shown();
-      const link = writeLink({ strokes: pad.strokes(), version, ...zoom.opened() });
-      window.history.replaceState(null, "", link);
-      return copy(link, find(".copied"));
-    },
+    link: async () => copy(linkView(), find(".copied")),
     picture: async () => {
       save(await drawPicture(xray, galleries, props.layers), "layer-xray.png");
       return "Saved";
@@ -209,7 +221,8 @@ function startPad() {
   resize(0);
   pad.fit();
   function restore(view) {
-    history.refresh(view.version); // first, so that the drawing is asked of this version at once
+    history.version = view.version;
+    if (!view.layer) zoom.close();
     element.addEventListener("shown", () => zoom.open(view.layer, view.map, view.unit), { once: true });
     isRestoring = true;
     pad.set(view.strokes);
@@ -220,7 +233,6 @@ function startPad() {
   if (view) restore(view);
   else {
     pad.set(props.samples[3], true); // a first visit finds a digit already firing
-    history.refresh(null);
     if (!remembered()) tour.start();
   }
   addEventListener("hashchange", () => {

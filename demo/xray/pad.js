@@ -16,9 +16,13 @@ function makePad(canvas, side, changed) {
 
   pad.strokes = () => history[history.length - 1];
 
-  function redraw() {
+  function paint() {
     drawAll(seen, pad.strokes());
     drawAll(sent, pad.strokes());
+  }
+
+  function redraw() {
+    paint();
     changed();
   }
 
@@ -75,7 +79,10 @@ function makePad(canvas, side, changed) {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     const erase = pad.erase || event.button === ERASER;
-    if (pad.isSample && !erase) pad.set([]);
+    if (pad.isSample && !erase) {
+      history.push([]); // the sample can be had back
+      paint();
+    }
     pad.isSample = false;
     stroke = { size: pad.size, erase, points: [] };
     pointer = event.pointerId;

@@ -4,6 +4,7 @@
 const SCALE = 4; // of the galleries in the picture
 const MARGIN = 24; // pixels of the picture
 const SAID_MS = 2000; // that a button says what it has done
+const FAILED_MS = 6000; // that it says why it could not
 const KEPT_MS = 60_000; // that a browser may take to save a file
 
 function save(blob, name) {
@@ -54,13 +55,20 @@ function drawPicture(element, galleries, layers) {
 
 // `ways` by the names of the menu's buttons; each does its work and returns what to say of it.
 function makeTake(menu, ways) {
+  const area = menu.querySelector(".copied");
   for (const button of menu.querySelectorAll("button")) {
     const label = button.textContent;
     button.addEventListener("click", async () => {
-      button.textContent = await ways[button.value]().catch((error) => error.message);
-      setTimeout(() => (button.textContent = label), SAID_MS);
+      area.hidden = true;
+      let shownFor = SAID_MS;
+      button.textContent = await ways[button.value]().catch((error) => {
+        shownFor = FAILED_MS;
+        return error.message;
+      });
+      setTimeout(() => (button.textContent = label), shownFor);
     });
   }
+  menu.addEventListener("toggle", () => (area.hidden = true));
   // A click elsewhere and Escape close it, as with any menu.
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;

@@ -37,7 +37,7 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   let liked = null; // whose pictures are shown: they are of a map and a version, of no drawing
   const askLike = makeAsker(askLikes, (_, told) => anatomy.like(told.error ? {} : told));
   function like({ layer, map }) {
-    const of = `${layer.name} ${map} ${galleries.answer.version}`;
+    const of = `${layer.name} ${map} ${galleries.answer.shown_version}`;
     if (of === liked) return;
     liked = of;
     if (layer !== LOGITS) return askLike({ layer: layer.name, map });
@@ -66,13 +66,15 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
     if (isFirst) find(".zoom .close").focus({ preventScroll: true });
   };
 
-  function close() {
+  zoom.close = () => {
     if (!open) return;
     open.from?.focus({ preventScroll: true });
     open = null;
-    if (askAnatomy) ask(null);
+    liked = null;
+    ask(null);
+    askLike(null);
     panel.hidden = true;
-  }
+  };
 
   function draw() {
     const { layer, map } = open;
@@ -121,7 +123,7 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
     stepUnit(event.key);
   });
   overview.addEventListener("click", (event) => zoom.open(open.layer.name, unitAt(open.layer, overview, event).map));
-  find(".zoom .close").addEventListener("click", close);
+  find(".zoom .close").addEventListener("click", zoom.close);
   find(".anatomy").addEventListener("click", ({ target }) => {
     if (target.matches(".follow")) zoom.open(open.layer.name, open.map);
     if (!target.dataset.at) return;
@@ -138,7 +140,7 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   // Returns whether the key was one of the zoom's.
   zoom.press = (key) => {
     if (!open || element.querySelector(":popover-open")) return false;
-    if (key === "Escape") close();
+    if (key === "Escape") zoom.close();
     else if (key in STEPS && open.layer.maps === 1) stepUnit(key);
     else if (key in STEPS) zoom.open(open.layer.name, neighbourMap(key, open.layer, open.map));
     else return false;

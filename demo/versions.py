@@ -1,0 +1,44 @@
+"""Which versions the model server has: asked now and then, and told with every answer."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from serving.client import ServingError
+
+SECONDS = 2.0  # that an answer of the server is good for
+
+
+class ServedVersions:
+    """Remembers the versions for a moment, for all visitors together.
+
+    Args:
+        ask: tells the versions that the server has now, lowest first.
+    """
+
+    def __init__(self, ask: Callable[[], list[int]]):
+        self._ask = ask
+        self._known: list[int] = []
+        self._good_until = 0.0
+        self._asking = threading.Lock()
+
+    def forget(self) -> None:
+        """Has the versions asked for anew: one of them has turned out to be gone."""
+        self._good_until = 0.0
+
+    def now(self, answered: int) -> list[int]:
+        """The versions, lowest first, as far as they are known.
+
+        Args:
+            answered: the version that an answer came from; one that is not known is new.
+        """
+        is_due = time.monotonic() > self._good_until or answered not in self._known
+        if is_due and self._asking.acquire(blocking=False):
+            try:
+                self._known = self._ask()
+            except ServingError:
+                pass  # the live loop says what is the matter
+            finally:
+                self._good_until = time.monotonic() + SECONDS
+                self._asking.release()
+        return self._known
