@@ -53,6 +53,10 @@ class RequestRefused(ServingError):
     """The server or the model found the request wrong; the same request will fail again."""
 
 
+class WrongAnswer(ServingError):
+    """The server answered with what does not fit together."""
+
+
 class Prediction(dict[str, np.ndarray]):
     """Outputs by name, and the version of the model that they are of."""
 
@@ -117,7 +121,7 @@ class Client:
             The outputs by name, with the version that answered.
 
         Raises:
-            ServerUnreachable, ServerBusy, ModelNotLoaded, RequestRefused: see there.
+            ServerUnreachable, ServerBusy, ModelNotLoaded, RequestRefused, WrongAnswer: see there.
         """
         request = PredictRequest(
             model_spec=self._spec(version, label, signature), output_filter=outputs
@@ -125,7 +129,13 @@ class Client:
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(to_proto(np.asarray(array)))
         response = self._call(self._predict, request, self.timeout)
-        prediction = Prediction({n: to_array(proto) for n, proto in response.outputs.items()})
+        try:
+            prediction = Prediction({n: to_array(proto) for n, proto in response.outputs.items()})
+        except ValueError as error:
+            raise WrongAnswer(
+                f"The model server at {self.target} answered with no tensor: {error}. Is it "
+                "TensorFlow Serving, and the model this one?"
+            ) from error
         prediction.version = response.model_spec.version.value
         return prediction
 
