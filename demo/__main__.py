@@ -41,11 +41,10 @@ def main() -> None:
             Client(server.grpc, timeout=TIMEOUT, tls=arguments.tls, ca=arguments.ca) as client,
         ):
             tell_what_is_open(arguments)
-            routes, place = [], Place(server.rest, ca=arguments.ca and arguments.ca.decode())
+            page = make_page(client, place_of(arguments, server))
+            routes = []
             if arguments.rest:
                 routes = [make_rest_route(server.rest, client.model, arguments.auth, arguments.ca)]
-                place = place._replace(rest=None, auth=bool(arguments.auth))
-            page = make_page(client, place)
             # From here on a signal only asks to end: raised amid Gradio's threads it can be lost.
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,6 +101,14 @@ def rest_beside(target: str) -> str:
     """The URL of the REST API on the (first) host of a gRPC target."""
     first = re.sub(r"^(dns|ipv4|ipv6):", "", target).rpartition("/")[2].partition(",")[0]
     return f"http://{re.sub(r':[0-9]+$', '', first)}:{REST_PORT}"
+
+
+def place_of(arguments: argparse.Namespace, server: Server) -> Place:
+    """Where requests that are taken along from the page are answered."""
+    ca = arguments.ca and arguments.ca.decode()
+    if arguments.rest:
+        return Place(None, bool(arguments.auth), ca)
+    return Place(server.rest, False, ca)  # the page's password is not the model server's
 
 
 def tell_what_is_open(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,9 @@ import urllib.request
 
 import pytest
 
-from demo.__main__ import parse_arguments
+from demo import __main__ as demo_main
+from demo.__main__ import Server, parse_arguments, place_of, tell_what_is_open
+from demo.takes import Place
 from serving.client import Client, ServerUnreachable
 from serving.local import find_free_port
 from tests.pages import ROOT, wait_for
@@ -84,6 +86,8 @@ def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
         (["--server=x:1", "--tls", "--ca=/nowhere"], "No such file or directory: '/nowhere'"),
         (["--server=x:1", "--rest-server=x:y"], "expected HOST:PORT or the URL of a server"),
         (["--auth=ann"], "expected USER:PASSWORD"),
+        (["--server=x:1", "--real-server"], "which --server does without"),
+        (["--real-server"], "there is no tensorflow_model_server on the PATH"),
     ],
 )
 def test_flags_that_do_not_fit_together(flags, sentence, monkeypatch, capsys):
@@ -92,3 +96,54 @@ def test_flags_that_do_not_fit_together(flags, sentence, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         parse_arguments()
     assert sentence in capsys.readouterr().err
+
+
+def arguments_of(monkeypatch, *flags: str):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["demo", *flags])
+    return parse_arguments()
+
+
+@pytest.mark.parametrize(
+    ("flags", "place"),
+    [
+        ([], Place(None, False)),
+        (["--auth=ann:secret"], Place(None, True)),
+        (["--no-rest", "--auth=ann:secret"], Place("http://x:8501", False)),
+    ],
+)
+def test_a_pasted_request_has_a_password_only_where_one_is_asked_for(monkeypatch, flags, place):
+    arguments = arguments_of(monkeypatch, "--server=x:8500", *flags)
+    assert place_of(arguments, Server("x:8500", "http://x:8501")) == place
+
+
+@pytest.mark.parametrize(
+    ("error", "advises"),
+    [(OSError("Cannot find empty port in range: 7860-7860."), True), (OSError(28, "full"), False)],
+)
+def test_a_full_disk_is_not_a_port_that_is_taken(monkeypatch, error, advises):
+    def fail(*_: object) -> None:
+        raise error
+
+    arguments_of(monkeypatch, "--server=x:8500")
+    monkeypatch.setattr(demo_main, "make_page", fail)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as caught:
+        demo_main.main()
+    assert ("--port" in str(caught.value)) == advises
+    assert str(error) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], ""),
+        (["--host=127.0.0.2"], ""),
+        (["--host=0.0.0.0"], "whoever reaches this machine can use this page"),
+        (["--share"], "whoever has the link can use this page"),
+    ],
+)
+def test_what_is_open_to_others_is_said(monkeypatch, capsys, flags, said):
+    tell_what_is_open(arguments_of(monkeypatch, "--server=x:8500", *flags))
+    printed = capsys.readouterr().out
+    assert (said in printed) if said else printed == ""

@@ -1,17 +1,27 @@
 """What can be taken along: requests that run when pasted, activations as a file."""
 
 import base64
+import http.server
 import io
 import json
 import shutil
+import ssl
 import subprocess
 import sys
+import threading
 
+import grpc
 import numpy as np
 import pytest
+import trustme
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
+from demo.errors import RequestError
 from demo.takes import Place, make_takes
+from serving.client import Client
+from serving.tensors import to_proto
 from tests.pages import run_page
+from tests.test_client import OtherServer
 
 REQUESTS = ("curl", "python", "grpc")
 
@@ -65,6 +75,65 @@ def test_where_the_page_does_not_pass_rest_on(client, drawings):
         text = make_takes(client, place)[what](drawings[0], 10, "http://page.example.org/")
         assert "http://models.example.org:8501/v1/models/mnist/versions/10:predict" in text
         assert "page.example.org" not in text
+
+
+@pytest.fixture(scope="module")
+def authority() -> tuple[str, tuple[bytes, bytes]]:
+    """Certificates that no system trusts, and a key and a certificate of 127.0.0.1 by them."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain = b"".join(pem.bytes() for pem in certificate.cert_chain_pems)
+    return authority.cert_pem.bytes().decode(), (certificate.private_key_pem.bytes(), chain)
+
+
+def test_a_request_over_tls_trusts_what_the_page_trusts(authority, drawings):
+    ca, pair = authority
+
+    def answer(request, context) -> PredictResponse:
+        response = PredictResponse()
+        response.outputs["classes"].CopyFrom(to_proto(np.array([4])))
+        return response
+
+    with OtherServer(answer, grpc.ssl_server_credentials([pair])) as server:
+        with Client(server.target, tls=True, ca=ca.encode()) as client:
+            text = make_takes(client, Place(ca=ca))["grpc"](drawings[0], None, "")
+        assert digit_of("grpc", paste("grpc", text)) == 4
+
+
+@pytest.mark.parametrize("what", ["curl", "python"])
+def test_a_request_over_https_trusts_what_the_page_trusts(
+    authority, client, drawings, what, tmp_path
+):
+    ca, (key, chain) = authority
+    (tmp_path / "pem").write_bytes(key + chain)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = b'{"predictions": [{"classes": 4}]}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pem")
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{server.server_port}"
+        text = make_takes(client, Place(url, ca=ca))[what](drawings[0], None, "")
+        assert digit_of(what, paste(what, text)) == 4
+        server.shutdown()
+
+
+def test_where_there_is_no_rest_at_all(client, drawings):
+    for what in ("curl", "python"):
+        with pytest.raises(RequestError, match="gRPC alone"):
+            make_takes(client, Place(""))[what](drawings[0], None, "http://page.example.org/")
 
 
 def test_all_activations_in_a_file(client, drawings):
