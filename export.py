@@ -1,13 +1,13 @@
 """Weights -> versioned SavedModels for TensorFlow Serving.
 
-python export.py [--weights model/released] [--out exported/mnist]
+python export.py [--weights model/released] [--out exported/mnist] [--spare-others]
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from model.export import export_versions
+from model.export import export_versions, find_others
 from model.weights import RELEASED, WeightsError, find_snapshots
 
 
@@ -19,7 +19,19 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("exported/mnist"), help="base path of the versions"
     )
+    parser.add_argument(
+        "--spare-others",
+        action="store_true",
+        help="do nothing where --out holds versions of other weights than the released ones",
+    )
     arguments = parser.parse_args()
+    if arguments.spare_others and (others := find_others(arguments.out)):
+        print(
+            f"{arguments.out} holds versions of other weights than the released ones "
+            f"({', '.join(map(str, others))}), which stay as they are. "
+            f"`python export.py --weights DIR --out {arguments.out}` makes them anew."
+        )
+        return
     try:
         result = export_versions(find_snapshots(arguments.weights), arguments.out)
     except WeightsError as error:

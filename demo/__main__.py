@@ -78,10 +78,10 @@ def find_server(arguments: argparse.Namespace) -> Iterator[Server]:
         yield Server(arguments.server, arguments.rest_server or rest_beside(arguments.server))
         return
     base_path = ROOT / BASE_PATH
-    if not any(base_path.glob("[0-9]*")):  # what somebody exported stays as it is
-        exporting = subprocess.run([sys.executable, ROOT / "export.py", f"--out={base_path}"])
-        if exporting.returncode != 0:
-            sys.exit("python -m demo: there is nothing to show, for the export failed.")
+    # Brings an export of the released weights up to date, and leaves any other as it is.
+    export = [sys.executable, ROOT / "export.py", f"--out={base_path}", "--spare-others"]
+    if subprocess.run(export).returncode != 0:
+        sys.exit("python -m demo: there is nothing to show, for the export failed.")
     is_closed = arguments.real_server and not arguments.rest
     with LocalServer(
         base_path, rest_api_port=0 if is_closed else None, is_real=arguments.real_server

@@ -1,7 +1,8 @@
 """A folder of snapshots -> a base path for TensorFlow Serving, doing only what is not done yet.
 
 Each version carries the fingerprint of what it was made from: the weights, this code and the
-TensorFlow that traced it. A version whose fingerprint still holds is left as it is.
+TensorFlow that traced it. A version whose fingerprint still holds is left as it is. Beside the
+fingerprint stands whether the weights were the released ones.
 """
 
 import hashlib
@@ -10,9 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from model.weights import features_path
+from model.weights import RELEASED, features_path, load_kernel
 
 FINGERPRINT_FILE = Path("assets.extra") / "fingerprint"
+RELEASED_MARK = "released"
+VARIABLES_FILE = Path("variables") / "variables.data-00000-of-00001"
 
 
 class Export(NamedTuple):
@@ -40,7 +43,8 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
         unfinished = base_path / f"unfinished-{step}"
         shutil.rmtree(unfinished, ignore_errors=True)
         write_saved_model(snapshots[step], unfinished)
-        (unfinished / FINGERPRINT_FILE).write_text(fingerprints[step])
+        source = RELEASED_MARK if snapshots[step].parent == RELEASED else ""
+        (unfinished / FINGERPRINT_FILE).write_text(f"{fingerprints[step]}\n{source}")
         if step in replaced:
             _remove(versions[step])
         unfinished.rename(versions[step])
@@ -54,6 +58,23 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
     written = [step for step in stale if step not in replaced]
     kept = [step for step in versions if step not in stale]
     return Export(written, replaced, kept, sorted(old))
+
+
+def find_others(base_path: Path) -> list[int]:
+    """The versions that are not of released weights, neither of these nor of an earlier release."""
+    versions = (path for path in base_path.glob("[0-9]*") if path.name.isdecimal())
+    return sorted(int(path.name) for path in versions if not _is_released(path))
+
+
+def _is_released(version: Path) -> bool:
+    file = version / FINGERPRINT_FILE
+    if file.exists() and RELEASED_MARK in file.read_text():
+        return True
+    # Exports had no mark once; a checkpoint holds tensors as they are, one after the other.
+    snapshot, variables = RELEASED / f"{version.name}.safetensors", version / VARIABLES_FILE
+    if not (snapshot.exists() and variables.exists()):
+        return False
+    return load_kernel(snapshot).tobytes() in variables.read_bytes()
 
 
 def _remove(version: Path) -> None:
@@ -74,4 +95,4 @@ def _fingerprint(snapshot: Path) -> str:
 
 def _read_fingerprint(saved_model: Path) -> str | None:
     path = saved_model / FINGERPRINT_FILE
-    return path.read_text() if path.exists() else None
+    return path.read_text().partition("\n")[0] if path.exists() else None

@@ -55,6 +55,18 @@ def load_snapshot(network: keras.Model, path: Path) -> float:
     return float(weights[TEMPERATURE])
 
 
+def load_kernel(path: Path) -> np.ndarray:
+    """The kernel of a snapshot's first convolution as the network has it, float32 [5, 5, 1, 32].
+
+    Raises:
+        WeightsError: the file is not a snapshot.
+    """
+    try:
+        return load_file(path)["h_conv1.kernel"].astype(np.float32)
+    except (OSError, SafetensorError, KeyError) as error:
+        raise WeightsError(f"{path} cannot be read as a snapshot: {error}.") from error
+
+
 def find_snapshots(folder: Path) -> dict[int, Path]:
     """The snapshots of a folder by their training step, earliest first.
 

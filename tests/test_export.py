@@ -1,5 +1,6 @@
 """SavedModels on disk: the contract, what TensorFlow Serving can run, and doing nothing twice."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -10,10 +11,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from model.export import export_versions
+from model.export import FINGERPRINT_FILE, export_versions, find_others
 from model.feature_visualization import save_features
 from model.network import build_network
-from model.weights import features_path, find_snapshots, save_snapshot
+from model.weights import RELEASED, features_path, find_snapshots, save_snapshot
 from tests.pages import ROOT
 
 SIGNATURES = ["serving_default", "sketch", "classify", "explain", "weights"]
@@ -137,3 +138,39 @@ def test_says_what_is_missing(tmp_path):
     assert run.returncode != 0
     assert "There is no <step>.safetensors" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def export_sparing(base_path, cwd=ROOT) -> str:
+    command = [sys.executable, "export.py", f"--out={base_path}", "--spare-others"]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stdout
+
+
+def test_an_export_of_the_released_weights_is_brought_up_to_date(base_path, tmp_path):
+    served = tmp_path / "mnist"
+    shutil.copytree(base_path, served)
+    steps = find_snapshots(RELEASED)
+    assert find_others(served) == []
+    first = served / str(min(steps))
+    (first / FINGERPRINT_FILE).write_text("of code that there is no more\nreleased")
+    stale = (first / "saved_model.pb").stat().st_mtime_ns
+    assert f"replaced in {served}: {min(steps)}\n" in export_sparing(served)
+    assert (first / "saved_model.pb").stat().st_mtime_ns != stale
+    # As exports were before they had a mark: known by their weights.
+    (first / FINGERPRINT_FILE).write_text("of code that there is no more")
+    assert find_others(served) == []
+    assert f"replaced in {served}: {min(steps)}\n" in export_sparing(served)
+
+
+def test_an_export_of_other_weights_is_left_alone(base_path, tmp_path):
+    served = tmp_path / "mnist"
+    own = tmp_path / "weights"
+    save_snapshot(build_network(), own, 7254)  # the number of a released one
+    export_versions(find_snapshots(own), served)
+    (served / "7254" / FINGERPRINT_FILE).write_text("of code that there is no more")
+    before = (served / "7254" / "saved_model.pb").stat().st_mtime_ns
+    assert find_others(served) == [7254]
+    said = export_sparing(served)
+    assert "holds versions of other weights than the released ones (7254)" in said
+    assert "--weights DIR" in said
+    assert [path.name for path in served.iterdir()] == ["7254"]
+    assert (served / "7254" / "saved_model.pb").stat().st_mtime_ns == before
