@@ -19,7 +19,7 @@ class Line:
         self._server, self._delay = (host, int(port)), delay
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
-        self.is_cut = False  # connections stay open, and nothing comes through any more
+        self._is_cut = False
         self.target = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> "Line":
@@ -31,6 +31,10 @@ class Line:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
+
+    def cut(self) -> None:
+        """From now on nothing comes through, while connections stay open and can be made."""
+        self._is_cut = True
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -45,6 +49,6 @@ class Line:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 time.sleep(self._delay)
-                if not self.is_cut:
+                if not self._is_cut:
                     sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

@@ -7,22 +7,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import numpy as np
 import pytest
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
-from serving.client import MOST_AT_ONCE, Client, ServerBusy, ServerUnreachable, ServingError
+from serving.client import MOST_AT_ONCE, Client, ServerBusy, ServerUnreachable
+from tests.bench.failover import DRAWING, TIMEOUT, Drawing, send_drawings
 from tests.line import Line
 from tests.pages import ROOT
 from tests.test_client import OtherServer
 
-TIMEOUT = 3.0  # seconds, as the page's
-RATE = 20.0  # drawings a second
-DRAWING = {"drawings": np.zeros((1, 112, 112), np.uint8)}
 SERVE = """
 import sys
 from tests.test_client import OtherServer, PredictResponse
@@ -59,50 +56,25 @@ def answer_at_once(request, context) -> PredictResponse:
     return PredictResponse()
 
 
-def draw(client: Client, seconds: float, fault: Callable[[], object]) -> tuple[list[str], float]:
-    """Sends drawings at a rate; after half a second the fault happens.
-
-    Returns:
-        What was said of those that were lost, and the longest wait in the last second.
-    """
-
-    def ask() -> tuple[str | None, float]:
-        started = time.monotonic()
-        try:
-            client.predict("sketch", DRAWING)
-        except ServingError as error:
-            return str(error), time.monotonic() - started
-        return None, time.monotonic() - started
-
-    begin = time.monotonic()
-    timer = threading.Timer(0.5, fault)
-    timer.start()
-    with ThreadPoolExecutor(100) as pool:
-        asked = []
-        for turn in range(int(seconds * RATE)):
-            time.sleep(max(0.0, begin + turn / RATE - time.monotonic()))  # the rate itself
-            asked.append(pool.submit(ask))
-        answers = [each.result() for each in asked]
-    timer.join()
-    lost = [error for error, _ in answers if error]
-    return lost, max(wait for _, wait in answers[-int(RATE) :])
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "paused"])
 def test_a_server_that_dies_or_hangs_loses_nothing(process, others, number):
     serving, target = process
     with Client(f"ipv4:{target},{others}", timeout=TIMEOUT) as client:
-        lost, wait = draw(client, 6, lambda: os.kill(serving.pid, number))
-    assert lost == []
-    assert wait < 0.3  # by then nobody is sent there any more
+        drawings = send_drawings(client, 6, lambda: os.kill(serving.pid, number), fault_at=0.5)
+    assert_nothing_is_lost(drawings)
 
 
 def test_a_server_whose_network_is_cut_loses_nothing(others):
     with OtherServer(answer_at_once) as server, Line(server.target) as line:
         with Client(f"ipv4:{line.target},{others}", timeout=TIMEOUT) as client:
-            lost, wait = draw(client, 6, lambda: setattr(line, "is_cut", True))
-    assert lost == []
-    assert wait < 0.3
+            drawings = send_drawings(client, 6, line.cut, fault_at=0.5)
+    assert_nothing_is_lost(drawings)
+
+
+def assert_nothing_is_lost(drawings: list[Drawing]) -> None:
+    assert [drawing.error for drawing in drawings if drawing.error] == []
+    # After some seconds nobody is sent there any more.
+    assert max(drawing.wait for drawing in drawings if drawing.sent > 4) < 0.3
 
 
 def test_a_server_that_is_back_is_asked_again(process, others):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,12 @@ import pytest
 import yaml
 from google.protobuf import text_format
 
+from demo.rest import AT_ONCE
+from model.guards import MOST_DRAWN_PIXELS
 from model.weights import RELEASED, find_snapshots
+from serving.client import MOST_AT_ONCE
 from serving.config import read_config
+from serving.embedded.grpc_api import LARGEST_MESSAGE
 from serving.local import LocalServer, find_free_port
 from tests.pages import ROOT, wait_for
 from tests.tfs_messages import BatchingParameters, MonitoringConfig
@@ -20,6 +25,8 @@ from tests.tfs_messages import BatchingParameters, MonitoringConfig
 PRODUCTION = ROOT / "serving" / "production"
 KUBERNETES = ROOT / "serving" / "kubernetes"
 KUBERNETES_VERSION = "1.31"
+TENSORFLOW_SERVING = "2.20.0"
+SERVING = ("Deployment", "serving")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 # As tensorflow_model_server's main.cc spells them, in 2.17 and 2.20 alike.
@@ -27,13 +34,13 @@ FLAGS = """
 port rest_api_port rest_api_num_threads rest_api_timeout_in_ms rest_api_enable_cors_support
 enable_batching batching_parameters_file enable_per_model_batching_parameters
 allow_version_labels_for_unavailable_models model_config_file model_config_file_poll_wait_seconds
-model_name model_base_path num_load_threads num_unload_threads max_num_load_retries
+model_name model_base_path num_load_threads num_unload_threads max_num_load_retries enable_profiler
 load_retry_interval_micros file_system_poll_wait_seconds flush_filesystem_caches
 tensorflow_session_parallelism tensorflow_session_config_file tensorflow_intra_op_parallelism
 tensorflow_inter_op_parallelism ssl_config_file platform_config_file grpc_channel_arguments
 grpc_max_threads grpc_socket_path enable_model_warmup num_request_iterations_for_warmup
-monitoring_config_file enable_grpc_healthcheck_service enable_serialization_as_tensor_content
-""".split()
+monitoring_config_file enable_profiler enable_grpc_healthcheck_service
+""".split()  # and not enable_serialization_as_tensor_content, which kills REST
 
 
 def test_model_configurations():
@@ -57,7 +64,7 @@ def test_batching_and_monitoring():
     text = (PRODUCTION / "monitoring.config").read_text()
     monitoring = text_format.Parse(text, MonitoringConfig()).prometheus_config
     assert monitoring.enable
-    prometheus = yaml.safe_load((PRODUCTION / "prometheus.yml").read_text())
+    prometheus = yaml.safe_load(COMPOSE["configs"]["prometheus"]["content"])
     [job] = prometheus["scrape_configs"]
     assert job["metrics_path"] == monitoring.path
     [names] = job["dns_sd_configs"]
@@ -76,12 +83,89 @@ def test_the_script_starts_the_server_with_flags_that_it_knows(tmp_path):
     flags = dict(line.removeprefix("--").split("=", 1) for line in lines)
     assert set(flags) <= set(FLAGS)
     assert flags["rest_api_port"] == "1234"  # what is given to the script wins
-    assert flags["enable_serialization_as_tensor_content"] == "true"
     for name, value in flags.items():
         if name.endswith("_config_file"):
             assert (PRODUCTION / Path(value).relative_to("/config")).is_file()
     for argument in flags["grpc_channel_arguments"].split(","):
-        assert re.fullmatch(r"grpc\.[a-z_]+=[0-9]+", argument)
+        assert re.fullmatch(r"grpc\.[a-z0-9_.]+=[0-9]+", argument)
+
+
+def test_the_flag_that_kills_rest_is_nowhere():
+    """--enable_serialization_as_tensor_content: the first REST :predict would end the server."""
+    listed = subprocess.run(
+        ["git", "ls-files", "serving", "demo", "model", "docker-compose.yml", "*.py", "Makefile"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert len(listed) > 50
+    for name in listed:
+        if name.startswith("tests/") or not (ROOT / name).exists():
+            continue
+        lines = (ROOT / name).read_bytes().splitlines()
+        code = [line for line in lines if not line.lstrip().startswith(b"#")]
+        assert not any(b"enable_serialization_as_tensor_content" in line for line in code), name
+
+
+@pytest.fixture
+def served_by(tmp_path):
+    """Starts serve.sh with a stand-in of the server."""
+    processes = []
+
+    def start(script: str) -> subprocess.Popen:
+        program = tmp_path / "tensorflow_model_server"
+        program.write_text(f"#!/bin/bash\n{script}\n")
+        program.chmod(0o755)
+        environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        command = ["bash", PRODUCTION / "serve.sh"]
+        processes.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        )
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_script_passes_on_that_it_shall_stop(served_by, number):
+    """Even to a server that ignores it as a container's first process would."""
+    process = served_by("echo $$; exec sleep 60")
+    pid = int(process.stdout.readline())
+    process.send_signal(number)
+    assert process.wait(5) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_the_script_ends_as_the_server_does(served_by):
+    assert served_by("exit 7").wait(5) == 7
+
+
+def test_what_is_admitted_fits_into_the_memory():
+    """The sum in serve.sh, of its own flags."""
+    script = (PRODUCTION / "serve.sh").read_text()
+    grpc, rest = (
+        int(re.search(rf"--{name}=(\d+)", script)[1])
+        for name in ("grpc_max_threads", "rest_api_num_threads")
+    )
+    gigabytes = 0.7 + grpc * 0.13 + rest * 0.5
+    for text in ("0.7 GB", "0.13 GB", "0.5 GB", f"{grpc} gRPC calls", f"{rest} REST requests"):
+        assert text in script
+    kserve = yaml.safe_load((KUBERNETES / "kserve.yaml").read_text())["spec"]["predictor"]["model"]
+    [serving] = [m for m in manifests() if (m["kind"], m["metadata"]["name"]) == SERVING]
+    [container] = serving["spec"]["template"]["spec"]["containers"]
+    for resources in (container["resources"], kserve["resources"]):
+        limit = int(resources["limits"]["memory"].removesuffix("Gi")) * 1.024**3
+        assert gigabytes < limit
+    assert {f"--grpc_max_threads={grpc}", f"--rest_api_num_threads={rest}"} <= set(kserve["args"])
+    assert grpc > MOST_AT_ONCE  # the page's, with room for others
+    assert rest >= AT_ONCE
+    largest = int(re.search(r"max_receive_message_length=(\d+)", script)[1])
+    assert largest == LARGEST_MESSAGE > MOST_DRAWN_PIXELS
 
 
 def is_ready(port: int) -> bool:
@@ -131,14 +215,33 @@ def test_compose_waits_and_scales():
     assert all(re.search(r":v?\d", service.get("image", ":1")) for service in SERVICES.values())
 
 
-def test_compose_names_files_and_targets_that_are_there():
+def test_compose_mounts_nothing_of_the_checkout():
+    """Its files may be its owner's alone, who is nobody in a container."""
     targets = re.findall(r"^FROM .* AS (\w+)$", dockerfile("production"), re.MULTILINE)
     for service in SERVICES.values():
         if "build" in service:
             assert service["build"]["target"] in targets
         for volume in service.get("volumes", []):
-            source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), volume
+            assert volume.split(":")[0] in COMPOSE["volumes"]
+    assert all("content" in config for config in COMPOSE["configs"].values())
+
+
+def test_compose_knows_what_is_well_and_starts_again_what_is_not():
+    for name, service in SERVICES.items():
+        assert "profiles" not in service  # which `down` would leave behind
+        if name == "export":
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert name == "prometheus" or service["healthcheck"]["test"], name
+    assert SERVICES["prometheus"]["scale"] == 0
+    assert SERVICES["page"]["init"] and SERVICES["export"]["init"]
+
+
+def test_the_gateway_leaves_a_server_that_is_gone_at_once():
+    text = (PRODUCTION / "gateway.conf").read_text()
+    milliseconds = int(re.search(r"proxy_connect_timeout (\d+)ms;", text)[1])
+    tries = int(re.search(r"proxy_next_upstream_tries (\d+);", text)[1])
+    assert milliseconds * (tries - 1) < 500
 
 
 def dockerfile(folder: str) -> str:
@@ -151,8 +254,11 @@ def test_dockerfiles_copy_what_is_there_and_run_without_rights(folder):
     for sources in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", text, re.MULTILINE):
         for source in sources.split():
             assert (ROOT / source).exists(), source
-    final = text[text.rindex("FROM ") :]
-    assert re.search(r"^USER (user|1000)$", final, re.MULTILINE)
+    for stage in ("export", "page", "serving") if folder == "production" else ("",):
+        _, _, rest = text.partition(f" AS {stage}\n" if stage else "FROM ")
+        assert re.search(r"^USER (user|1000)$", rest.split("\nFROM ")[0], re.MULTILINE), stage
+    for copied in re.findall(r"^COPY (?!--from).*$", text, re.MULTILINE):
+        assert "--chmod=" in copied, copied
 
 
 def test_one_tensorflow_serving_everywhere():
@@ -162,7 +268,7 @@ def test_one_tensorflow_serving_everywhere():
         for file in files
         for version in re.findall(r"tensorflow/serving:([\w.]+)", file.read_text())
     }
-    assert versions == {SERVICES["serving"]["image"].split(":")[1]}
+    assert versions == {TENSORFLOW_SERVING}
 
 
 def manifests() -> list[dict]:
@@ -188,7 +294,7 @@ def test_kserve_has_the_same_server_and_the_same_signatures():
     model = service["spec"]["predictor"]["model"]
     assert service["metadata"]["name"] == "mnist"  # is the model's name there
     assert model["modelFormat"]["name"] == "tensorflow"
-    assert model["runtimeVersion"] == SERVICES["serving"]["image"].split(":")[1]
+    assert model["runtimeVersion"] == TENSORFLOW_SERVING
     assert {flag.removeprefix("--").split("=")[0] for flag in model["args"]} <= set(FLAGS)
 
 
@@ -224,3 +330,10 @@ def test_kubernetes_fits_together():
     assert (target["kind"], target["name"]) in found
     [page] = found["Deployment", "page"]["template"]["spec"]["containers"]
     assert page["args"] == SERVICES["page"]["command"]
+    policy = found["NetworkPolicy", "serving"]
+    assert policy["podSelector"]["matchLabels"] == labels
+    [rule] = policy["ingress"]
+    page_alone, with_label = (peer["podSelector"]["matchLabels"] for peer in rule["from"])
+    assert page_alone == found["Deployment", "page"]["template"]["metadata"]["labels"]
+    assert str(with_label["layer-xray/client"]) == "true"
+    assert 'layer-xray/client: "true"' in (ROOT / "docs" / "security.md").read_text()

@@ -47,7 +47,7 @@ from serving.tensors import to_array, to_proto
 
 THREADS = 16
 MOST_WAITING = 64  # calls, those that run among them; what comes on top is refused at once
-LARGEST_MESSAGE = 2**27  # bytes received: all the pixels that the graph lets in, twice
+LARGEST_MESSAGE = 20 * 2**20  # bytes received: all the pixels that the graph lets in
 
 
 def make_grpc_server(models: Models, address: str) -> grpc.Server:
@@ -62,7 +62,7 @@ def make_grpc_server(models: Models, address: str) -> grpc.Server:
             ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # two servers on one port would answer in turn
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),  # clients' keepalive
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),  # clients' keepalive
         ],
         maximum_concurrent_rpcs=MOST_WAITING,
     )
