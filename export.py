@@ -22,18 +22,21 @@ def main() -> None:
     parser.add_argument(
         "--spare-others",
         action="store_true",
-        help="do nothing where --out holds versions of other weights than the released ones",
+        help="of an --out with versions of other weights than the released ones, leave those alone",
     )
     arguments = parser.parse_args()
-    if arguments.spare_others and (others := find_others(arguments.out)):
-        print(
-            f"{arguments.out} holds versions of other weights than the released ones "
-            f"({', '.join(map(str, others))}), which stay as they are. "
-            f"`python export.py --weights DIR --out {arguments.out}` makes them anew."
-        )
-        return
+    others = find_others(arguments.out) if arguments.spare_others else []
     try:
-        result = export_versions(find_snapshots(arguments.weights), arguments.out)
+        snapshots = find_snapshots(arguments.weights)
+        if others:
+            print(
+                f"{arguments.out} holds versions of other weights than the released ones "
+                f"({', '.join(map(str, others))}), which stay as they are. "
+                f"`python export.py --weights DIR --out {arguments.out}` makes them anew."
+            )
+            there = {int(path.name) for path in arguments.out.glob("[0-9]*")} - set(others)
+            snapshots = {step: path for step, path in snapshots.items() if step in there}
+        result = export_versions(snapshots, arguments.out, spared=others)
     except WeightsError as error:
         sys.exit(f"export.py: {error}")
     for what, steps in result._asdict().items():

@@ -22,6 +22,7 @@ from serving.ports import BASE_PATH, REAL_SERVER, REST_PORT
 
 ROOT = Path(__file__).parent.parent
 PORT = 7860
+LARGEST_UPLOAD = "20mb"  # a photograph straight from a phone is about 5
 TIMEOUT = 3.0  # seconds; a page that waits for longer had better say so
 
 
@@ -54,6 +55,7 @@ def main() -> None:
                 server_port=arguments.port,
                 share=arguments.share,
                 auth=arguments.auth,
+                max_file_size=LARGEST_UPLOAD,
                 css_paths=STYLE,
                 footer_links=["api", "settings"],
                 app_kwargs={"routes": routes},
@@ -87,7 +89,7 @@ def find_server(arguments: argparse.Namespace) -> Iterator[Server]:
         base_path, rest_api_port=0 if is_closed else None, is_real=arguments.real_server
     ) as server:
         rest = "" if is_closed else f"http://127.0.0.1:{server.rest_api_port}"
-        print(f"* Model server: gRPC on {server.target}, REST on {rest or 'no port'}")
+        print(f"* Model server: gRPC on {server.target}, REST on {rest or 'no port'}", flush=True)
         if arguments.real_server and rest:
             print(
                 f"* {REAL_SERVER} cannot be bound to one address: whoever reaches this machine "
@@ -121,7 +123,10 @@ def tell_what_is_open(arguments: argparse.Namespace) -> None:
         what += ", and the model server's REST API under /v1 (--no-rest leaves it out)"
     who = "with user and password" if arguments.auth else "without a password (--auth asks for one)"
     if not is_local:
-        print(f"* --host {arguments.host}: whoever reaches this machine can use {what}, {who}.")
+        print(
+            f"* --host {arguments.host}: whoever reaches this machine can use {what}, {who}.",
+            flush=True,
+        )
     if arguments.share:
         print(f"* --share: whoever has the link can use {what}, {who}.", flush=True)
 

@@ -20,9 +20,9 @@ TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
 Draw a digit and watch every layer of a convolutional network fire while the pen moves."""
 FAILED = "This picture has not been read. What you see is of the one before; send it once more."
-AT_ONCE = 8  # pictures that are read at the same time; others wait in Gradio's queue
+# Pictures that are read at the same time; others wait in Gradio's queue.
+READING = {"concurrency_id": "reading", "concurrency_limit": 8}
 KEPT = (3600, 3600)  # seconds between two looks, and that uploaded pictures stay till then
-READING = "reading"
 NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
@@ -91,8 +91,7 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
                     picture,
                     answer,
                     api_name="look",
-                    concurrency_id=READING,
-                    concurrency_limit=AT_ONCE,
+                    **READING,
                 ),
                 sketch.change(
                     look_at_sketch,
@@ -100,7 +99,7 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
                     answer,
                     api_visibility="private",
                     trigger_mode="always_last",
-                    concurrency_id=READING,
+                    **READING,
                 ),
             )
             for event in looks:
@@ -110,6 +109,6 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
             picture,
             gr.JSON(visible=False),
             api_name="read_digit",
-            concurrency_id=READING,
+            **READING,
         )
     return page

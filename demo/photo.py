@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 LONGEST_SIDE = 512  # pixels; a photograph has no more of a digit to tell than this
 LEAST_CONTRAST = 32.0  # grey levels
+Image.MAX_IMAGE_PIXELS = 30_000_000  # twice as many are refused: 0.2 GB once unpacked
 
 
 def find_drawing(picture: Image.Image) -> np.ndarray:

@@ -12,12 +12,13 @@ import contextlib
 import re
 import secrets
 import ssl
+from collections.abc import AsyncIterator
 
 import httpx
 import numpy as np
 import orjson
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -26,7 +27,9 @@ from serving.http_body import read_body
 
 LARGEST_BODY = 8 * 2**20  # bytes; 256 images as JSON numbers are about 3
 DEEPEST = 254  # lists in lists: a tensor has no more dimensions (TensorShape::MaxDimensions)
-AT_ONCE = 2  # requests that the model server gets from here; it has as many threads for REST
+MOST_LISTS = 100_000  # or objects; 256 images have 7,425
+AT_ONCE = 2  # requests that the model server gets from here; it has few threads for REST
+MOST_BODIES = 16  # that are received at once
 # Seconds: for a place among them, for a body to arrive, for all of it.
 PATIENCE, UPLOAD, IN_ALL = 5.0, 10.0, 60.0
 TIMEOUT = httpx.Timeout(30.0, connect=2.0)  # seconds; 30 is TensorFlow Serving's own
@@ -67,6 +70,7 @@ class _Door:
         transport = httpx.AsyncHTTPTransport(verify=trusted, retries=2)  # of connecting
         self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=False)
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._bodies = asyncio.Semaphore(MOST_BODIES)
         base = f"/v1/models/{re.escape(model)}{_VERSION}"
         self._paths = {
             "GET": re.compile(f"{base}(?:/metadata)?"),
@@ -76,14 +80,17 @@ class _Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        # A caller who takes the answer too slowly is left before its end.
-        with contextlib.suppress(TimeoutError):
-            async with contextlib.AsyncExitStack() as stack:  # ends what has begun
+        # A caller who goes away, or takes the answer too slowly, is left, and so is a server that
+        # breaks off: what has begun is ended.
+        with contextlib.suppress(TimeoutError, ClientDisconnect, httpx.TransportError):
+            async with contextlib.AsyncExitStack() as stack:
                 try:
                     self._check(request)
-                    await self._take_place(stack)
+                    async with _place(self._bodies):
+                        body = await _read_json(request) if request.method == "POST" else None
+                    await stack.enter_async_context(_place(self._places))
                     await stack.enter_async_context(asyncio.timeout(IN_ALL))
-                    response = await self._pass_on(request, stack)
+                    response = await self._pass_on(request, body, stack)
                 except Refused as refused:
                     response = JSONResponse(
                         {"error": str(refused)}, refused.status, refused.headers
@@ -109,20 +116,9 @@ class _Door:
         if "content-encoding" in request.headers:
             raise Refused(415, "The body must not be compressed: send it without Content-Encoding.")
 
-    async def _take_place(self, stack: contextlib.AsyncExitStack) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Refused(
-                503,
-                "More requests are under way than this page passes on at once; try again later.",
-                {"Retry-After": "5"},
-            ) from None
-        stack.callback(self._places.release)
-
-    async def _pass_on(self, request: Request, stack: contextlib.AsyncExitStack) -> Response:
-        body = await _read_json(request) if request.method == "POST" else None
+    async def _pass_on(
+        self, request: Request, body: bytes | None, stack: contextlib.AsyncExitStack
+    ) -> Response:
         passed = self._client.build_request(
             request.method,
             self._server.copy_with(path=request.scope["path"]),
@@ -148,6 +144,24 @@ class _Door:
         )
 
 
+@contextlib.asynccontextmanager
+async def _place(places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of the places, which is waited for with patience."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await places.acquire()
+    except TimeoutError:
+        raise Refused(
+            503,
+            "More requests are under way than this page passes on at once; try again later.",
+            {"Retry-After": "5"},
+        ) from None
+    try:
+        yield
+    finally:
+        places.release()
+
+
 async def _read_json(request: Request) -> bytes:
     """The body, known to be JSON that the model server can read at no great cost."""
     try:
@@ -164,7 +178,7 @@ async def _read_json(request: Request) -> bytes:
 
 
 def check_json(body: bytes) -> None:
-    """Raises `Refused` if a body is no JSON, or is nested deeper than a tensor can be."""
+    """Raises `Refused` if a body is no JSON, or has lists deeper or more than a tensor can have."""
     outside_strings = np.frombuffer(_STRING.sub(b"", body), np.uint8)
     is_open, is_close = (
         (outside_strings == ord(a)) | (outside_strings == ord(b)) for a, b in ("[{", "]}")
@@ -173,6 +187,11 @@ def check_json(body: bytes) -> None:
     if np.cumsum(steps, dtype=np.int32).max(initial=0) > DEEPEST + 2:  # in an object, in its list
         raise Refused(
             400, f"The body has more than {DEEPEST} lists or objects in each other: no tensor has."
+        )
+    if is_open.sum() > MOST_LISTS:  # which would cost far more than their bytes
+        raise Refused(
+            400,
+            f"The body has more than {MOST_LISTS:,} lists or objects; send fewer items at once.",
         )
     try:
         orjson.loads(body)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from serving.client import ServingError
 
 SECONDS = 2.0  # that an answer of the server is good for
+UNKNOWN_SECONDS = 0.5  # the same where a version has answered that it lacks: servers differ
 
 
 class ServedVersions:
@@ -19,12 +20,12 @@ class ServedVersions:
     def __init__(self, ask: Callable[[], list[int]]):
         self._ask = ask
         self._known: list[int] = []
-        self._good_until = 0.0
+        self._asked_at = -SECONDS
         self._asking = threading.Lock()
 
     def forget(self) -> None:
         """Has the versions asked for anew: one of them has turned out to be gone."""
-        self._good_until = 0.0
+        self._asked_at = -SECONDS
 
     def now(self, answered: int) -> list[int]:
         """The versions, lowest first, as far as they are known.
@@ -32,13 +33,14 @@ class ServedVersions:
         Args:
             answered: the version that an answer came from; one that is not known is new.
         """
-        is_due = time.monotonic() > self._good_until or answered not in self._known
+        good_for = SECONDS if answered in self._known else UNKNOWN_SECONDS
+        is_due = time.monotonic() > self._asked_at + good_for
         if is_due and self._asking.acquire(blocking=False):
             try:
                 self._known = self._ask()
             except ServingError:
                 pass  # the live loop says what is the matter
             finally:
-                self._good_until = time.monotonic() + SECONDS
+                self._asked_at = time.monotonic()
                 self._asking.release()
         return self._known

@@ -7,6 +7,7 @@ fingerprint stands whether the weights were the released ones.
 
 import hashlib
 import shutil
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -27,11 +28,13 @@ class Export(NamedTuple):
     removed: list[int]
 
 
-def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
+def export_versions(
+    snapshots: dict[int, Path], base_path: Path, spared: Collection[int] = ()
+) -> Export:
     """Makes `base_path/<step>` of every snapshot, and of no other that an export made before.
 
-    A version appears whole or not at all, since servers watch the folder. Folders that no export
-    made are left alone.
+    Those that are `spared` stay as they are. A version appears whole or not at all, since servers
+    watch the folder. Folders that no export made are left alone.
     """
     versions = {step: base_path / str(step) for step in snapshots}
     fingerprints = {step: _fingerprint(path) for step, path in snapshots.items()}
@@ -51,7 +54,9 @@ def export_versions(snapshots: dict[int, Path], base_path: Path) -> Export:
     old = [
         int(path.name)
         for path in base_path.iterdir()
-        if path.name.isdecimal() and int(path.name) not in versions and _read_fingerprint(path)
+        if path.name.isdecimal()
+        and int(path.name) not in (*versions, *spared)
+        and _read_fingerprint(path)
     ]
     for step in old:
         _remove(base_path / str(step))

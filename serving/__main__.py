@@ -27,7 +27,7 @@ def main() -> None:
         if others:
             sys.exit(
                 f"python -m serving: {' '.join(others)}: only the real {REAL_SERVER} knows this, "
-                "and there is none on the PATH. The embedded server does without it."
+                "which is not what runs: there is none on the PATH, or --embedded asks for ours."
             )
         run_embedded_server(arguments)
     except ConfigError as error:
@@ -91,6 +91,7 @@ def run_real_server(program: str, arguments: argparse.Namespace, others: list[st
             f"{arguments.model_config_file_poll_wait_seconds}",
             # Without it a label for a version that is still loading stops the start.
             "--allow_version_labels_for_unavailable_models=true",
+            "--enable_profiler=false",  # or every gRPC caller may trace the server
             f"--port={arguments.port}",
             f"--rest_api_port={arguments.rest_api_port}",
             *others,

@@ -73,8 +73,8 @@ class Client:
         target: `HOST:PORT`, or any target that gRPC knows: `dns:///NAME:PORT` spreads requests
             over all addresses of the name, `ipv4:A:PORT,B:PORT` over those.
         model: the name that the server has for it.
-        timeout: seconds that a call may take. A server that is silent for a third of them is left
-            for another.
+        timeout: seconds that a call may take. Of several servers one that is silent for a third of
+            them is left for another.
         tls: whether the server speaks TLS.
         ca: certificates in PEM to trust; the system's if there are none.
     """
@@ -90,7 +90,7 @@ class Client:
     ):
         self.target, self.model, self.timeout, self.tls = target, model, timeout, tls
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
-        options = _channel_options(timeout)
+        options = _channel_options(target, timeout)
         if tls:
             credentials = grpc.ssl_channel_credentials(ca)
             self._channel = grpc.secure_channel(target, credentials, options)
@@ -229,22 +229,19 @@ class Client:
         )
 
 
-def _channel_options(timeout: float) -> list[tuple[str, int | str]]:
+def _channel_options(target: str, timeout: float) -> list[tuple[str, int | str]]:
+    retry_policy = {
+        "maxAttempts": ATTEMPTS,
+        "initialBackoff": "0.02s",
+        "maxBackoff": "0.2s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    }
+    if target.startswith("dns:") or "," in target:  # a lone server gets all the time there is
+        retry_policy["perAttemptRecvTimeout"] = f"{timeout / ATTEMPTS:.3f}s"
     service_config = {
         "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": ATTEMPTS,
-                    "initialBackoff": "0.02s",
-                    "maxBackoff": "0.2s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-                    "perAttemptRecvTimeout": f"{timeout / ATTEMPTS:.3f}s",
-                },
-            }
-        ],
+        "methodConfig": [{"name": [{}], "retryPolicy": retry_policy}],
         # An attempt that fails costs a token and an answer brings one back; under half of them
         # nothing is repeated. So one server of two may be silent, but all may not.
         "retryThrottling": {"maxTokens": 100, "tokenRatio": 1},

@@ -51,7 +51,8 @@ class LocalServer:
         if is_real:
             socket_path = Path(self._folder.name) / "grpc"
             self.target = f"unix:{socket_path}"
-            flags = ("--port=0", f"--grpc_socket_path={socket_path}", *flags)
+            listening = ("--port=0", f"--grpc_socket_path={socket_path}")
+            flags = (*listening, "--rest_api_num_threads=3", *flags)
         else:
             self.port = port or find_free_port()
             self.target = f"127.0.0.1:{self.port}"

@@ -9,6 +9,7 @@ Source: tensorflow/core/framework/tensor.proto.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from tensorflow.core.framework import tensor_pb2, types_pb2
@@ -89,13 +90,21 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
     values, size = getattr(proto, field), math.prod(shape)
     if len(values) == size:
-        return np.array(values, dtype).reshape(shape)
+        return _as_dtype(values, dtype).reshape(shape)
     if len(values) > 1:
         raise ValueError(f"{len(values)} values do not fill the shape {shape}")
     most = MOST_FILLED_STRINGS if proto.dtype == _STRING else MOST_FILLED_BYTES // dtype.itemsize
     if size > most:
         raise ValueError(f"one value may fill {most} elements, not the shape {shape}")
-    return np.full(shape, values[0] if values else _ZERO.get(proto.dtype, 0), dtype)
+    value = _as_dtype(values, dtype)[0] if values else _ZERO.get(proto.dtype, 0)
+    return np.full(shape, value, dtype)
+
+
+def _as_dtype(values: Sequence, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind in "iu" and dtype.itemsize < 4:
+        # They are in `int_val`, as int32; what is too large wraps, as in TensorFlow.
+        return np.array(values, np.int32).astype(dtype)
+    return np.array(values, dtype)
 
 
 def _as_bytes(value: bytes | str) -> bytes:

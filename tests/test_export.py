@@ -174,3 +174,9 @@ def test_an_export_of_other_weights_is_left_alone(base_path, tmp_path):
     assert "--weights DIR" in said
     assert [path.name for path in served.iterdir()] == ["7254"]
     assert (served / "7254" / "saved_model.pb").stat().st_mtime_ns == before
+    # Of a folder with both only what is released is brought up to date.
+    shutil.copytree(base_path / "1", served / "1")
+    (served / "1" / FINGERPRINT_FILE).write_text("of code that there is no more\nreleased")
+    assert f"replaced in {served}: 1\n" in export_sparing(served)
+    assert {path.name for path in served.iterdir()} == {"1", "7254"}
+    assert (served / "7254" / "saved_model.pb").stat().st_mtime_ns == before

@@ -12,13 +12,12 @@ def test_the_released_patches_drive_their_maps_most(client, digits, final_versio
     images = np.zeros((64, 28, 28), np.float32)
     images[:, 8 : 8 + FIELD, 8 : 8 + FIELD] = patches / 255  # what the unit at 7, 7 sees
     driven = client.predict("serving_default", {"images": images}, outputs=["h_conv2"])["h_conv2"]
-    real = client.predict(
-        "serving_default",
-        {"images": digits[0][::10] / np.float32(255)},
-        outputs=["h_conv2"],
-    )["h_conv2"]
+    real = [
+        client.predict("serving_default", {"images": some}, outputs=["h_conv2"])["h_conv2"]
+        for some in np.array_split(digits[0][::10] / np.float32(255), 2)
+    ]
     own = driven[np.arange(64), 7, 7, np.arange(64)]
-    assert (own > real.max(axis=(0, 1, 2))).all()
+    assert (own > np.concatenate(real).max(axis=(0, 1, 2))).all()
 
 
 def test_every_released_version_has_them_and_they_are_small():

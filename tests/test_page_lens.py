@@ -187,7 +187,7 @@ def test_other_colours_cost_no_prediction(open_page, client):
     sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
     drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
     style = {"colours": "cividis", "scale": "held", "held": held}
-    assert answer == {**show(ask(client, drawing), style), **newest}
+    assert show(ask(client, drawing), style).items() <= answer.items()
     shown = pixels(page, ".live .gallery.h_conv2 canvas >> nth=0")
     sheet = read_sheet(answer["sheet"])
     layer = GALLERIES[2]

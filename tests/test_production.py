@@ -11,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from google.protobuf import text_format
+from grpc._cython import cygrpc
 
 from demo.rest import AT_ONCE
 from model.guards import MOST_DRAWN_PIXELS
@@ -86,8 +87,12 @@ def test_the_script_starts_the_server_with_flags_that_it_knows(tmp_path):
     for name, value in flags.items():
         if name.endswith("_config_file"):
             assert (PRODUCTION / Path(value).relative_to("/config")).is_file()
+    # gRPC is silent about arguments that it does not know; those of its own library are in there.
+    library = Path(cygrpc.__file__).read_bytes()
     for argument in flags["grpc_channel_arguments"].split(","):
-        assert re.fullmatch(r"grpc\.[a-z0-9_.]+=[0-9]+", argument)
+        name, value = argument.split("=")
+        assert name.encode() in library, name
+        assert value.isdecimal()
 
 
 def test_the_flag_that_kills_rest_is_nowhere():
@@ -142,7 +147,8 @@ def test_the_script_passes_on_that_it_shall_stop(served_by, number):
 
 
 def test_the_script_ends_as_the_server_does(served_by):
-    assert served_by("exit 7").wait(5) == 7
+    for _ in range(20):  # also if it ends before it is waited for
+        assert served_by("exit 7").wait(5) == 7
 
 
 def test_what_is_admitted_fits_into_the_memory():
@@ -163,7 +169,8 @@ def test_what_is_admitted_fits_into_the_memory():
         assert gigabytes < limit
     assert {f"--grpc_max_threads={grpc}", f"--rest_api_num_threads={rest}"} <= set(kserve["args"])
     assert grpc > MOST_AT_ONCE  # the page's, with room for others
-    assert rest >= AT_ONCE
+    assert rest > AT_ONCE  # one is left for the readiness check
+    assert f"max_receive_message_length={LARGEST_MESSAGE}" in str(kserve["args"])
     largest = int(re.search(r"max_receive_message_length=(\d+)", script)[1])
     assert largest == LARGEST_MESSAGE > MOST_DRAWN_PIXELS
 

@@ -128,7 +128,14 @@ def test_brackets_within_strings_are_no_depth():
 
 
 def test_a_body_is_checked_in_no_time():
-    for body in (b'"' + b'\\"' * 2**22, b'"a"' * 2**21, b"[" * 2**23, b"[0," * 2**21):
+    for body in (
+        b'"' + b'\\"' * 2**22,
+        b'"a"' * 2**21,
+        b"[" * 2**23,
+        b"[0," * 2**21,
+        b"[" + b"[]," * 2_600_000 + b"0]",
+        b"[" + b'{"":1},' * 1_100_000 + b"0]",
+    ):
         started = time.monotonic()
         with pytest.raises(Refused):
             check_json(body)

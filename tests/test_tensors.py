@@ -36,6 +36,15 @@ def test_one_value_or_none_fills_a_tensor_as_in_tensorflow(values):
     np.testing.assert_array_equal(to_array(proto), tf.make_ndarray(proto))
 
 
+@pytest.mark.parametrize("values", [[300], [-1], [1, 2, 300, -1]])
+@pytest.mark.parametrize("dtype", [tf.uint8, tf.int8, tf.uint16, tf.int16])
+def test_a_value_that_is_too_large_wraps_as_in_tensorflow(dtype, values):
+    proto = TensorProto(dtype=dtype.as_datatype_enum, int_val=values)
+    proto.tensor_shape.dim.add().size = 4
+    expected = np.resize(np.array(values), 4).astype(dtype.as_numpy_dtype)
+    np.testing.assert_array_equal(to_array(proto), expected)
+
+
 def test_a_transposed_array_is_written_in_order():
     array = np.arange(6, dtype=np.float32).reshape(2, 3).T
     np.testing.assert_array_equal(to_array(to_proto(array)), array)

@@ -48,6 +48,12 @@ function makeHistory(element, changed) {
     );
   }
 
+  // Has a version asked for from now on; null is the newest.
+  history.set = (version) => {
+    stop();
+    history.version = version;
+  };
+
   // The version that is shown, if it is known.
   history.shown = () => history.version ?? answered;
 

@@ -76,7 +76,8 @@ function readLink(hash) {
   if (!view.has("drawing")) return null;
   try {
     const strokes = unpackStrokes(view.get("drawing"));
-    const version = view.has("version") ? Number(view.get("version")) : null;
+    const number = Number(view.get("version") ?? NaN);
+    const version = Number.isSafeInteger(number) && number >= 0 ? number : null;
     const [layer = null, ...numbers] = view.get("map")?.split(".") ?? [];
     const [map = 0, row, column] = numbers.map(Number);
     return { strokes, version, layer, map, unit: column === undefined ? null : { row, column } };

@@ -68,9 +68,11 @@ function makeLoop(ask, show, complain) {
 function makeAsker(ask, tell) {
   let wanted = null;
   let isAsking = false;
+  let wake = () => {}; // ends the pause after a failure: what is new is asked at once
 
   return async function (question) {
     wanted = question;
+    wake();
     if (isAsking) return;
     isAsking = true;
     let told = null; // the question that needs no more asking
@@ -83,8 +85,9 @@ function makeAsker(ask, tell) {
       } catch (error) {
         reportError(error);
       }
-      if (answer.error && !answer.final) await pause(failures++, answer.busy);
-      else {
+      if (answer.error && !answer.final) {
+        await Promise.race([pause(failures++, answer.busy), new Promise((done) => (wake = done))]);
+      } else {
         told = asked;
         failures = 0;
       }

@@ -23,6 +23,7 @@ function show(answer, askedAt) {
   return galleries.show(answer, askedAt);
 }
 
+const REREAD_MS = 2000; // that a drawing may take to be read anew
 const FORGOTTEN = { error: "The page's server has forgotten what this is about. Draw on." };
 
 let zoom;
@@ -88,7 +89,8 @@ function startPad() {
     answered = {};
     const isRead = new Promise((done) => xray.addEventListener("shown", done, { once: true }));
     changed();
-    await isRead;
+    // The live loop says what is the matter where that fails.
+    if (!(await Promise.race([isRead, wait(REREAD_MS)]))) return FORGOTTEN;
     const again = await ask();
     return again?.forgotten ? FORGOTTEN : again;
   }
@@ -145,9 +147,10 @@ function startPad() {
   async function take(what) {
     const page = location.href.split(/[?#]/)[0];
     const asked = { what, page, pixels: pad.pixels(), version: history.shown() };
-    const { taken, error } = await answerTo(server.take(asked));
-    if (error) throw new Error(error);
-    return taken;
+    const told = await answerTo(server.take(asked));
+    if (told.isLoggedOut) complain(told);
+    if (told.error) throw new Error(told.error);
+    return told.taken;
   }
 
   // Puts the view into the address and returns that.
@@ -220,10 +223,16 @@ function startPad() {
 
   resize(0);
   pad.fit();
+  let toOpen = null; // the map of a link whose drawing has not been shown yet
+  element.addEventListener("shown", () => {
+    if (!toOpen) return;
+    zoom.open(toOpen.layer, toOpen.map, toOpen.unit);
+    toOpen = null;
+  });
   function restore(view) {
-    history.version = view.version;
-    if (!view.layer) zoom.close();
-    element.addEventListener("shown", () => zoom.open(view.layer, view.map, view.unit), { once: true });
+    history.set(view.version);
+    zoom.close();
+    toOpen = view.layer && view;
     isRestoring = true;
     pad.set(view.strokes);
     isRestoring = false;

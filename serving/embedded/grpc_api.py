@@ -62,7 +62,7 @@ def make_grpc_server(models: Models, address: str) -> grpc.Server:
             ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # two servers on one port would answer in turn
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),  # clients' keepalive
+            ("grpc.http2.min_ping_interval_without_data_ms", 500),  # clients' keepalive
         ],
         maximum_concurrent_rpcs=MOST_WAITING,
     )

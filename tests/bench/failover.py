@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ RATE = 20.0  # drawings a second
 TIMEOUT = 3.0  # seconds, as the page's
 FAULT_AT = 2.0  # seconds after the first drawing
 DRAWING = {"drawings": np.zeros((1, 112, 112), np.uint8)}
-BASE_PATH = Path("exported/mnist")
+RELEASES = find_snapshots(RELEASED)
 
 
 class Drawing(NamedTuple):
@@ -67,9 +68,10 @@ def send_drawings(
 @contextlib.contextmanager
 def three_servers() -> Iterator[tuple[list[LocalServer], Line, str]]:
     """Three servers, the first of them at the end of a line that can be cut, and their target."""
-    export_versions(find_snapshots(RELEASED), BASE_PATH)
     with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(LocalServer(BASE_PATH)) for _ in range(3)]
+        base_path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        export_versions({max(RELEASES): RELEASES[max(RELEASES)]}, base_path)
+        servers = [stack.enter_context(LocalServer(base_path)) for _ in range(3)]
         line = stack.enter_context(Line(servers[0].target))
         targets = [line.target, *(server.target for server in servers[1:])]
         yield servers, line, f"ipv4:{','.join(targets)}"

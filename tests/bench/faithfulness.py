@@ -36,7 +36,7 @@ def measure_faithfulness(client: Client, digits: np.ndarray) -> dict[str, np.nda
         digits: uint8 [N, 28, 28].
     """
     network, temperature = _load_released()
-    read = client.predict("sketch", {"drawings": digits}, outputs=["logits"])["logits"].argmax(1)
+    read = np.concatenate([_read(client, part) for part in _parts(digits)])
     pointers = {
         "explain": _explain(client, digits, read),
         "gradients": _plain_gradients(network, digits, read),
@@ -50,14 +50,22 @@ def measure_faithfulness(client: Client, digits: np.ndarray) -> dict[str, np.nda
     }
 
 
+def _parts(array: np.ndarray) -> list[np.ndarray]:
+    """What goes into one request after the other."""
+    return [array[i : i + TOGETHER] for i in range(0, len(array), TOGETHER)]
+
+
+def _read(client: Client, digits: np.ndarray) -> np.ndarray:
+    answer = client.predict("sketch", {"drawings": digits}, outputs=["logits"])
+    return answer["logits"].argmax(axis=1)
+
+
 def _explain(client: Client, digits: np.ndarray, read: np.ndarray) -> np.ndarray:
     parts = [
-        client.predict(
-            "explain",
-            {"drawings": digits[i : i + TOGETHER], "digits": read[i : i + TOGETHER]},
-            outputs=["contributions"],
-        )["contributions"]
-        for i in range(0, len(digits), TOGETHER)
+        client.predict("explain", {"drawings": some, "digits": of_some}, outputs=["contributions"])[
+            "contributions"
+        ]
+        for some, of_some in zip(_parts(digits), _parts(read))
     ]
     return np.concatenate(parts)
 
