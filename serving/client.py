@@ -235,7 +235,8 @@ def _channel_options(target: str, timeout: float) -> list[tuple[str, int | str]]
         "initialBackoff": "0.02s",
         "maxBackoff": "0.2s",
         "backoffMultiplier": 3,
-        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+        # CANCELLED is what a server answers that has been told to stop.
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
     }
     if target.startswith("dns:") or "," in target:  # a lone server gets all the time there is
         retry_policy["perAttemptRecvTimeout"] = f"{timeout / ATTEMPTS:.3f}s"

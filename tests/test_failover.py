@@ -94,6 +94,21 @@ def test_a_server_that_is_back_is_asked_again(process, others):
                 assert time.monotonic() < end
 
 
+@pytest.mark.parametrize("code", ["CANCELLED", "UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+def test_what_one_server_leaves_another_one_does(others, code):
+    """A server that stops, goes or has no room."""
+    asked = []
+
+    def leave(request, context) -> PredictResponse:
+        asked.append(request)
+        context.abort(grpc.StatusCode[code], "not now")
+
+    with OtherServer(leave) as server, Client(f"ipv4:{server.target},{others}") as client:
+        for _ in range(12):
+            client.predict("sketch", DRAWING)
+    assert asked
+
+
 def refuse(code: grpc.StatusCode, sentence: str):
     def answer(request, context) -> PredictResponse:
         context.abort(code, sentence)
