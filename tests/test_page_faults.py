@@ -364,7 +364,9 @@ def test_headers_of_a_picture_are_not_cut_off(open_page, size):
     # Elsewhere the caption, of which there is more on wider screens, ends in an ellipsis.
     cut = page.evaluate("""() => [...document.querySelectorAll(".still figcaption > *")]
       .filter((part) => !part.matches(".gallery:not(.h_fc1) .about"))
-      .filter((part) => part.offsetParent && part.scrollWidth > part.clientWidth + 1)
+      .filter((part) => part.offsetParent && (part.scrollWidth > part.clientWidth + 1
+        || part.getBoundingClientRect().bottom
+          > part.parentElement.getBoundingClientRect().bottom + 1))
       .map((part) => [part.className, part.textContent, part.clientWidth, part.scrollWidth])""")
     assert cut == []
 
