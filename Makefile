@@ -24,6 +24,8 @@ bench: $(READY_FOR_TESTS)
 lint: $(READY_FOR_TESTS)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/deno fmt --check --config demo/deno.json
+	$(VENV)/bin/deno lint --config demo/deno.json
 
 clean:
 	rm -rf $(VENV) exported trained

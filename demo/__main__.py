@@ -13,9 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from demo.answers import Answers
+from demo.live import fit_for_live, make_live_route
+from demo.metrics import Metrics
 from demo.page import STYLE, make_page
 from demo.rest import make_rest_route
-from demo.takes import Place
+from demo.scripts import make_scripts_route
+from demo.takes import Place, make_takes
 from serving.client import Client
 from serving.local import LocalServer, LocalServerError
 from serving.ports import BASE_PATH, REAL_SERVER, REST_PORT
@@ -42,10 +46,17 @@ def main() -> None:
             Client(server.grpc, timeout=TIMEOUT, tls=arguments.tls, ca=arguments.ca) as client,
         ):
             tell_what_is_open(arguments)
-            page = make_page(client, place_of(arguments, server))
-            routes = []
+            metrics = Metrics()
+            answers = Answers(client, make_takes(client, place_of(arguments, server)), metrics)
+            page = make_page(client, answers)
+            routes = [
+                make_live_route(answers, metrics),
+                make_scripts_route(),
+                metrics.route(arguments.auth),
+            ]
             if arguments.rest:
-                routes = [make_rest_route(server.rest, client.model, arguments.auth, arguments.ca)]
+                auth, ca = arguments.auth, arguments.ca
+                routes.append(make_rest_route(server.rest, client.model, metrics, auth, ca))
             # From here on a signal only asks to end: raised amid Gradio's threads it can be lost.
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -55,6 +66,7 @@ def main() -> None:
                 server_port=arguments.port,
                 share=arguments.share,
                 auth=arguments.auth,
+                root_path=arguments.root_path,
                 max_file_size=LARGEST_UPLOAD,
                 css_paths=STYLE,
                 footer_links=["api", "settings"],
@@ -63,6 +75,7 @@ def main() -> None:
                 ssr_mode=False,  # Gradio's Node server would not pass /v1 on
                 prevent_thread_lock=True,
             )
+            fit_for_live(page.server.config)
             stop.wait()
             page.close(verbose=False)
     except LocalServerError as error:
@@ -174,6 +187,11 @@ def parse_arguments() -> argparse.Namespace:
         type=int,
         default=os.environ.get("GRADIO_SERVER_PORT", PORT),
         help="of the page",
+    )
+    parser.add_argument(
+        "--root-path",
+        metavar="/PATH",
+        help="the path under which a reverse proxy serves the page, if it is not /",
     )
     parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
     parser.add_argument(

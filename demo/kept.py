@@ -1,6 +1,5 @@
 """The activations of each visitor's last drawing, so that a detail of them costs no prediction."""
 
-import threading
 from collections import OrderedDict
 from typing import TypedDict
 
@@ -22,22 +21,21 @@ class Unit(TypedDict):
 
 
 class Kept:
-    """Remembers the last visitors, each drawing `B` and the `A` that it is compared with.
-
-    May be used from many threads.
-    """
+    """Remembers the last visitors, each drawing `B` and the `A` that it is compared with."""
 
     def __init__(self):
         self._of: OrderedDict[str, dict[str, Prediction]] = OrderedDict()
-        self._lock = threading.Lock()
 
     def put(self, visitor: str, activations: Prediction, name: str = "B") -> None:
         """Keeps them in place of the visitor's last ones of that name."""
-        with self._lock:
-            self._of.setdefault(visitor, {})[name] = activations
-            self._of.move_to_end(visitor)
-            if len(self._of) > MOST:
-                self._of.popitem(last=False)
+        self._of.setdefault(visitor, {})[name] = activations
+        self._of.move_to_end(visitor)
+        if len(self._of) > MOST:
+            self._of.popitem(last=False)
+
+    def drop(self, visitor: str) -> None:
+        """Keeps nothing more of a visitor."""
+        self._of.pop(visitor, None)
 
     def get(self, visitor: str, shown: str = "B") -> Prediction:
         """The visitor's last ones: `B`, `A`, or their `difference` B - A.
@@ -45,8 +43,7 @@ class Kept:
         Raises:
             Forgotten: the visitor is, or has not kept an `A`.
         """
-        with self._lock:
-            kept = dict(self._of.get(visitor, {}))
+        kept = self._of.get(visitor, {})
         try:
             if shown != "difference":
                 return kept[shown]

@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 
 from demo.layers import SHEET
-from demo.render import Style, render_sheet
+from demo.render import Style, as_url, render_sheet
 from model.calibration import SURE
 from serving.client import Client, Prediction
 
@@ -21,11 +21,18 @@ class Reading(TypedDict):
     probabilities: list[float]
 
 
-class Answer(Reading):
+class Shown(Reading):
     """What is shown of one drawing."""
 
-    sheet: str  # a PNG as a data URL
+    sheet: bytes  # a PNG
     largest: dict[str, float]  # activation, by layer
+
+
+class Answer(Reading):
+    """The same in JSON."""
+
+    sheet: str  # the PNG as a data URL
+    largest: dict[str, float]
 
 
 def read(client: Client, drawing: np.ndarray) -> Reading:
@@ -44,14 +51,15 @@ def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Ans
     Raises:
         ServingError: the server did not answer, or refused the drawing.
     """
-    return show(ask(client, drawing, version, SHOWN))
+    shown = show(ask(client, drawing, version, SHOWN))
+    return Answer(**{**shown, "sheet": as_url(shown["sheet"])})
 
 
 def show(
     answer: Mapping[str, np.ndarray],
     style: Style | None = None,
     layers: Mapping[str, np.ndarray] | None = None,
-) -> Answer:
+) -> Shown:
     """What is shown of the outputs of `sketch` for one drawing, of all that are `SHOWN`.
 
     Args:
@@ -60,7 +68,7 @@ def show(
         layers: what the picture is of, if not of the answer.
     """
     sheet, largest = render_sheet(answer if layers is None else layers, style)
-    return Answer(**reading_of(answer), sheet=sheet, largest=largest)
+    return Shown(**reading_of(answer), sheet=sheet, largest=largest)
 
 
 def ask(

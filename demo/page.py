@@ -1,20 +1,16 @@
 """The page: two ways to bring a digit, one way to look at it."""
 
-from functools import partial
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo.anatomy import Anatomy, dissect
-from demo.likes import tell_likes
-from demo.look import SHOWN, Answer, Reading, ask, ask_weights, explain, look, read
+from demo.answers import Answers
+from demo.look import Answer, Reading, look, read
 from demo.photo import find_drawing
-from demo.takes import Place, make_takes
-from demo.versions import ServedVersions
 from demo.xray import Xray
-from serving.client import Client, Prediction, ServingError
+from serving.client import Client, ServingError
 
 TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
@@ -27,8 +23,8 @@ NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
 
-def make_page(client: Client, place: Place) -> gr.Blocks:
-    """Builds the page and its API on a client of the model server, which answers at `place`."""
+def make_page(client: Client, answers: Answers) -> gr.Blocks:
+    """Builds the page and its API on a client of the model server, and on what visitors ask."""
 
     def read_digit(picture: Image.Image | None) -> Reading:
         """Reads the handwritten digit in a picture, dark on light or light on dark.
@@ -55,23 +51,12 @@ def make_page(client: Client, place: Place) -> gr.Blocks:
     def look_at_sketch(sketch: dict | None) -> Answer:
         return look_at_picture(sketch and sketch["composite"])
 
-    def take_apart(answer: Prediction, layer: str, map: int, **place: int | None) -> Anatomy:
-        weights = partial(ask_weights, client, version=answer.version)
-        return dissect(answer, weights, layer, map, **place)
-
     with gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=KEPT
     ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Draw"):
-            Xray(
-                ask=partial(ask, client, names=SHOWN),
-                explain=partial(explain, client),
-                dissect=take_apart,
-                likes=partial(tell_likes, client),
-                versions=ServedVersions(partial(client.versions, timeout=1)),
-                takes=make_takes(client, place),
-            )
+            Xray(answers.answer)
         with gr.Tab("Picture"):
             with gr.Row():
                 with gr.Column(min_width=320):

@@ -6,12 +6,10 @@ TensorFlow Serving itself takes gigabytes for JSON that is nested deep (docs/sec
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import re
-import secrets
 import ssl
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -23,6 +21,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from demo.auth import ASK_FOR_PASSWORD, has_password
+from demo.metrics import Metrics
 from serving.http_body import read_body
 
 LARGEST_BODY = 8 * 2**20  # bytes; 256 images as JSON numbers are about 3
@@ -48,24 +48,36 @@ class Refused(Exception):
 
 
 def make_rest_route(
-    server: str, model: str, auth: tuple[str, str] | None = None, ca: bytes | None = None
+    server: str,
+    model: str,
+    metrics: Metrics,
+    auth: tuple[str, str] | None = None,
+    ca: bytes | None = None,
 ) -> Route:
     """A route that answers what a model server answers of one model.
 
     Args:
         server: the URL of its REST API, `http://HOST:PORT`.
         model: the name that it has there.
+        metrics: where requests are counted.
         auth: user and password that a caller has to give (HTTP Basic), as visitors of the page do.
         ca: certificates in PEM to trust; the system's if there are none.
     """
-    return Route("/v1/{path:path}", _Door(server, model, auth, ca))
+    return Route("/v1/{path:path}", _Door(server, model, metrics, auth, ca))
 
 
 class _Door:
     """The route's ASGI application."""
 
-    def __init__(self, server: str, model: str, auth: tuple[str, str] | None, ca: bytes | None):
-        self._server, self._auth = httpx.URL(server), auth
+    def __init__(
+        self,
+        server: str,
+        model: str,
+        metrics: Metrics,
+        auth: tuple[str, str] | None,
+        ca: bytes | None,
+    ):
+        self._server, self._metrics, self._auth = httpx.URL(server), metrics, auth
         trusted = ssl.create_default_context(cadata=ca.decode()) if ca else True
         transport = httpx.AsyncHTTPTransport(verify=trusted, retries=2)  # of connecting
         self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=False)
@@ -79,7 +91,7 @@ class _Door:
         self._what = f"GET /v1/models/{model} and …/metadata, POST /v1/models/{model}:predict"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request, started = Request(scope, receive), time.perf_counter()
         # A caller who goes away, or takes the answer too slowly, is left, and so is a server that
         # breaks off: what has begun is ended.
         with contextlib.suppress(TimeoutError, ClientDisconnect, httpx.TransportError):
@@ -96,13 +108,14 @@ class _Door:
                         {"error": str(refused)}, refused.status, refused.headers
                     )
                 await response(scope, receive, send)
+                self._metrics.passed_on(response.status_code, time.perf_counter() - started)
 
     def _check(self, request: Request) -> None:
-        if self._auth and not _is_known(request, self._auth):
+        if self._auth and not has_password(request, self._auth):
             raise Refused(
                 401,
                 "This page asks for a user and a password: curl -u USER:PASSWORD …",
-                {"WWW-Authenticate": 'Basic realm="Layer X-ray"'},
+                ASK_FOR_PASSWORD,
             )
         pattern = self._paths.get(request.method)
         query = "?" if request.scope["query_string"] else ""
@@ -197,13 +210,3 @@ def check_json(body: bytes) -> None:
         orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Refused(400, f"The body must be JSON, which it is not: {error}.") from None
-
-
-def _is_known(request: Request, auth: tuple[str, str]) -> bool:
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    try:
-        given = base64.b64decode(credentials, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    expected = ":".join(auth).encode()
-    return scheme.lower() == "basic" and secrets.compare_digest(given, expected)

@@ -19,7 +19,7 @@ from serving.local import LocalServer
 from serving.ports import REAL_SERVER
 from tests.browser import launch_chromium
 from tests.pages import ROOT, run_page
-from tests.visit import NO_TOUR, REMEMBER, SIZES
+from tests.visit import NO_TOUR, REMEMBER, SIZES, forbid_live
 
 # The embedded server is what is tested, also where there is a real one.
 os.environ["PATH"] = os.pathsep.join(
@@ -102,7 +102,11 @@ def open_page(browser, page_url):
     contexts, complaints = [], []
 
     def open_page(
-        size: str = "wide", theme: str = "light", url: str = page_url, tour: bool = False
+        size: str = "wide",
+        theme: str = "light",
+        url: str = page_url,
+        tour: bool = False,
+        through_gradio: bool = False,
     ) -> Page:
         width, height = SIZES[size]
         context = browser.new_context(
@@ -114,6 +118,8 @@ def open_page(browser, page_url):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.add_init_script(REMEMBER)
+        if through_gradio:
+            forbid_live(page)
         if not tour:
             page.add_init_script(NO_TOUR)
         address, number_sign, view = url.partition("#")

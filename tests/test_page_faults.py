@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
+from anyio.from_thread import start_blocking_portal
 from gradio_client import Client as GradioClient
 from gradio_client import handle_file
 from playwright.sync_api import Page, Route, expect
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
+from demo.answers import AWAY, BUSY, FAILED, Answers, Question
 from demo.layers import GALLERIES
 from demo.likes import tell_likes
-from demo.xray import AWAY, BUSY, FAILED, _answering
+from demo.metrics import Metrics
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
 from serving.tensors import to_proto
@@ -26,7 +28,17 @@ from tests.browser import draw
 from tests.hand import strokes_of
 from tests.pages import ROOT, run_page
 from tests.test_client import OtherServer
-from tests.visit import NO_TOUR, REMEMBER, SIZES, ask_anew, copied, middle_of, take, touch
+from tests.visit import (
+    NO_TOUR,
+    REMEMBER,
+    SIZES,
+    ask_anew,
+    copied,
+    forbid_live,
+    middle_of,
+    take,
+    touch,
+)
 
 NOTHING_MORE_MS = 2000  # a page that asked again would have done so several times
 REFUSED = {"error": "The model server refused this.", "final": True}
@@ -34,7 +46,10 @@ REFUSED = {"error": "The model server refused this.", "final": True}
 
 @pytest.fixture
 def visit(browser) -> Iterator[Callable[[str], Page]]:
-    """Opens a page of whose console nothing is asked: a browser complains there of lost servers."""
+    """Opens a page whose questions go through Gradio, where they can be answered otherwise.
+
+    Nothing is asked of its console: a browser complains there of lost servers.
+    """
     contexts = []
 
     def visit(url: str) -> Page:
@@ -44,6 +59,7 @@ def visit(browser) -> Iterator[Callable[[str], Page]]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.add_init_script(REMEMBER)
+        forbid_live(page)
         page.add_init_script(NO_TOUR)
         page.goto(url)
         return page
@@ -63,7 +79,7 @@ def intercept(page: Page, function: str, answer: Callable[[Route], object]) -> l
 
     def handle(route: Route) -> None:
         content = route.request.post_data_json
-        if content["fn_name"] != function:
+        if content["data"]["ask"] != function:
             return route.fallback()
         asked.append(content["data"])
         told = answer(route)
@@ -300,12 +316,12 @@ def test_keys_of_the_brush(open_page):
 
 
 def test_the_first_stroke_over_a_sample_sends_no_empty_drawing(open_page):
-    page = open_page()
+    page = open_page(through_gradio=True)
     asked = []
 
     def remember(request) -> None:
         content = request.post_data_json
-        if content and content.get("fn_name") == "look_at":
+        if content and content["data"]["ask"] == "look_at":
             asked.append(base64.b64decode(content["data"]["pixels"]))
 
     page.on("request", remember)
@@ -378,11 +394,17 @@ def test_headers_of_a_picture_are_not_cut_off(open_page, size):
         (ValueError("shape"), {"error": FAILED, "final": True}),
     ],
 )
-def test_an_error_of_our_own_is_not_the_visitors_and_is_logged(caplog, error, told):
-    def fail(asked: object) -> dict:
+def test_an_error_of_our_own_is_not_the_visitors_and_is_logged(caplog, monkeypatch, error, told):
+    async def fail(self: Answers, question: Question) -> dict:
         raise error
 
-    assert json.loads(_answering(fail)({}).body) == told
+    fail.__name__ = "repaint"
+    monkeypatch.setattr(Answers, "repaint", fail)
+    with Client("127.0.0.1:1") as client:
+        answers = Answers(client, {}, Metrics())
+        question = Question("ann", {"ask": "repaint"}, b"")
+        with start_blocking_portal() as portal:  # in this thread Playwright's loop may run
+            assert portal.call(answers.answer, question) == told
     assert "Traceback" in caplog.text
     assert f"{type(error).__name__}: {error}" in caplog.text
 

@@ -16,7 +16,7 @@ from tests.browser import draw
 from tests.hand import strokes_of
 from tests.pages import run_page
 from tests.test_render import map_on, read_sheet
-from tests.visit import ask_anew, middle_of, opaque, pixels, touch
+from tests.visit import ask_anew, in_json, middle_of, opaque, pixels, touch
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_map_is_named_and_opens_large(open_page, size, name, index):
 
 
 def test_the_same_drawing_through_the_networks_history(open_page, client):
-    page = open_page()
+    page = open_page(through_gradio=True)
     asked = []
     page.on("request", lambda request: asked.append(request))
     versions = client.versions()
@@ -116,7 +116,7 @@ def test_a_version_that_goes_away_while_it_is_looked_at(open_page, base_path, tm
 
 @pytest.mark.parametrize("layer", GALLERIES, ids=lambda layer: layer.name)
 def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, layer):
-    page = open_page()
+    page = open_page(through_gradio=True)
     asked = []
     page.on("request", lambda request: asked.append(request))
     touch(page, lambda: page.keyboard.press("8"))
@@ -157,7 +157,7 @@ def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, 
 
 
 def test_other_colours_cost_no_prediction(open_page, client):
-    page = open_page()
+    page = open_page(through_gradio=True)
     asked = []
     page.on("request", lambda request: asked.append(request.post_data_json))
     before = touch(page, lambda: page.keyboard.press("2"))
@@ -175,11 +175,11 @@ def test_other_colours_cost_no_prediction(open_page, client):
             page, lambda s=selector, c=choice: page.locator(f".live {s}").select_option(c)
         )
         assert newest.items() <= answer.items()
-        assert show(activations, style).items() <= answer.items()
+        assert in_json(show(activations, style)).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
     held = before["largest"]
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("inferno"))
-    assert show(activations, {"scale": "held", "held": held}).items() <= answer.items()
+    assert in_json(show(activations, {"scale": "held", "held": held})).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
     assert not any(each and "pixels" in each["data"] for each in asked)
     expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.2f}")
@@ -187,7 +187,7 @@ def test_other_colours_cost_no_prediction(open_page, client):
     sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
     drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
     style = {"colours": "cividis", "scale": "held", "held": held}
-    assert show(ask(client, drawing), style).items() <= answer.items()
+    assert in_json(show(ask(client, drawing), style)).items() <= answer.items()
     shown = pixels(page, ".live .gallery.h_conv2 canvas >> nth=0")
     sheet = read_sheet(answer["sheet"])
     layer = GALLERIES[2]

@@ -1,82 +1,165 @@
 """What a broken browser may send to the page: each is answered with a sentence, none with a 500."""
 
-import pytest
+import base64
+import json
+import secrets
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
-from tests.visit import touch
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from demo.live import LARGEST_MESSAGE, PATH
 
 STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
 UNIT = {"shown": "B", "layer": "h_conv1", "map": 3, "row": 1, "column": 1}
-WRONG = {
-    "no drawing": ("look_at", {"pixels": None}),
-    "half a drawing": ("look_at", {"pixels": "AAAA"}),
-    "a version that is none": ("look_at", {"version": "newest"}),
-    "no style": ("look_at", {"style": "inferno"}),
-    "a style that there is not": ("look_at", {"style": {**STYLE, "shown": "C"}}),
-    "half a drawing to keep": ("keep", {"pixels": "AAAA"}),
-    "why an 11": ("tell_why", {"digit": 11}),
-    "why a number too large": ("tell_why", {"digit": 2**64}),
-    "why some": ("tell_why", {"digit": [1, 2]}),
-    "to take something else": ("take", {"what": "everything", "page": "http://here"}),
-    "repainting for a stranger": ("repaint", {"visitor": "nobody", "style": STYLE}),
-    "repainting for no one": ("repaint", {"visitor": {}, "style": STYLE}),
-    "a stranger's unit": ("tell_unit", {**UNIT, "visitor": "nobody"}),
-    "a unit outside": ("tell_unit", {**UNIT, "row": 28}),
-    "a part of no layer": ("take_apart", {**UNIT, "layer": "images"}),
-    "a part of no map": ("take_apart", {**UNIT, "map": 32}),
-    "a part of no unit": ("take_apart", {**UNIT, "row": "1"}),
-    "a part of A that is not kept": ("take_apart", {**UNIT, "shown": "A"}),
-    "what a score likes": ("tell_likes", {**UNIT, "layer": "logits"}),
-    "what no map likes": ("tell_likes", {**UNIT, "map": -1}),
-}
-OWN = {  # what is right about each, beside drawing and visitor
-    "look_at": {"style": STYLE},
-    "keep": {},
-    "tell_why": {"digit": None},
-    "take": {},
-    "repaint": {},
-    "tell_unit": {},
-    "take_apart": {},
-    "tell_likes": {},
+INK = bytes(52 * 112) + b"\xff" * 8 * 112 + bytes(52 * 112)
+RIGHT = {  # of each question, beside its drawing
+    "look_at": {"version": None, "style": STYLE},
+    "keep": {"version": None},
+    "tell_why": {"version": None, "digit": None},
+    "take": {"version": None, "what": "curl", "page": "http://here"},
+    "repaint": {"style": STYLE},
+    "tell_unit": UNIT,
+    "take_apart": UNIT,
+    "tell_likes": UNIT,
 }
 OF_DRAWINGS = ("look_at", "keep", "tell_why", "take")
+WRONG = {
+    "no drawing": ("look_at", {}, b""),
+    "half a drawing": ("look_at", {}, INK[:100]),
+    "more than a drawing": ("look_at", {}, INK + b"\n"),
+    "a version that is none": ("look_at", {"version": "newest"}, INK),
+    "a version too large": ("look_at", {"version": 2**63}, INK),
+    "no style": ("look_at", {"style": "inferno"}, INK),
+    "a style that there is not": ("look_at", {"style": {**STYLE, "shown": "C"}}, INK),
+    "half a drawing to keep": ("keep", {}, INK[:100]),
+    "why an 11": ("tell_why", {"digit": 11}, INK),
+    "why a number too large": ("tell_why", {"digit": 2**64}, INK),
+    "why some": ("tell_why", {"digit": [1, 2]}, INK),
+    "to take something else": ("take", {"what": "everything"}, INK),
+    "to take a list": ("take", {"what": ["curl"]}, INK),
+    "repainting in no style": ("repaint", {"style": []}, b""),
+    "a unit outside": ("tell_unit", {"row": 28}, b""),
+    "a part of no layer": ("take_apart", {"layer": "images"}, b""),
+    "a part of no map": ("take_apart", {"map": 32}, b""),
+    "a part of no unit": ("take_apart", {"row": "1"}, b""),
+    "a part of A that is not kept": ("take_apart", {"shown": "A"}, b""),
+    "what a score likes": ("tell_likes", {"layer": "logits"}, b""),
+    "what no map likes": ("tell_likes", {"map": -1}, b""),
+    "what there is not": ("look_away", {}, b""),
+    "a list of questions": (["look_at"], {}, b""),
+}
+Ask = Callable[[dict, bytes], dict]
 
 
-@pytest.fixture(scope="module")
-def sent(browser, page_url) -> tuple[str, dict]:
-    """The address and the content of a request that the page itself has sent."""
-    page = browser.new_page()
-    requests = []
-    page.on("request", lambda r: '"look_at"' in (r.post_data or "") and requests.append(r))
-    page.add_init_script("addEventListener('drawn', () => { window.drawnAt = performance.now(); })")
-    page.add_init_script("addEventListener('shown', (event) => { window.last = event.detail; })")
-    page.goto(page_url)
-    page.wait_for_function("window.last")
-    touch(page, lambda: page.keyboard.press("5"))
-    url, content = requests[-1].url, requests[-1].post_data_json
-    page.close()
-    return url, content
+def live(url: str) -> ClientConnection:
+    return connect(url.replace("http", "ws", 1).rstrip("/") + PATH, compression=None)
+
+
+def over_line(url: str, stack: ExitStack) -> Ask:
+    line = stack.enter_context(live(url))
+
+    def ask(question: dict, pixels: bytes) -> dict:
+        line.send(json.dumps(question).encode() + b"\n" + pixels)
+        return json.loads(line.recv(timeout=10).partition(b"\n")[0])
+
+    return ask
+
+
+def through_gradio(url: str, stack: ExitStack) -> Ask:
+    with urllib.request.urlopen(f"{url}config", timeout=10) as response:
+        components = json.load(response)["components"]
+    live = next(each for each in components if "server_fns" in each["props"])
+    visitor = secrets.token_hex(8)
+
+    def ask(question: dict | None, pixels: bytes) -> dict:
+        data = question
+        if isinstance(question, dict):
+            data = {"visitor": visitor, "pixels": base64.b64encode(pixels).decode(), **question}
+        call = {"component_id": live["id"], "fn_name": "ask", "session_hash": "s", "data": data}
+        request = urllib.request.Request(
+            f"{url}gradio_api/component_server/",
+            json.dumps(call).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    return ask
+
+
+@pytest.fixture(params=[over_line, through_gradio])
+def ask(request, page_url) -> Iterator[Ask]:
+    """Asks the page one question, as a visitor whose drawing it has read."""
+    with ExitStack() as stack:
+        ask = request.param(page_url, stack)
+        assert "probabilities" in ask({"ask": "look_at", **RIGHT["look_at"]}, INK)
+        yield ask
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_answered(ask, name):
+    answer = ask({"ask": name, **RIGHT[name]}, INK if name in OF_DRAWINGS else b"")
+    assert "error" not in answer
+    assert answer.keys() - {"id", "took"}
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_with_a_sentence(sent, page_url, browser, name):
-    url, content = sent
-    function, wrong = WRONG[name]
-    right = content["data"] if function in OF_DRAWINGS else {"visitor": content["data"]["visitor"]}
-    data = {**right, **OWN[function], **wrong}
-    context = browser.new_context()
-    answer = context.request.post(url, data={**content, "fn_name": function, "data": data})
-    told = answer.json()
-    context.close()
-    assert answer.status == 200
-    assert told.get("forgotten") or len(told["error"]) > 20
+def test_what_is_wrong_is_refused_with_a_sentence(ask, name):
+    what, wrong, pixels = WRONG[name]
+    right = RIGHT.get(what, {}) if isinstance(what, str) else {}
+    answer = ask({"ask": what, **right, **wrong}, pixels)
+    assert answer.get("forgotten") or len(answer["error"]) > 20
 
 
-@pytest.mark.parametrize("function", OWN)
-def test_nothing_at_all_is_refused_too(sent, browser, function):
-    url, content = sent
-    context = browser.new_context()
-    for data in (None, [], "x", {}):
-        answer = context.request.post(url, data={**content, "fn_name": function, "data": data})
-        assert answer.status == 200
-        assert answer.json().get("forgotten") or len(answer.json()["error"]) > 20
-    context.close()
+@pytest.mark.parametrize("name", RIGHT)
+def test_half_a_question_is_refused_too(ask, name):
+    answer = ask({"ask": name}, INK)
+    assert "is missing" in answer["error"]
+
+
+def test_a_stranger_has_nothing_to_repaint(page_url):
+    with ExitStack() as stack:
+        ask = through_gradio(page_url, stack)
+        for visitor in ("nobody", {}, None):
+            assert ask({"ask": "repaint", "visitor": visitor, **RIGHT["repaint"]}, b"") == {
+                "forgotten": True
+            }
+        for nothing in (None, [], "x", {}):
+            assert "what can be asked is" in ask(nothing, b"")["error"]
+
+
+def test_a_message_that_is_no_question_is_refused_and_the_next_one_answered(page_url):
+    with live(page_url) as line:
+        for message in (b"", b"\n", b"[]", b"7", b'{"ask"', b"\xff\xfe", b"[" * 60_000, "{}"):
+            line.send(message)
+            assert "must be a JSON object" in json.loads(line.recv(timeout=10))["error"]
+        line.send(
+            json.dumps({"id": 9, "ask": "look_at", **RIGHT["look_at"]}).encode() + b"\n" + INK
+        )
+        assert json.loads(line.recv(timeout=10).partition(b"\n")[0])["id"] == 9
+
+
+def test_a_message_that_is_too_large_ends_the_connection(page_url):
+    with live(page_url) as line:
+        line.send(bytes(LARGEST_MESSAGE + 1))
+        with pytest.raises(ConnectionClosed) as caught:
+            line.recv(timeout=10)
+        assert caught.value.rcvd.code == 1009
+
+
+def test_drawings_that_come_faster_than_they_are_read_are_overtaken(page_url):
+    """Each has an answer, in the order of asking but for those overtaken, and the last is read."""
+    with live(page_url) as line:
+        for number in range(50):
+            question = {"id": number, "ask": "look_at", **RIGHT["look_at"]}
+            line.send(json.dumps(question).encode() + b"\n" + INK)
+        answers = [json.loads(line.recv(timeout=10).partition(b"\n")[0]) for _ in range(50)]
+    read = [answer["id"] for answer in answers if "overtaken" not in answer]
+    assert sorted(answer["id"] for answer in answers) == list(range(50))
+    assert read == sorted(read)
+    assert read[-1] == 49
+    assert len(read) < 50

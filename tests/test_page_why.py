@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from demo.layers import GALLERIES
 from demo.look import ask, explain, show
+from demo.render import as_url
 from tests.browser import draw
 from tests.hand import strokes_of
 from tests.test_render import read_sheet
@@ -79,7 +80,7 @@ def test_a_unit_is_chosen_and_followed_back_to_the_pixels(open_page):
 
 
 def test_the_ink_that_speaks_for_the_digit_is_orange(open_page, client):
-    page = open_page()
+    page = open_page(through_gradio=True)
     touch(page, lambda: page.keyboard.press("7"))
     expect(page.locator(".live .overlay")).to_be_hidden()
     page.keyboard.press("w")
@@ -120,7 +121,7 @@ def last_drawing(page: Page) -> np.ndarray:
 
 
 def test_the_explanation_follows_the_networks_history(open_page, client):
-    page = open_page()
+    page = open_page(through_gradio=True)
     touch(page, lambda: page.keyboard.press("5"))
     page.keyboard.press("w")
     expect(page.locator(".live .overlay")).to_be_visible()
@@ -133,7 +134,7 @@ def test_the_explanation_follows_the_networks_history(open_page, client):
 
 
 def test_a_drawing_beside_another(open_page, client):
-    page = open_page()
+    page = open_page(through_gradio=True)
     touch(page, lambda: page.keyboard.press("3"))
     drawing_a = last_drawing(page)
     page.locator(".live .keep").click()
@@ -145,11 +146,12 @@ def test_a_drawing_beside_another(open_page, client):
     assert [float(p) for p in percents] == [round(100 * p) for p in a["probabilities"].tolist()]
 
     answer = ask_anew(page, page.locator('.live .which [value="A"]').click)
-    assert answer["sheet"] == show(a)["sheet"]
+    assert answer["sheet"] == as_url(show(a)["sheet"])
     np.testing.assert_allclose(answer["probabilities"], b["probabilities"])
     answer = ask_anew(page, page.locator('.live .which [value="difference"]').click)
     difference = {name: b[name] - a[name] for name in b}
-    assert answer["sheet"] == show(b, {"shown": "difference"}, difference)["sheet"]
+    shown = show(b, {"shown": "difference"}, difference)
+    assert answer["sheet"] == as_url(shown["sheet"])
     layer = BY_NAME["h_conv1"]
     mosaic = ".live .gallery.h_conv1 .mosaic"
     page.mouse.move(*middle_of(page, mosaic, layer, 3))
@@ -158,7 +160,7 @@ def test_a_drawing_beside_another(open_page, client):
     expect(page.locator(".live .lens")).to_have_text(re.compile(f": {value:.4f}$"))
 
     answer = ask_anew(page, page.locator('.live .which [value="B"]').click)
-    assert answer["sheet"] == show(b)["sheet"]
+    assert answer["sheet"] == as_url(show(b)["sheet"])
     page.locator(".live .drop").click()
     expect(page.locator(".live .keep")).to_be_visible()
     expect(page.locator(".live .other-percent >> nth=0")).to_be_hidden()
@@ -166,14 +168,14 @@ def test_a_drawing_beside_another(open_page, client):
 
 def test_what_the_pages_server_has_forgotten_it_is_told_again(open_page):
     """As if 256 others had come between: A is kept under a name that nobody asks for."""
-    page = open_page()
+    page = open_page(through_gradio=True)
     kept = []
-    page.on("request", lambda r: '"fn_name":"keep"' in (r.post_data or "") and kept.append(r))
+    page.on("request", lambda r: '"ask":"keep"' in (r.post_data or "") and kept.append(r))
     page.route(
         "**/component_server/",
         lambda route, request: route.continue_(
             post_data=(request.post_data or "").replace('"visitor":"', '"visitor":"lost-')
-            if '"fn_name":"keep"' in (request.post_data or "").replace(" ", "")
+            if '"ask":"keep"' in (request.post_data or "").replace(" ", "")
             else request.post_data
         ),
     )
@@ -187,7 +189,7 @@ def test_what_the_pages_server_has_forgotten_it_is_told_again(open_page):
 
 
 def test_a_forgotten_drawing_is_read_anew_for_its_details(open_page):
-    page = open_page()
+    page = open_page(through_gradio=True)
     forgotten = []
 
     def forget(route, request):
@@ -206,7 +208,7 @@ def test_a_forgotten_drawing_is_read_anew_for_its_details(open_page):
 
 def test_an_old_explanation_does_not_come_back(open_page):
     """The pad is cleared while the answer is on its way."""
-    page = open_page()
+    page = open_page(through_gradio=True)
     touch(page, lambda: page.keyboard.press("7"))
     held = []
     page.route(

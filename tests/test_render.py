@@ -20,7 +20,12 @@ def read_sheet(url: str) -> np.ndarray:
     """The picture of a data URL: uint8 [H, W, 4]."""
     head, data = url.split(",", 1)
     assert head == "data:image/png;base64"
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
+    return read_png(base64.b64decode(data))
+
+
+def read_png(png: bytes) -> np.ndarray:
+    """uint8 [H, W, 4]."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
 
 
 def map_on(sheet: np.ndarray, layer: Layer, index: int) -> np.ndarray:
@@ -41,8 +46,8 @@ def activations() -> dict[str, np.ndarray]:
 
 
 def test_every_unit_has_its_place_and_colour(activations):
-    url, largest = render_sheet(activations)
-    sheet = read_sheet(url)
+    png, largest = render_sheet(activations)
+    sheet = read_png(png)
     for layer in SHEET:
         values = activations[layer.name].reshape(layer.side, layer.side, layer.maps)
         assert largest[layer.name] == pytest.approx(values.max())
@@ -58,8 +63,8 @@ def test_every_unit_has_its_place_and_colour(activations):
 @pytest.mark.parametrize("scale", ["layer", "map", "held"])
 def test_every_style_is_what_it_says(activations, colours, scale):
     held = {layer.name: 1.0 for layer in SHEET}  # some activations are above
-    url, largest = render_sheet(activations, {"colours": colours, "scale": scale, "held": held})
-    sheet = read_sheet(url)
+    png, largest = render_sheet(activations, {"colours": colours, "scale": scale, "held": held})
+    sheet = read_png(png)
     palette = np.frombuffer(COLOUR_MAPS[colours], np.uint8).reshape(256, 3).astype(int)
     for layer in GALLERIES:
         values = activations[layer.name].reshape(layer.side, layer.side, layer.maps)
@@ -91,7 +96,7 @@ def test_a_style_that_there_is_not(style):
 
 
 def test_gaps_are_transparent(activations):
-    sheet = read_sheet(render_sheet(activations)[0])
+    sheet = read_png(render_sheet(activations)[0])
     opaque = sum(layer.maps * layer.side**2 for layer in SHEET)
     assert (sheet[:, :, 3] == 255).sum() == opaque
 
@@ -109,7 +114,7 @@ def test_the_grids_are_the_articles():
 @pytest.mark.parametrize("value", [0.0, 0.001])
 def test_a_silent_layer_is_dark(activations, value):
     silent = {name: np.full_like(array, value) for name, array in activations.items()}
-    sheet = read_sheet(render_sheet(silent)[0])
+    sheet = read_png(render_sheet(silent)[0])
     assert sheet[:, :, :3][sheet[:, :, 3] == 255].max() < 30
 
 
@@ -141,8 +146,8 @@ def test_what_has_a_sign_is_as_light_above_nothing_as_below():
 def test_a_difference_is_signed_on_one_scale(activations):
     rng = np.random.default_rng(8)
     difference = {n: a - rng.permuted(a) for n, a in activations.items()}
-    url, largest = render_sheet(difference, {"shown": "difference"})
-    sheet = read_sheet(url)
+    png, largest = render_sheet(difference, {"shown": "difference"})
+    sheet = read_png(png)
     palette = np.frombuffer(SIGNED, np.uint8).reshape(256, 3)
     for layer in SHEET:
         values = layer.unflatten(difference[layer.name])

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo import rest
+from demo.metrics import Metrics
 from demo.__main__ import rest_beside
 from demo.rest import LARGEST_BODY, Refused, check_json
 from serving.local import LocalServer, find_free_port
@@ -183,7 +184,9 @@ def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
     monkeypatch.setattr(rest, "TIMEOUT", httpx.Timeout(2.0))
     monkeypatch.setattr(rest, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        door = rest.make_rest_route(f"http://127.0.0.1:{silent.getsockname()[1]}", "mnist")
+        door = rest.make_rest_route(
+            f"http://127.0.0.1:{silent.getsockname()[1]}", "mnist", Metrics()
+        )
         with TestClient(Starlette(routes=[door])) as page, ThreadPoolExecutor(8) as threads:
 
             def ask(_) -> int:

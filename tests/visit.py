@@ -6,13 +6,21 @@ import numpy as np
 from playwright.sync_api import Page
 
 from demo.layers import Layer
+from demo.look import Shown
+from demo.render import as_url
 from tests.test_render import read_sheet
 
-# Keeps what was shown last, and when the drawing last changed, so that tests can wait for the one
-# to have caught up with the other.
+# Keeps what was shown last, its picture as a data URL, and when the drawing last changed, so that
+# tests can wait for the one to have caught up with the other.
 REMEMBER = """
   addEventListener("drawn", () => { window.drawnAt = performance.now(); });
-  addEventListener("shown", ({ detail }) => { window.last = detail; });
+  addEventListener("shown", async ({ detail: { answer, askedAt } }) => {
+    const reader = new FileReader();
+    reader.readAsDataURL(answer.sheet);
+    await new Promise((done) => { reader.onload = done; });
+    if (window.last?.askedAt > askedAt) return;
+    window.last = { askedAt, answer: { ...answer, sheet: reader.result } };
+  });
 """
 # Playwright's own waiting does not wait for promises.
 READ_CLIPBOARD = """async () => {
@@ -25,6 +33,16 @@ READ_CLIPBOARD = """async () => {
 }"""
 NO_TOUR = "localStorage.setItem('layer-xray-toured', 'yes')"
 SIZES = {"wide": (1440, 900), "tablet": (900, 1100), "phone": (390, 844)}
+
+
+def forbid_live(page: Page) -> None:
+    """Has the page's live connections end at once, so that its questions go through Gradio."""
+    page.route_web_socket("**/xray/live", lambda socket: socket.close())
+
+
+def in_json(shown: Shown) -> dict:
+    """What is shown of a drawing as `last.answer` has it."""
+    return {**shown, "sheet": as_url(shown["sheet"])}
 
 
 def touch(page: Page, act: Callable[[], object]) -> dict:

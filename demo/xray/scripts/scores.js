@@ -1,10 +1,8 @@
 // The reading and the scores of all digits, beside those of the drawing that it is compared with.
 
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
+import { setText } from "./text.js";
 
-function makeScores(element) {
+export function makeScores(element) {
   const find = (selector) => element.querySelector(selector);
   const rows = [...element.querySelectorAll(".scores li")].map((row) => ({
     row,
@@ -22,9 +20,10 @@ function makeScores(element) {
   return {
     show({ digit, sure, probabilities }) {
       element.classList.toggle("unsure", !sure);
-      const [reading, sureness] =
-        digit === null ? ["–", "no ink"]
-        : sure ? [String(digit), `${(100 * probabilities[digit]).toFixed(1)}%`]
+      const [reading, sureness] = digit === null
+        ? ["–", "no ink"]
+        : sure
+        ? [String(digit), `${(100 * probabilities[digit]).toFixed(1)}%`]
         : ["?", "not sure"];
       setText(find(".digit"), reading);
       setText(find(".sure"), sureness);

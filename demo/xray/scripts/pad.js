@@ -1,16 +1,18 @@
 // The pad: pointer events become strokes on two canvases, the large one that is seen and a small
 // one whose ink is what the network gets. `changed` is called whenever the ink has.
 
+import { drawAll, drawStroke, rounded } from "./strokes.js";
+
 const PRIMARY = 0; // button of a mouse, a finger or a pen's tip
 const ERASER = 5; // a pen's other end
 
-function makePad(canvas, side, changed) {
+export function makePad(canvas, side, changed) {
   const seen = canvas.getContext("2d");
   const small = document.createElement("canvas");
   small.width = small.height = side;
   const sent = small.getContext("2d", { willReadFrequently: true });
   const pad = { size: 0.08, erase: false, isSample: false };
-  let history = [[]]; // every state of the drawing that undo can go back to, the present one last
+  const history = [[]]; // every state of the drawing that undo can go back to, the present one last
   let stroke = null; // the one being drawn
   let pointer = null; // what draws it
 
@@ -42,11 +44,12 @@ function makePad(canvas, side, changed) {
 
   pad.isDown = () => stroke !== null;
 
+  // Uint8Array of side x side, 0 = paper, 255 = ink.
   pad.pixels = () => {
     const rgba = sent.getImageData(0, 0, side, side).data;
     const ink = new Uint8Array(side * side);
     for (let i = 0; i < ink.length; i++) ink[i] = rgba[4 * i + 3];
-    return btoa(String.fromCharCode.apply(null, ink));
+    return ink;
   };
 
   // The canvas has as many pixels as the screen gives it; ink has the theme's colour.

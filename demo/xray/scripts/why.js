@@ -1,17 +1,19 @@
 // Why this digit: which ink speaks for it and which against, over the drawing, live.
 
+import { makeAsker } from "./loop.js";
+import { setText } from "./text.js";
+
 const NEUTRAL = "#8b8b94"; // ink that says nothing
 
-function makeWhy(element, galleries, padCanvas, askWhy) {
+export function makeWhy(element, state, padCanvas, askWhy) {
   const find = (selector) => element.querySelector(selector);
   const canvas = find(".overlay");
   const because = find(".because");
   const cannot = find(".cannot");
   const button = find(".why");
-  const why = { digit: null }; // that is asked about; null is the one that is read
-  let isOn = false;
+  const { why } = state;
 
-  const ask = makeAsker(askWhy, async (_, told) => {
+  const ask = makeAsker(({ digit }) => askWhy(digit), async (_, told) => {
     if (told.error) {
       hide();
       setText(cannot, `Why cannot be told. ${told.error}`);
@@ -21,14 +23,14 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
     const picture = new Image();
     picture.src = told.picture;
     await picture.decode();
-    if (isOn && hasInk()) paint(picture, told);
+    if (why.isOn && hasInk()) paint(picture, told);
   });
 
   function hide() {
     canvas.hidden = because.hidden = cannot.hidden = true;
   }
 
-  const hasInk = () => (galleries.answer?.digit ?? null) !== null;
+  const hasInk = () => (state.answer?.digit ?? null) !== null;
 
   function paint(picture, { digit, field: [top, left, side] }) {
     const context = canvas.getContext("2d");
@@ -47,42 +49,42 @@ function makeWhy(element, galleries, padCanvas, askWhy) {
   }
 
   function update() {
-    button.setAttribute("aria-pressed", isOn);
+    button.setAttribute("aria-pressed", why.isOn);
     element.querySelectorAll(".score").forEach((score, digit) => {
-      score.setAttribute("aria-pressed", isOn && digit === why.digit);
+      score.setAttribute("aria-pressed", why.isOn && digit === why.digit);
     });
     look();
-    if (!isOn) return;
+    if (!why.isOn) return;
     element.dispatchEvent(new CustomEvent("explained", { detail: {} }));
   }
 
   function look() {
-    if (isOn && hasInk()) return ask({ digit: why.digit });
+    if (why.isOn && hasInk()) return ask({ digit: why.digit });
     hide();
     ask(null);
-    if (!isOn) return;
+    if (!why.isOn) return;
     setText(cannot, "There is no ink to ask about.");
     cannot.hidden = false;
   }
 
-  why.toggle = () => {
-    isOn = !isOn;
+  function toggle() {
+    why.isOn = !why.isOn;
     why.digit = null;
-    update();
-  };
-
-  // The same once more ends it.
-  function choose(digit) {
-    isOn = !(isOn && why.digit === digit);
-    why.digit = isOn ? digit : null;
     update();
   }
 
-  button.addEventListener("click", why.toggle);
+  // The same once more ends it.
+  function choose(digit) {
+    why.isOn = !(why.isOn && why.digit === digit);
+    why.digit = why.isOn ? digit : null;
+    update();
+  }
+
+  button.addEventListener("click", toggle);
   element.querySelectorAll(".score").forEach((score, digit) => {
     score.addEventListener("click", () => choose(digit));
   });
-  element.addEventListener("shown", () => isOn && look());
-  new ResizeObserver(() => isOn && look()).observe(padCanvas);
-  return why;
+  element.addEventListener("shown", () => why.isOn && look());
+  new ResizeObserver(() => why.isOn && look()).observe(padCanvas);
+  return { toggle };
 }

@@ -1,13 +1,15 @@
-// A view as part of an address: strokes, version, open map and its chosen unit. What a teacher sends is what the
-// class sees.
+// A view as part of an address: strokes, version, open map and its chosen unit. What a teacher sends
+// is what the class sees.
 //
 // Strokes are whole units, each point as its distance from the one before, in bytes of variable
 // number (the low bit is the sign; seven bits a byte, the eighth says that more follow), in the
 // base64 of addresses: three characters or so a point.
 
+import { UNITS } from "./strokes.js";
+
 const FARTHEST = 100 * UNITS; // that a link may lead a stroke: what is sent to people can be anything
 
-function packStrokes(strokes) {
+export function packStrokes(strokes) {
   const bytes = [];
   function put(number) {
     let rest = number < 0 ? -2 * number - 1 : 2 * number;
@@ -31,12 +33,12 @@ function packStrokes(strokes) {
 }
 
 // Throws what is no packed drawing.
-function unpackStrokes(text) {
+export function unpackStrokes(text) {
   const bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   let at = 0;
   function take() {
     let number = 0;
-    for (let unit = 1; ; unit *= 128) {
+    for (let unit = 1;; unit *= 128) {
       if (at >= bytes.length) throw new RangeError("the drawing breaks off");
       const byte = bytes.charCodeAt(at++);
       number += unit * (byte & 127);
@@ -51,7 +53,9 @@ function unpackStrokes(text) {
     for (let left = take(); left > 0; left--) {
       x += take();
       y += take();
-      if (Math.abs(x) > FARTHEST || Math.abs(y) > FARTHEST) throw new RangeError("a point far from the pad");
+      if (Math.abs(x) > FARTHEST || Math.abs(y) > FARTHEST) {
+        throw new RangeError("a point far from the pad");
+      }
       stroke.points.push([x / UNITS, y / UNITS]);
     }
     if (!stroke.points.length) throw new RangeError("a stroke without points");
@@ -60,7 +64,7 @@ function unpackStrokes(text) {
   return strokes;
 }
 
-function writeLink({ strokes, version, layer, map, unit }) {
+export function writeLink({ strokes, version, layer, map, unit }) {
   const view = new URLSearchParams({ drawing: packStrokes(strokes) });
   if (version !== null) view.set("version", version);
   if (layer) view.set("map", [layer, map, ...(unit ? [unit.row, unit.column] : [])].join("."));
@@ -71,7 +75,7 @@ function writeLink({ strokes, version, layer, map, unit }) {
 }
 
 // The view that an address holds; null if it has none that can be read.
-function readLink(hash) {
+export function readLink(hash) {
   const view = new URLSearchParams(hash.slice(1));
   if (!view.has("drawing")) return null;
   try {

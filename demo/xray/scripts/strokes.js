@@ -1,11 +1,11 @@
 // A drawing is a list of strokes, and a stroke {size, erase, points: [[x, y], …]}, where all
 // numbers are fractions of the pad's side: it can be drawn at any size, undone, and kept.
 
-const UNITS = 1000; // a side of the pad: no number is finer, so that a link can hold them all
+export const UNITS = 1000; // a side of the pad: no number is finer, so that a link can hold them all
 
-const rounded = (fraction) => Math.round(fraction * UNITS) / UNITS;
+export const rounded = (fraction) => Math.round(fraction * UNITS) / UNITS;
 
-function drawStroke(context, stroke, first = 0) {
+export function drawStroke(context, stroke, first = 0) {
   const side = context.canvas.width;
   const points = stroke.points.slice(Math.max(0, first - 1));
   context.globalCompositeOperation = stroke.erase ? "destination-out" : "source-over";
@@ -17,7 +17,7 @@ function drawStroke(context, stroke, first = 0) {
   context.stroke();
 }
 
-function drawAll(context, strokes) {
+export function drawAll(context, strokes) {
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
   for (const stroke of strokes) drawStroke(context, stroke);
 }

@@ -3,12 +3,10 @@
 // Of the film: long enough to see what changed, and longer for who has asked for less motion.
 const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
 
-function makeHistory(element, changed) {
+export function makeHistory(element, state, changed) {
   const list = element.querySelector(".versions");
   const play = element.querySelector(".play");
-  const history = { version: null }; // what to ask for: null is the newest, whichever that is then
-  let versions = []; // that are served
-  let answered = null; // the one that answered last
+  const history = {};
   let pressed = null;
   let film = null;
 
@@ -21,7 +19,7 @@ function makeHistory(element, changed) {
   }
 
   function choose(version) {
-    history.version = version === versions.at(-1) ? null : version;
+    state.version = version === state.versions.at(-1) ? null : version;
     press(version);
     changed();
   }
@@ -34,11 +32,11 @@ function makeHistory(element, changed) {
 
   function offer(there) {
     stop();
-    versions = there;
+    state.versions = there;
     pressed = null;
-    element.hidden = versions.length < 2;
+    element.hidden = there.length < 2;
     list.replaceChildren(
-      ...versions.map((version) => {
+      ...there.map((version) => {
         const button = document.createElement("button");
         button.className = "tool version";
         button.value = version;
@@ -51,26 +49,28 @@ function makeHistory(element, changed) {
   // Has a version asked for from now on; null is the newest.
   history.set = (version) => {
     stop();
-    history.version = version;
+    state.version = version;
   };
 
   // The version that is shown, if it is known.
-  history.shown = () => history.version ?? answered;
+  history.shown = () => state.version ?? state.answeredBy;
 
   // An answer tells which version it came from, which versions there are, and whether the one that
   // was `asked` for is gone.
   history.follow = ({ version, versions: there, gone }, asked) => {
-    if (history.version === gone) history.version = null;
-    const isNew = there.length && String(there) !== String(versions);
+    if (state.version === gone) state.version = null;
+    const isNew = there.length && String(there) !== String(state.versions);
     if (isNew) offer(there);
-    answered = version;
+    state.answeredBy = version;
     // An answer that was under way while another version was chosen changes nothing.
-    if (isNew || asked === history.version || asked === gone) press(history.version ?? version);
+    if (isNew || asked === state.version || asked === gone) press(state.version ?? version);
   };
 
-  const travelled = () => element.dispatchEvent(new CustomEvent("travelled", { detail: {}, bubbles: true }));
+  const travelled = () =>
+    element.dispatchEvent(new CustomEvent("travelled", { detail: {}, bubbles: true }));
 
   history.step = (by) => {
+    const { versions } = state;
     if (versions.length < 2) return;
     stop();
     const at = versions.indexOf(history.shown()) + by;
@@ -79,6 +79,7 @@ function makeHistory(element, changed) {
   };
 
   history.play = () => {
+    const { versions } = state;
     if (film || versions.length < 2) return stop();
     let next = 0;
     const turn = () => {

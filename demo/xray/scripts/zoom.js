@@ -1,11 +1,23 @@
 // One map, large, over the galleries: it stays while the pen goes on, with the arithmetic of one of
 // its units, the strongest unless another is chosen. The ten scores open here as well.
 
-const LOGITS = { name: "logits", title: "Score", maps: 10, rows: 1, columns: 10, side: 1 };
+import { LOGITS, makeAnatomy } from "./anatomy.js";
+import { makeCopy } from "./galleries.js";
+import { makeAsker } from "./loop.js";
+import {
+  frameMap,
+  nameOf,
+  neighbour,
+  neighbourMap,
+  place,
+  placeOf,
+  STEPS,
+  unitAt,
+} from "./maps.js";
 
 // `askAnatomy` tells how a unit adds up and `askLikes` what drives a map; where there are none, the
 // map alone is shown.
-function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
+export function makeZoom(element, state, layers, askAnatomy, askLikes) {
   const find = (selector) => element.querySelector(selector);
   const panel = find(".zoom");
   const large = find(".large");
@@ -14,7 +26,6 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   const copyOverview = makeCopy(overview.querySelector("canvas"));
   const anatomy = makeAnatomy(find(".anatomy"));
   const zoom = {};
-  let open = null; // {layer, map, unit, from}: what is shown, and where the focus goes back to
 
   const question = ({ layer, map, unit }) => ({
     layer: layer.name,
@@ -22,22 +33,24 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
     row: unit?.row ?? null,
     column: unit?.column ?? null,
   });
-  const isOpen = (asked) => open && Object.entries(question(open)).every(([name, value]) => asked[name] === value);
+  const isOpen = (asked) =>
+    state.open &&
+    Object.entries(question(state.open)).every(([name, value]) => asked[name] === value);
 
   const ask = makeAsker(askAnatomy, (asked, told) => {
     if (!isOpen(asked)) return;
     // A difference is not added up; what is told of it is the present drawing's.
     const of = { A: "In A: ", difference: "In B: " }[element.dataset.shown] ?? "";
-    anatomy.show(open.layer, told, of, open.unit !== null);
+    anatomy.show(state.open.layer, told, of, state.open.unit !== null);
     if (told.error) return;
-    const { side } = open.layer;
+    const { side } = state.open.layer;
     place(find(".one .frame"), told.column / side, told.row / side, 1 / side, 1 / side);
   });
 
   let liked = null; // whose pictures are shown: they are of a map and a version, of no drawing
   const askLike = makeAsker(askLikes, (_, told) => anatomy.like(told.error ? {} : told));
   function like({ layer, map }) {
-    const of = `${layer.name} ${map} ${galleries.answer.shown_version}`;
+    const of = `${layer.name} ${map} ${state.answer.shown_version}`;
     if (of === liked) return;
     liked = of;
     if (layer !== LOGITS) return askLike({ layer: layer.name, map });
@@ -46,20 +59,20 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   }
 
   zoom.opened = () => {
-    if (!open) return null;
-    const { layer, map, unit } = open;
+    if (!state.open) return null;
+    const { layer, map, unit } = state.open;
     return { layer: layer.name, map, unit };
   };
 
   zoom.open = (name, map, unit = null) => {
     const layer = [...layers, LOGITS].find((layer) => layer.name === name);
     const isThere = (at, end) => Number.isInteger(at) && at >= 0 && at < end;
-    if (!galleries.answer || !layer || !isThere(map, layer.maps)) return;
+    if (!state.answer || !layer || !isThere(map, layer.maps)) return;
     if (unit && !(isThere(unit.row, layer.side) && isThere(unit.column, layer.side))) unit = null;
-    const isOther = open?.layer !== layer || open.map !== map;
-    const from = open?.from ?? document.activeElement;
-    const isFirst = !open;
-    open = { layer, map, unit, from };
+    const isOther = state.open?.layer !== layer || state.open.map !== map;
+    const from = state.open?.from ?? document.activeElement;
+    const isFirst = !state.open;
+    state.open = { layer, map, unit, from };
     panel.hidden = false;
     if (isOther) anatomy.clear();
     draw();
@@ -67,9 +80,9 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   };
 
   zoom.close = () => {
-    if (!open) return;
-    open.from?.focus({ preventScroll: true });
-    open = null;
+    if (!state.open) return;
+    state.open.from?.focus({ preventScroll: true });
+    state.open = null;
     liked = null;
     ask(null);
     askLike(null);
@@ -77,29 +90,34 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   };
 
   function draw() {
-    const { layer, map } = open;
+    const { layer, map } = state.open;
     const hasPicture = layer !== LOGITS;
-    find(".zoom .name").textContent = hasPicture ? `${layer.title} ${layer.name}` : `${layer.title} of ${map}`;
-    find(".zoom .readout").textContent = hasPicture ? nameOf(layer, map) : "logit, before the softmax";
+    find(".zoom .name").textContent = hasPicture
+      ? `${layer.title} ${layer.name}`
+      : `${layer.title} of ${map}`;
+    find(".zoom .readout").textContent = hasPicture
+      ? nameOf(layer, map)
+      : "logit, before the softmax";
     find(".one").hidden = !hasPicture;
     panel.classList.toggle("alone", !hasPicture);
     overview.hidden = layer.maps === 1 || !hasPicture;
     if (hasPicture) {
       overview.style.setProperty("--aspect", layer.width / layer.height);
-      copyOverview(galleries.sheet, 0, layer.top, layer.width, layer.height);
+      copyOverview(state.sheet, 0, layer.top, layer.width, layer.height);
       frameMap(overview, layer, map);
       const { x, y } = placeOf(layer, map);
-      copyLarge(galleries.sheet, x, y + layer.top, layer.side, layer.side);
+      copyLarge(state.sheet, x, y + layer.top, layer.side, layer.side);
     }
     if (!askAnatomy) return;
-    ask(question(open));
-    like(open);
+    ask(question(state.open));
+    like(state.open);
   }
 
   function unitUnder(event) {
-    const { layer, map } = open;
+    const { layer, map } = state.open;
     const box = large.getBoundingClientRect();
-    const at = (position) => Math.min(layer.side - 1, Math.max(0, Math.floor((position / box.width) * layer.side)));
+    const at = (position) =>
+      Math.min(layer.side - 1, Math.max(0, Math.floor((position / box.width) * layer.side)));
     return { layer, map, row: at(event.clientY - box.top), column: at(event.clientX - box.left) };
   }
 
@@ -110,7 +128,7 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
   large.addEventListener("pointerleave", () => point(null));
   large.addEventListener("click", (event) => choose(unitUnder(event)));
   function stepUnit(key) {
-    const { layer, map, unit } = open;
+    const { layer, map, unit } = state.open;
     const middle = Math.floor(layer.side / 2);
     const { row, column } = unit ?? anatomy.unit ?? { row: middle, column: middle };
     const [down, right] = neighbour(key, [row, column], [layer.side, layer.side]);
@@ -122,28 +140,34 @@ function makeZoom(element, layers, galleries, askAnatomy, askLikes) {
     event.stopPropagation();
     stepUnit(event.key);
   });
-  overview.addEventListener("click", (event) => zoom.open(open.layer.name, unitAt(open.layer, overview, event).map));
+  overview.addEventListener(
+    "click",
+    (event) => zoom.open(state.open.layer.name, unitAt(state.open.layer, overview, event).map),
+  );
   find(".zoom .close").addEventListener("click", zoom.close);
   find(".anatomy").addEventListener("click", ({ target }) => {
-    if (target.matches(".follow")) zoom.open(open.layer.name, open.map);
+    if (target.matches(".follow")) zoom.open(state.open.layer.name, state.open.map);
     if (!target.dataset.at) return;
     const { layer, map, row, column } = JSON.parse(target.dataset.at);
     zoom.open(layer, map, row === undefined ? null : { row, column });
     large.focus({ preventScroll: true }); // what was clicked is gone
   });
   // A unit of the dense layer is all that there is to open of it.
-  element.addEventListener("chosen", ({ detail: { layer, map, row, column } }) =>
-    zoom.open(layer.name, map, layer.field ? null : { row, column }),
+  element.addEventListener(
+    "chosen",
+    ({ detail: { layer, map, row, column } }) =>
+      zoom.open(layer.name, map, layer.field ? null : { row, column }),
   );
-  element.addEventListener("shown", () => open && draw());
+  element.addEventListener("shown", () => state.open && draw());
 
   // Returns whether the key was one of the zoom's.
   zoom.press = (key) => {
-    if (!open || element.querySelector(":popover-open")) return false;
+    if (!state.open || element.querySelector(":popover-open")) return false;
     if (key === "Escape") zoom.close();
-    else if (key in STEPS && open.layer.maps === 1) stepUnit(key);
-    else if (key in STEPS) zoom.open(open.layer.name, neighbourMap(key, open.layer, open.map));
-    else return false;
+    else if (key in STEPS && state.open.layer.maps === 1) stepUnit(key);
+    else if (key in STEPS) {
+      zoom.open(state.open.layer.name, neighbourMap(key, state.open.layer, state.open.map));
+    } else return false;
     return true;
   };
 

@@ -1,9 +1,13 @@
 // What is under the pointer: a unit's exact value, the patch of the image that it sees, and the
 // same spot in every layer.
 
+import { makeAsker } from "./loop.js";
+import { place, placeOf } from "./maps.js";
+import { setText } from "./text.js";
+
 const DIGITS = 4; // after the point
 
-function makeLens(element, layers, image, askUnit) {
+export function makeLens(element, layers, image, askUnit) {
   const line = element.querySelector(".lens");
   const box = element.querySelector(".seen .frame");
   const spots = layers.map((layer) => {
@@ -38,7 +42,10 @@ function makeLens(element, layers, image, askUnit) {
       context.clearRect(0, 0, other.width, other.height);
       if (!other.field) return;
       const y = Math.min(other.side - 1, Math.floor(((row + 0.5) * layer.stride) / other.stride));
-      const x = Math.min(other.side - 1, Math.floor(((column + 0.5) * layer.stride) / other.stride));
+      const x = Math.min(
+        other.side - 1,
+        Math.floor(((column + 0.5) * layer.stride) / other.stride),
+      );
       context.fillStyle = colour;
       for (let map = 0; map < other.maps; map++) {
         const corner = placeOf(other, map);
@@ -52,7 +59,9 @@ function makeLens(element, layers, image, askUnit) {
     ({ layer, map, row, column }, { value, largest, mean, error }) => {
       if (error) return; // the live loop says what is the matter
       const of = layer.field
-        ? `${layer.name} map ${map}: largest ${largest.toFixed(2)}, mean ${mean.toFixed(2)}; row ${row}, column ${column}: `
+        ? `${layer.name} map ${map}: largest ${largest.toFixed(2)}, mean ${
+          mean.toFixed(2)
+        }; row ${row}, column ${column}: `
         : `${layer.name} unit ${row * layer.side + column}: `;
       setText(line, of + value.toFixed(DIGITS));
       line.hidden = false;

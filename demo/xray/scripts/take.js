@@ -1,13 +1,15 @@
 // Take it with you: the view as a link, the galleries as a picture, the activations as numbers, and
 // the present drawing as a request that runs when pasted.
 
+import { short } from "./text.js";
+
 const SCALE = 4; // of the galleries in the picture
 const MARGIN = 24; // pixels of the picture
 const SAID_MS = 2000; // that a button says what it has done
 const FAILED_MS = 6000; // that it says why it could not
 const KEPT_MS = 60_000; // that a browser may take to save a file
 
-function save(blob, name) {
+export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
@@ -16,7 +18,7 @@ function save(blob, name) {
 }
 
 // Not every page may copy: then the text is there to be copied by hand.
-async function copy(text, area) {
+export async function copy(text, area) {
   try {
     await navigator.clipboard.writeText(text);
     return "Copied";
@@ -29,7 +31,7 @@ async function copy(text, area) {
 }
 
 // All galleries one under the other, with their names, on the page's dark ground.
-function drawPicture(element, galleries, layers) {
+export function drawPicture(element, state, galleries, layers) {
   const style = getComputedStyle(element);
   const [ground, ink] = ["--ground", "--on-ground"].map((name) => style.getPropertyValue(name));
   const canvas = document.createElement("canvas");
@@ -44,7 +46,7 @@ function drawPicture(element, galleries, layers) {
   context.imageSmoothingEnabled = false;
   let top = MARGIN;
   for (const layer of layers) {
-    const largest = short(galleries.answer.largest[layer.name]);
+    const largest = short(state.answer.largest[layer.name]);
     const of = { A: "A, ", difference: "B − A, " }[element.dataset.shown] ?? "";
     context.fillText(`${layer.title}  ${layer.name}, ${of}largest ${largest}`, MARGIN, top + 20);
     galleries.paint(context, layer, MARGIN, top + 36, SCALE);
@@ -54,7 +56,7 @@ function drawPicture(element, galleries, layers) {
 }
 
 // `ways` by the names of the menu's buttons; each does its work and returns what to say of it.
-function makeTake(menu, ways) {
+export function makeTake(menu, ways) {
   const area = menu.querySelector(".copied");
   for (const button of menu.querySelectorAll("button")) {
     const label = button.textContent;

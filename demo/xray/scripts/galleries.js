@@ -1,8 +1,11 @@
 // What an answer looks like: the image that the network sees, and a gallery of each layer. Events of
 // the element: `shown` of an answer, `pointed` at a unit (or at none), `chosen` of one.
 
+import { frameMap, nameOf, neighbour, neighbourMap, STEPS, unitAt } from "./maps.js";
+import { setText, short } from "./text.js";
+
 // A canvas that copies parts of sheets, pixel by pixel; the style sheet scales it up.
-function makeCopy(canvas) {
+export function makeCopy(canvas) {
   const context = canvas.getContext("2d");
   return (sheet, x, y, width, height) => {
     // Setting a size, even the same, makes the browser lay out the whole page again.
@@ -13,42 +16,40 @@ function makeCopy(canvas) {
   };
 }
 
-const short = (number) => number.toFixed(number < 10 ? 2 : 1);
-
-function makeGalleries(element, image, layers) {
+export function makeGalleries(element, state, image, layers) {
   const find = (selector) => element.querySelector(selector);
   const copyImage = makeCopy(find(".seen canvas"));
   const copyLayer = layers.map((layer) => makeCopy(find(`.gallery.${layer.name} canvas`)));
   const largest = layers.map((layer) => find(`.gallery.${layer.name} .largest`));
-  const galleries = { answer: null, sheet: null, held: null };
+  const galleries = {};
   let asked = 0;
   let shown = 0; // pictures may be decoded in another order than they came
 
   // Draws a layer's mosaic somewhere else.
   galleries.paint = (context, { top, width, height }, x, y, scale) =>
-    context.drawImage(galleries.sheet, 0, top, width, height, x, y, scale * width, scale * height);
+    context.drawImage(state.sheet, 0, top, width, height, x, y, scale * width, scale * height);
 
   galleries.show = async (answer, askedAt) => {
     const turn = ++asked;
-    const picture = new Image();
-    picture.src = answer.sheet;
-    await picture.decode();
+    const picture = await createImageBitmap(answer.sheet);
     if (turn < shown) return;
     shown = turn;
-    Object.assign(galleries, { answer, sheet: picture });
+    state.sheet?.close();
+    Object.assign(state, { answer, sheet: picture });
     copyImage(picture, 0, image.top, image.width, image.height);
     layers.forEach(({ name, top, width, height }, i) => {
       copyLayer[i](picture, 0, top, width, height);
       // Where the scale is held, what its brightest colour stands for, and else the largest.
-      const held = galleries.held?.[name];
-      setText(largest[i], held === undefined ? `max ${short(answer.largest[name])}` : `to ${short(held)}`);
+      const held = state.style.held?.[name];
+      const most = answer.largest[name];
+      setText(largest[i], held === undefined ? `max ${short(most)}` : `to ${short(held)}`);
     });
     element.dispatchEvent(new CustomEvent("shown", { detail: { answer, askedAt }, bubbles: true }));
   };
 
   const tell = (event, detail) => element.dispatchEvent(new CustomEvent(event, { detail }));
 
-  for (const layer of layers) {
+  layers.forEach((layer) => {
     const figure = find(`.gallery.${layer.name}`);
     const mosaic = figure.querySelector(".mosaic");
     let unit = null; // pointed at
@@ -86,7 +87,7 @@ function makeGalleries(element, image, layers) {
       event.preventDefault();
       event.stopPropagation();
     });
-  }
+  });
 
   return galleries;
 }

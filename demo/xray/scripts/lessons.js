@@ -2,7 +2,7 @@
 
 const APART = 8; // pixels between a question mark and its answer
 
-function makeLessons(element) {
+export function makeLessons(element) {
   for (const button of element.querySelectorAll(".ask")) {
     const lesson = element.querySelector(`.lesson.of-${button.value}`);
     button.popoverTargetElement = lesson;

@@ -4,7 +4,7 @@
 const TOURED = "layer-xray-toured"; // in the browser's memory
 
 // A browser may forbid remembering; then the tour is offered at every visit.
-function remembered() {
+export function remembered() {
   try {
     return localStorage.getItem(TOURED) !== null;
   } catch {
@@ -15,10 +15,12 @@ function remembered() {
 function remember() {
   try {
     localStorage.setItem(TOURED, "yes");
-  } catch {}
+  } catch {
+    // see `remembered`
+  }
 }
 
-function makeTour(element, steps) {
+export function makeTour(element, steps) {
   const find = (selector) => element.querySelector(selector);
   const card = find(".tour");
   let at = null;
@@ -44,9 +46,11 @@ function makeTour(element, steps) {
   }
 
   steps.forEach(({ done }, step) => {
-    if (done) element.addEventListener(done, ({ detail }) => {
-      if (step === at && detail !== null) go(at + 1);
-    });
+    if (done) {
+      element.addEventListener(done, ({ detail }) => {
+        if (step === at && detail !== null) go(at + 1);
+      });
+    }
   });
   find(".tour .next").addEventListener("click", () => go(at + 1));
   find(".tour .back").addEventListener("click", () => go(at - 1));

@@ -1,0 +1,11 @@
+// Gradio runs this as a function with `element`, `props`, `server` and `watch`.
+
+import(`${window.gradio_config?.root ?? ""}${props.scripts}/main.js`).then(
+  ({ start }) => start({ element, props, watch, gradio: server }),
+  () => {
+    const notice = element.querySelector(".notice");
+    notice.firstElementChild.textContent =
+      "The page has changed on its server, or cannot be reached. Reload it.";
+    notice.hidden = false;
+  },
+);

@@ -1,0 +1,12 @@
+// Numbers as text, and text into the page.
+
+// Setting the same text again would have the browser lay out the page again.
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export const short = (number) => number.toFixed(number < 10 ? 2 : 1);
+export const plain = (number, digits = 4) =>
+  `${number < 0 ? "−" : ""}${Math.abs(number).toFixed(digits)}`;
+export const signed = (number, digits = 4) =>
+  `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
