@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo import rest
-from demo.metrics import Metrics
 from demo.__main__ import rest_beside
+from demo.metrics import Metrics
 from demo.rest import LARGEST_BODY, Refused, check_json
 from serving.local import LocalServer, find_free_port
 from tests.golden.battery import hold_rest
