@@ -33,11 +33,12 @@ def is_logged_in(request: HTTPConnection) -> bool:
 def is_same_site(request: HTTPConnection) -> bool:
     """Whether it is the page itself that opens a WebSocket, as far as a browser tells.
 
-    Browsers let any website open a WebSocket to any host, with that host's cookies: so none may
+    Browsers let any website open a WebSocket to any host, with that host's cookies: so no other may
     reach a page on the visitor's own machine, or one with a login. Other pages are open to all.
     """
     origin = urlsplit(request.headers.get("origin", "")).hostname
     host = request.url.hostname
-    if origin is None or origin == host:
+    forwarded = urlsplit(f"//{request.headers.get('x-forwarded-host', '')}").hostname
+    if origin is None or origin in (host, forwarded):
         return True
     return request.app.auth is None and host not in _LOOPBACK

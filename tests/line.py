@@ -1,6 +1,7 @@
 """A line between a client and a server, which can be slow, and can fall silent."""
 
 import contextlib
+import queue
 import socket
 import threading
 import time
@@ -46,9 +47,22 @@ class Line:
                     threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        under_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        threading.Thread(target=self._deliver, args=(under_way, sink), daemon=True).start()
+        data = b"begin"
+        while data:
+            try:
+                data = source.recv(65536)
+            except OSError:
+                data = b""
+            under_way.put((time.monotonic() + self._delay, data))
+
+    def _deliver(self, under_way: queue.SimpleQueue, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                time.sleep(self._delay)
+            while True:
+                due, data = under_way.get()
+                time.sleep(max(0.0, due - time.monotonic()))
+                if not data:
+                    return sink.shutdown(socket.SHUT_WR)
                 if not self._is_cut:
                     sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
