@@ -13,6 +13,7 @@ demo: $(READY)
 
 test: $(READY_FOR_TESTS) lint
 	@$(RUN) -m tests.install_browser
+	$(VENV)/bin/deno test --no-check --quiet tests/scripts
 	$(RUN) -m pytest
 
 setup: $(READY_FOR_TESTS)

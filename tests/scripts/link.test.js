@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { packStrokes, readLink, unpackStrokes, writeLink } from "../../demo/xray/scripts/link.js";
+
+const STROKES = [
+  { size: 0.08, erase: false, points: [[0.1, 0.2], [0.5, 0.999], [-0.3, 1.4]] },
+  { size: 0.16, erase: true, points: [[1, 1]] },
+];
+
+Deno.test("a drawing comes back as it was", () => {
+  assert.deepEqual(unpackStrokes(packStrokes(STROKES)), STROKES);
+  assert.deepEqual(unpackStrokes(packStrokes([])), []);
+});
+
+Deno.test("a point takes about three characters", () => {
+  const points = Array.from({ length: 100 }, (_, i) => [i / 100, 0.5 + (i % 3) / 1000]);
+  const text = packStrokes([{ size: 0.08, erase: false, points }]);
+  assert.ok(text.length < 320, `${text.length}`);
+  assert.match(text, /^[\w-]+$/); // nothing that an address would escape
+});
+
+Deno.test("what is no drawing is refused and nothing else happens", () => {
+  const wrong = ["_____w", "AAAA", "!", packStrokes(STROKES).slice(0, -3), "gICAgICAgICA"];
+  for (const text of wrong) assert.throws(() => unpackStrokes(text), text);
+  const many = btoa("\x02\x00" + "\xff".repeat(8)).replaceAll("/", "_");
+  assert.throws(() => unpackStrokes(many));
+});
+
+Deno.test("a view comes back from its address", () => {
+  globalThis.location = { href: "http://page/path?__theme=dark#old" };
+  const view = { strokes: STROKES, version: 100, layer: "h_conv2", map: 7 };
+  const link = writeLink({ ...view, unit: { row: 2, column: 3 } });
+  assert.ok(link.startsWith("http://page/path#"));
+  assert.deepEqual(readLink(new URL(link).hash), { ...view, unit: { row: 2, column: 3 } });
+  assert.equal(readLink("#drawing=!"), null);
+  assert.equal(readLink("#elsewhere"), null);
+  assert.equal(readLink(`#drawing=${packStrokes(STROKES)}&version=many`).version, null);
+});

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { makeServer } from "../../demo/xray/scripts/server.js";
+import { settle, stopTheClock } from "./clock.js";
+
+globalThis.location = { href: "https://page.example/digits/" };
+globalThis.window = { gradio_config: { root: "https://page.example/digits" } };
+globalThis.fetch = () => Promise.resolve({ status: 200 });
+const PNG = [137, 80, 78, 71, 10, 26, 10];
+
+class FakeSocket {
+  static CONNECTING = 0;
+  static OPEN = 1;
+  static all = [];
+  readyState = FakeSocket.CONNECTING;
+  sent = [];
+  constructor(url) {
+    this.url = String(url);
+    FakeSocket.all.push(this);
+  }
+  open() {
+    this.readyState = FakeSocket.OPEN;
+    this.onopen();
+  }
+  send(message) {
+    const end = message.indexOf(10);
+    const head = new TextDecoder().decode(end < 0 ? message : message.subarray(0, end));
+    this.sent.push({ ...JSON.parse(head), pixels: end < 0 ? null : message.subarray(end + 1) });
+  }
+  answer(answer, sheet = null) {
+    const head = new TextEncoder().encode(JSON.stringify(answer));
+    const data = sheet ? Uint8Array.from([...head, 10, ...sheet]) : head;
+    this.onmessage({ data: data.buffer });
+  }
+  close(code = 1006) {
+    this.readyState = 3;
+    this.onclose({ code });
+  }
+}
+
+function makeBench() {
+  FakeSocket.all = [];
+  globalThis.WebSocket = FakeSocket;
+  const calls = [];
+  const gradio = {
+    ask: (question) => {
+      calls.push(question);
+      return Promise.resolve(gradio.answer);
+    },
+    answer: { digit: 3 },
+  };
+  return { server: makeServer("/xray/live", gradio), gradio, calls };
+}
+
+Deno.test("questions go over one connection, and answers to whom they are for", async () => {
+  const { server, calls } = makeBench();
+  const first = server.ask("look_at", { version: 7 }, Uint8Array.of(1, 10, 255));
+  const second = server.ask("tell_unit", { row: 1 });
+  const [socket] = FakeSocket.all;
+  assert.equal(socket.url, "wss://page.example/digits/xray/live");
+  socket.open();
+  await settle();
+  const [one, two] = socket.sent;
+  assert.deepEqual([one.ask, one.version, two.ask, two.row], ["look_at", 7, "tell_unit", 1]);
+  assert.deepEqual([...one.pixels], [1, 10, 255]);
+  socket.answer({ id: two.id, took: 1, value: 0.5 });
+  socket.answer({ id: one.id, took: 5, digit: 3 }, PNG);
+  assert.deepEqual(await second, { value: 0.5 });
+  const { digit, sheet } = await first;
+  assert.equal(digit, 3);
+  assert.deepEqual([...new Uint8Array(await sheet.arrayBuffer())], PNG); // line feeds and all
+  assert.equal(FakeSocket.all.length, 1);
+  assert.equal(calls.length, 0);
+});
+
+Deno.test("where none can be had, Gradio's way takes over, and connecting waits", async () => {
+  const { server, gradio, calls } = makeBench();
+  const asked = server.ask("keep", { version: null }, Uint8Array.of(1, 2));
+  FakeSocket.all[0].close();
+  assert.deepEqual(await asked, { digit: 3 });
+  assert.deepEqual([calls[0].ask, calls[0].pixels], ["keep", btoa("\x01\x02")]);
+  gradio.answer = { sheet: `data:image/png;base64,${btoa(String.fromCharCode(...PNG))}` };
+  const { sheet } = await server.ask("repaint", {}); // at once: it is too early to connect again
+  assert.equal(sheet.size, PNG.length);
+  assert.equal(FakeSocket.all.length, 1);
+});
+
+Deno.test("a connection that answers nothing before it ends is none", async () => {
+  const { server, calls } = makeBench();
+  const asked = server.ask("keep", {}, null);
+  FakeSocket.all[0].open();
+  await settle();
+  FakeSocket.all[0].close();
+  assert.deepEqual(await asked, { digit: 3 });
+  assert.equal(calls.length, 1);
+});
+
+Deno.test("one that has answered is made anew at once when it drops", async () => {
+  const { server, calls } = makeBench();
+  const asked = server.ask("keep", {});
+  FakeSocket.all[0].open();
+  await settle();
+  FakeSocket.all[0].answer({ id: FakeSocket.all[0].sent[0].id, took: 1 });
+  await asked;
+  const lost = server.ask("keep", {});
+  await settle();
+  FakeSocket.all[0].close();
+  assert.match((await lost).error, /lost its server/); // the loop asks again
+  server.ask("keep", {});
+  assert.equal(FakeSocket.all.length, 2);
+  assert.equal(calls.length, 0);
+});
+
+Deno.test("a full page is said, and not gone round", async () => {
+  const { server, calls } = makeBench();
+  const asked = server.ask("keep", {});
+  FakeSocket.all[0].open();
+  await settle();
+  FakeSocket.all[0].close(1013);
+  const { error, busy } = await asked;
+  assert.match(error, /as many visitors as it can take/);
+  assert.ok(busy);
+  assert.equal(calls.length, 0);
+});
+
+Deno.test("a connection that swallows everything is given up in time", async () => {
+  const clock = stopTheClock();
+  try {
+    const { server, calls } = makeBench();
+    const never = server.ask("keep", {}); // opens never
+    await settle();
+    clock.wake(2000);
+    assert.deepEqual(await never, { digit: 3 });
+    assert.equal(calls.length, 1);
+  } finally {
+    clock.restart();
+  }
+});
