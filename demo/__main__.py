@@ -75,7 +75,7 @@ def main() -> None:
                 ssr_mode=False,  # Gradio's Node server would not pass /v1 on
                 prevent_thread_lock=True,
             )
-            fit_for_live(page.server.config)
+            fit_for_live(page)
             stop.wait()
             page.close(verbose=False)
     except LocalServerError as error:
