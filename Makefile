@@ -6,14 +6,17 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_FOR_TESTS := $(VENV)/.ready-for-tests
 
-.PHONY: demo test setup bench lint clean
+.PHONY: demo test test-quick setup bench lint clean
 
 demo: $(READY)
 	$(RUN) -m demo
 
 test: $(READY_FOR_TESTS) lint
 	@$(RUN) -m tests.install_browser
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist worksteal
+
+test-quick: $(READY_FOR_TESTS)
+	$(RUN) -m pytest -m "not slow"
 
 setup: $(READY_FOR_TESTS)
 
