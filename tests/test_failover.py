@@ -83,6 +83,7 @@ def test_a_server_that_is_back_is_asked_again(process, others):
     with Client(target, timeout=TIMEOUT) as client:
         client.predict("sketch", DRAWING)
         os.kill(serving.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, serving.pid, os.WSTOPPED)  # until then it may answer
         with pytest.raises(ServerUnreachable, match="did not answer in time"):
             client.predict("sketch", DRAWING)
         os.kill(serving.pid, signal.SIGCONT)

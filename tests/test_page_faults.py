@@ -442,6 +442,6 @@ def test_a_server_that_hangs_is_said_in_time(visit):
 
     with OtherServer(hang, threads=50) as server, run_page(server.target) as url:
         page = visit(url)
-        expect(notice(page)).to_have_text(re.compile(AWAY[:40]))
+        expect(notice(page)).to_have_text(re.compile(AWAY[:40]), timeout=5000)
         page.close()
         released.set()
