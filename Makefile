@@ -5,16 +5,21 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_FOR_TESTS := $(VENV)/.ready-for-tests
+SCRIPT_TESTS = $(VENV)/bin/deno test --no-check --quiet tests/scripts
 
-.PHONY: demo test setup bench lint clean
+.PHONY: demo test test-quick setup bench lint clean
 
 demo: $(READY)
 	$(RUN) -m demo
 
 test: $(READY_FOR_TESTS) lint
 	@$(RUN) -m tests.install_browser
-	$(VENV)/bin/deno test --no-check --quiet tests/scripts
-	$(RUN) -m pytest
+	$(SCRIPT_TESTS)
+	$(RUN) -m pytest -n 2 --dist worksteal
+
+test-quick: $(READY_FOR_TESTS)
+	$(SCRIPT_TESTS)
+	$(RUN) -m pytest -m "not slow"
 
 setup: $(READY_FOR_TESTS)
 

@@ -9,12 +9,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from model.card import write_card
-from model.feature_visualization import write_features
 from model.mnist import MnistError, load_mnist
 from model.recipe import RECIPES
-from model.report import report
-from model.training import train
 
 
 def main() -> None:
@@ -34,6 +30,12 @@ def main() -> None:
             f"train.py: of {len(mnist.train_images)} digits --validation {arguments.validation} "
             f"leaves {max(learned, 0)}, less than the {recipe.batch['mnist']} of one step."
         )
+    # Seconds of TensorFlow, of which no mistake in the arguments has to wait to be told.
+    from model.card import write_card
+    from model.feature_visualization import write_features
+    from model.report import report
+    from model.training import train
+
     runs, reports = [], []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         folder = arguments.out if not runs else arguments.out / f"seed-{seed}"

@@ -8,7 +8,6 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 IDX_UBYTE = 0x08
@@ -59,6 +58,8 @@ def load_mnist(folder: Path | None = None) -> Mnist:
 
 
 def _load_keras_copy() -> Mnist:
+    import keras  # seconds, for those who have no files of their own only
+
     try:
         train, test = keras.datasets.mnist.load_data()
     except Exception as error:  # Keras wraps each kind of failed download in a bare Exception

@@ -109,11 +109,13 @@ def hold_in_memory(config: ModelServerConfig) -> Path:
 def run_embedded_server(arguments: argparse.Namespace) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    read_config = partial(read_server_config, arguments)
+    read_config()  # what is wrong with it is said at once, and not after seconds of TensorFlow
     from serving.embedded.server import CannotListen, serve  # imports TensorFlow
 
     try:
         serve(
-            partial(read_server_config, arguments),
+            read_config,
             arguments.host,
             arguments.port,
             arguments.rest_api_port,

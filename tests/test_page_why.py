@@ -217,7 +217,8 @@ def test_an_old_explanation_does_not_come_back(open_page):
             held.append(route) if '"tell_why"' in (request.post_data or "") else route.continue_()
         ),
     )
-    page.keyboard.press("w")
+    with page.expect_request(lambda r: '"tell_why"' in (r.post_data or "")):
+        page.keyboard.press("w")
     page.wait_for_function("document.querySelector('.live .why').ariaPressed === 'true'")
     touch(page, lambda: page.keyboard.press("c"))
     expect(page.locator(".live .cannot")).to_have_text("There is no ink to ask about.")

@@ -123,7 +123,8 @@ def served_by(tmp_path):
         program.write_text(f"#!/bin/bash\n{script}\n")
         program.chmod(0o755)
         environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-        command = ["bash", PRODUCTION / "serve.sh"]
+        # Tests that run in the background ignore SIGINT; a shell cannot trap what it had to ignore.
+        command = ["env", "--default-signal=INT", "bash", PRODUCTION / "serve.sh"]
         processes.append(
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         )

@@ -8,7 +8,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -21,22 +20,11 @@ from demo import rest
 from demo.__main__ import rest_beside
 from demo.metrics import Metrics
 from demo.rest import LARGEST_BODY, Refused, check_json
-from serving.local import LocalServer, find_free_port
+from serving.local import find_free_port
 from tests.golden.battery import hold_rest
 from tests.pages import run_page
 
 BLANK = {"instances": [[[0.0] * 28] * 28]}
-
-
-@pytest.fixture(scope="module")
-def guarded(server: LocalServer) -> Iterator[str]:
-    """A page that asks for a user and a password."""
-    with run_page(server.target, rest_of(server), "--auth=ann:secret") as url:
-        yield url
-
-
-def rest_of(server: LocalServer) -> str:
-    return f"--rest-server=127.0.0.1:{server.rest_api_port}"
 
 
 def send(url: str, method: str, path: str, body: object = None, auth: str = ""):
@@ -198,29 +186,29 @@ def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
     assert again == 504  # it had a place
 
 
-def test_asks_for_the_same_credentials(guarded):
+def test_asks_for_the_same_credentials(guarded_url):
     for auth in ("", "ann:wrong", "ann", "bob:secret"):
-        status, headers, answer = send(guarded, "POST", "/v1/models/mnist:predict", BLANK, auth)
+        status, headers, answer = send(guarded_url, "POST", "/v1/models/mnist:predict", BLANK, auth)
         assert status == 401
         assert headers["WWW-Authenticate"].startswith("Basic")
         assert "curl -u USER:PASSWORD" in json.loads(answer)["error"]
-    status, _, answer = send(guarded, "POST", "/v1/models/mnist:predict", BLANK, "ann:secret")
+    status, _, answer = send(guarded_url, "POST", "/v1/models/mnist:predict", BLANK, "ann:secret")
     assert status == 200
     assert len(json.loads(answer)["predictions"][0]["logits"]) == 10
 
 
-def test_a_request_that_is_too_large(guarded):
+def test_a_request_that_is_too_large(guarded_url):
     body = b" " * (LARGEST_BODY + 1)
-    status, _, answer = send(guarded, "POST", "/v1/models/mnist:predict", body, "ann:secret")
+    status, _, answer = send(guarded_url, "POST", "/v1/models/mnist:predict", body, "ann:secret")
     assert status == 413
     assert "8,388,608 bytes" in json.loads(answer)["error"]
 
 
 @pytest.mark.parametrize("path", ["/v1/../config", "/v1/models/../../config", "/v1/%2e%2e/config"])
-def test_nothing_beside_v1_is_reached(guarded, server, path):
+def test_nothing_beside_v1_is_reached(guarded_url, server, path):
     direct = urlsplit(f"http://127.0.0.1:{server.rest_api_port}")
     assert send(direct.geturl(), "GET", path)[0] in (400, 404)
-    status, _, answer = send(guarded, "GET", path, auth="ann:secret")
+    status, _, answer = send(guarded_url, "GET", path, auth="ann:secret")
     assert status in (400, 404)
     assert b"/v1/" in answer or b"no such path" in answer
 

@@ -53,7 +53,10 @@ def home() -> Iterator[Path]:
             os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
     environment = {**os.environ, "HOME": str(folder)}
     venv = [python_for_everyone(), "-m", "venv", ".venv"]
-    pip = [".venv/bin/python", "-m", "pip", "install", "--quiet", "-r", "app/requirements.txt"]
+    pip = [
+        *(".venv/bin/python", "-m", "pip", "install", "--quiet", "-r", "app/requirements.txt"),
+        *("--no-cache-dir", "--no-compile"),  # nobody installs from this home again
+    ]
     for command in (venv, pip):
         subprocess.run(
             command,

@@ -20,7 +20,6 @@ from demo.errors import RequestError
 from demo.takes import Place, make_takes
 from serving.client import Client
 from serving.tensors import to_proto
-from tests.pages import run_page
 from tests.test_client import OtherServer
 
 REQUESTS = ("curl", "python", "grpc")
@@ -60,13 +59,11 @@ def test_a_pasted_request_gets_the_same_digit(client, page_url, drawings, what, 
         assert digit_of(what, printed) == truth["probabilities"][0].argmax()
 
 
-def test_a_request_where_the_page_asks_for_a_password(server, client, drawings):
-    flags = (f"--rest-server=127.0.0.1:{server.rest_api_port}", "--auth=ann:secret")
-    with run_page(server.target, *flags) as url:
-        for what in ("curl", "python"):
-            text = make_takes(client, Place(auth=True))[what](drawings[0], None, url)
-            printed = paste(what, text.replace("USER:PASSWORD", "ann:secret"))
-            assert digit_of(what, printed) == 1
+def test_a_request_where_the_page_asks_for_a_password(guarded_url, client, drawings):
+    for what in ("curl", "python"):
+        text = make_takes(client, Place(auth=True))[what](drawings[0], None, guarded_url)
+        printed = paste(what, text.replace("USER:PASSWORD", "ann:secret"))
+        assert digit_of(what, printed) == 1
 
 
 def test_where_the_page_does_not_pass_rest_on(client, drawings):
@@ -86,6 +83,7 @@ def authority() -> tuple[str, tuple[bytes, bytes]]:
     return authority.cert_pem.bytes().decode(), (certificate.private_key_pem.bytes(), chain)
 
 
+@pytest.mark.slow
 def test_a_request_over_tls_trusts_what_the_page_trusts(authority, drawings):
     ca, pair = authority
 

@@ -227,11 +227,11 @@ def test_a_label_may_name_a_version_that_is_still_to_come(base_path, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["gRPC", "REST"])
-def test_a_request_that_runs_is_answered_before_the_end(base_path, digits, protocol):
+def test_a_request_that_runs_is_answered_before_the_end(newest_alone, digits, protocol):
     files = [encode(dark_on_light(digits[0][index]), "PNG") for index in range(0, 5000, 16)]
     ports = find_free_port(), find_free_port()
     process = run_serving(
-        f"--model-base-path={base_path}", f"--port={ports[0]}", f"--rest-api-port={ports[1]}"
+        f"--model-base-path={newest_alone}", f"--port={ports[0]}", f"--rest-api-port={ports[1]}"
     )
     with Client(f"127.0.0.1:{ports[0]}", timeout=30) as client, ThreadPoolExecutor() as threads:
         client.wait_until_ready(60)
