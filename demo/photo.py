@@ -7,9 +7,12 @@ what a photograph needs before: turned upright and made smaller.
 import numpy as np
 from PIL import Image, ImageOps
 
+from serving.memory import give_large_blocks_back
+
 LONGEST_SIDE = 512  # pixels; a photograph has no more of a digit to tell than this
 LEAST_CONTRAST = 32.0  # grey levels
 Image.MAX_IMAGE_PIXELS = 12_500_000  # twice as many are refused: 0.1 GB once unpacked
+give_large_blocks_back()
 
 
 def find_drawing(picture: Image.Image) -> np.ndarray:
