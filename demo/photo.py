@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from serving.memory import give_large_blocks_back
 
 LONGEST_SIDE = 512  # pixels; a photograph has no more of a digit to tell than this
+LONGEST_AVERAGED = 4 * LONGEST_SIDE
 LEAST_CONTRAST = 32.0  # grey levels
 Image.MAX_IMAGE_PIXELS = 12_500_000  # twice as many are refused: 0.1 GB once unpacked
 give_large_blocks_back()
@@ -24,6 +25,8 @@ def find_drawing(picture: Image.Image) -> np.ndarray:
     Returns:
         uint8 [H, W], 0 = paper, 255 = ink.
     """
+    # Averaging pixels with alpha copies the picture, so of a huge one some are left out first.
+    picture.thumbnail((LONGEST_AVERAGED, LONGEST_AVERAGED), Image.Resampling.NEAREST, None)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     picture = ImageOps.exif_transpose(picture)
     rgba = np.asarray(picture.convert("RGBA"), np.float32)  # [H, W, 4]
