@@ -8,18 +8,19 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
-from tests.fuzz import messages, page, picture_files, rest, tensors
+from tests.fuzz import live, messages, page, picture_files, rest, tensors
 from tests.fuzz.request import Request
 
 ROUND = 1000  # requests that are drawn before they are sent
 SHARES = {  # of a round
-    messages.KIND: 260,
-    tensors.KIND: 260,
+    messages.KIND: 210,
+    tensors.KIND: 210,
     rest.KIND: 160,
     rest.KIND_OF_DOOR: 120,
     picture_files.KIND: 60,
     picture_files.KIND_ON_PAGE: 20,
     page.KIND: 120,
+    live.KIND: 100,
 }
 
 
@@ -39,6 +40,7 @@ def generate(count: int, seed: int, base_path: Path, component: int) -> Iterator
         picture_files.KIND: picture_files.server_pictures(),
         picture_files.KIND_ON_PAGE: picture_files.page_pictures(),
         page.KIND: page.page_requests(component),
+        live.KIND: live.live_requests(),
     }
     for start in range(0, count, ROUND):
         size = min(ROUND, count - start)

@@ -23,7 +23,8 @@ _NO_MESSAGE = b"Exception deserializing request!"  # grpc's own words for what i
 
 def find_breach(request: Request, answer: Answer) -> str | None:
     """What is wrong with an answer, besides that it is late; None if nothing is."""
-    if answer.status == SILENT or (answer.status == CLOSED and request.is_whole):
+    may_close = request.door == "live" or not request.is_whole
+    if answer.status == SILENT or (answer.status == CLOSED and not may_close):
         return answer.status
     match request.door, answer.status:
         case "grpc", "UNKNOWN" | "INTERNAL" | "UNAVAILABLE" if answer.content != _NO_MESSAGE:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 class Request(NamedTuple):
     """What is sent, and to which door.
 
-    `content` is a whole gRPC message, the bytes of an HTTP request, or a picture file.
+    `content` is a whole gRPC message, the bytes of an HTTP request, a message on the live
+    connection, or a picture file.
     """
 
     kind: str
-    door: str  # "grpc" and "rest" of the server, "page" and "picture" of the page
+    door: str  # "grpc" and "rest" of the server, "page", "picture" and "live" of the page
     content: bytes
-    to: str = ""  # the gRPC method, or the page's endpoint and the picture's file name
+    to: str = ""  # gRPC method, live message's type, or endpoint and file name
     is_whole: bool = True  # else the server may wait for more, so the client hangs up
 
     def save(self, path: Path) -> None:

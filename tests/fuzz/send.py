@@ -8,11 +8,14 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import grpc
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import connect
 
 from tests.fuzz.http_requests import framed
 from tests.fuzz.request import Request
 
 PATIENCE = 10.0  # seconds for an answer
+LIVE_PATH = "/xray/live"
 CLOSED, SILENT = "closed", "no answer"
 _BOUNDARY = b"layer-xray-fuzz"
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -38,6 +41,7 @@ class Doors:
 
     def __init__(self, grpc_target: str, rest_port: int, page_url: str):
         self._channel = grpc.insecure_channel(grpc_target, _UNLIMITED)
+        self._live_url = page_url.replace("http", "ws", 1).rstrip("/") + LIVE_PATH
         self._addresses = {
             "rest": ("127.0.0.1", rest_port),
             "page": ("127.0.0.1", urlsplit(page_url).port),
@@ -55,6 +59,8 @@ class Doors:
         try:
             if request.door == "grpc":
                 status, content = self._call(request)
+            elif request.door == "live":
+                status, content = self._tell(request)
             elif request.door == "picture":
                 status, content = self._show_picture(request)
             else:
@@ -90,6 +96,22 @@ class Doors:
                 return str(response.status), b"" if is_stream else response.read()
             except (ConnectionError, http.client.HTTPException):
                 return CLOSED, b""
+
+    def _tell(self, request: Request) -> tuple[str, bytes]:
+        """Sends one message on a connection of its own, and waits for one back."""
+        content = request.content
+        if request.to == "text":
+            content = content.decode(errors="replace")
+        try:
+            with connect(self._live_url, max_size=None, compression=None) as connection:
+                connection.send(content)
+                answer = connection.recv(PATIENCE)
+        except InvalidHandshake as error:
+            return f"no connection: {error}", b""
+        except ConnectionClosed:
+            return CLOSED, b""
+        told = json.loads(answer.partition(b"\n")[0])
+        return "error" if "error" in told else "answered", answer
 
     def _show_picture(self, request: Request) -> tuple[str, bytes]:
         """Uploads a picture, has it looked at, and reads the events until that is done."""
