@@ -7,22 +7,28 @@ what a photograph needs before: turned upright and made smaller.
 import numpy as np
 from PIL import Image, ImageOps
 
+from serving.memory import give_large_blocks_back
+
 LONGEST_SIDE = 512  # pixels; a photograph has no more of a digit to tell than this
+LONGEST_AVERAGED = 4 * LONGEST_SIDE
 LEAST_CONTRAST = 32.0  # grey levels
-Image.MAX_IMAGE_PIXELS = 30_000_000  # twice as many are refused: 0.2 GB once unpacked
+Image.MAX_IMAGE_PIXELS = 12_500_000  # twice as many are refused: 0.1 GB once unpacked
+give_large_blocks_back()
 
 
 def find_drawing(picture: Image.Image) -> np.ndarray:
     """Finds the ink, dark on light or light on dark.
 
     Args:
-        picture: of any mode and size.
+        picture: of any mode and size; made smaller in place, for a copy could fill the memory.
 
     Returns:
         uint8 [H, W], 0 = paper, 255 = ink.
     """
-    picture = ImageOps.exif_transpose(picture)
+    # Averaging pixels with alpha copies the picture, so of a huge one some are left out first.
+    picture.thumbnail((LONGEST_AVERAGED, LONGEST_AVERAGED), Image.Resampling.NEAREST, None)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    picture = ImageOps.exif_transpose(picture)
     rgba = np.asarray(picture.convert("RGBA"), np.float32)  # [H, W, 4]
     grey = rgba[:, :, :3] @ np.float32([0.299, 0.587, 0.114])
     alpha = rgba[:, :, 3] / max(rgba[:, :, 3].max(), 1)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from demo.photo import find_drawing
 from model.picture import find_ink, to_drawing
+from tests.fuzz.picture_files import bomb
 from tests.pictures import dark_on_light, encode
 
 
@@ -92,3 +93,8 @@ def test_a_turned_photograph_is_turned_back(digit):
     np.testing.assert_allclose(
         find_drawing(Image.open(file)).astype(int), find_drawing(upright).astype(int), atol=80
     )
+
+
+def test_a_picture_that_would_fill_the_memory_is_not_unpacked():
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(io.BytesIO(bomb(5001)))

@@ -168,7 +168,20 @@ WRONG = {
     "half a surrogate": (
         b'{"signature_name": "classify", "instances": ["\\ud800"]}',
         400,
-        "must be a PNG, JPEG, BMP or GIF file",
+        "surrogates not allowed",
+    ),
+    "half a surrogate in UTF-8": (b'{"instances": "\xed\xa0\x80"}', 400, "JSON Parse error"),
+    "half a surrogate as a signature": (
+        b'{"signature_name": "\\ud800", "instances": [1]}',
+        400,
+        "surrogates not allowed",
+    ),
+    "files in 33 lists": (  # which killed the process
+        ("[" * 33 + '{"b64": "QQ=="}' + "]" * 33)
+        .join(('{"signature_name": "classify", "inputs": ', "}"))
+        .encode(),
+        400,
+        "a tensor may have 32 dimensions, but got 33",
     ),
     "signature of a number": ({"signature_name": 3, "instances": [ROW]}, 400, "must be a string"),
 }
@@ -189,6 +202,7 @@ def test_wrong_predictions(rest, name):
         ("GET", "/v1/models", 400, "Missing model name"),
         ("GET", "/v1/models/mnist:predict", 400, "Malformed request: GET"),
         ("GET", "/v1/models/mnist/versions/99999999999999999999", 400, "to numeric"),
+        ("GET", f"/v1/models/mnist/versions/{'9' * 5000}", 400, "to numeric"),
         ("POST", "/v1/models/mnist", 400, "Malformed request: POST"),
         ("POST", "/v1/models/mnist:nope", 400, "Malformed request: POST"),
         ("GET", "/v1/models/mnist/versions/99/metadata", 404, "Specific(mnist, 99)"),

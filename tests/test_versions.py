@@ -20,9 +20,10 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from serving.client import Client, ModelNotLoaded
+from serving.embedded.versions import Versions
 from serving.local import LocalServer, find_free_port
 from serving.tensors import to_array, to_proto
 from tests.pictures import dark_on_light, encode
@@ -190,6 +191,13 @@ def test_a_label_moves_by_request(two_versions, tmp_path):
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert "not currently available for inference" in caught.value.details()
         assert logits(label="stable") == logits(version=second)
+
+
+def test_a_base_path_that_is_no_path_has_no_versions():
+    """The thread that polls must survive it, or no model would be looked after any more."""
+    versions = Versions(ModelConfig(name="odd", base_path="\0"))
+    versions.poll()
+    assert versions.find() is None
 
 
 def test_a_label_moves_by_its_file(two_versions, tmp_path):

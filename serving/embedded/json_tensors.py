@@ -36,7 +36,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
-        request = json.loads(body)
+        request = json.loads(body.decode())
+        if b"\\u" in body:  # perhaps half of a surrogate pair, which no UTF-8 can answer
+            json.dumps(request, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         what = error.msg.replace("Expecting value", "Invalid value.")
         raise invalid_argument(f"JSON Parse error: {what} at offset: {error.pos}") from error
@@ -268,7 +270,7 @@ def _read_leaf(value: Any, enum: int) -> Any:
         if isinstance(value, dict):
             raise _format_error(value, "not formatted correctly for base64 data")
         if isinstance(value, str):
-            return value.encode(errors="surrogatepass")
+            return value.encode()
     elif enum == types_pb2.DT_BOOL:
         if isinstance(value, bool):
             return value

@@ -36,6 +36,7 @@ from serving.embedded.status import StatusError, invalid_argument
 from serving.http_body import read_body
 
 LARGEST_VERSION = 2**63 - 1
+MOST_DIGITS = len(str(LARGEST_VERSION))
 LARGEST_BODY = 32 * 2**20  # bytes; as Python objects their numbers take ten times as much
 _MODEL = (
     r"/v1/models(?:/(?P<name>[^/:]+))?"
@@ -159,10 +160,11 @@ def _spec(match: re.Match) -> ModelSpec:
     if not match["name"]:
         raise invalid_argument("Missing model name in request.")
     spec = ModelSpec(name=match["name"], version_label=match["label"] or "")
-    if match["version"]:
-        if int(match["version"]) > LARGEST_VERSION:
-            raise invalid_argument(f"Failed to convert version: {match['version']} to numeric.")
-        spec.version.value = int(match["version"])
+    if number := match["version"]:
+        # Python itself refuses to read thousands of digits.
+        if len(number) > MOST_DIGITS or int(number) > LARGEST_VERSION:
+            raise invalid_argument(f"Failed to convert version: {number} to numeric.")
+        spec.version.value = int(number)
     return spec
 
 

@@ -20,6 +20,9 @@ from serving.tensors import enum_of, to_array
 
 DEFAULT_SIGNATURE = "serving_default"
 _WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+# Of a tensor. An array of strings with more makes TensorFlow's session end the process: it walks
+# through one with numpy's old iterators (ndarray_tensor.cc), which have no more.
+MOST_DIMENSIONS = 32
 MOST_CALLABLES = 32  # kept for each version, one for every set of outputs that is asked for
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -113,6 +116,10 @@ def _check_inputs(signature: SignatureDef, inputs: Mapping[str, np.ndarray]) -> 
         if wanted != got:
             raise invalid_argument(
                 f"Expects arg[{index}] to be {type_name(wanted)} but {type_name(got)} is provided"
+            )
+        if array.ndim > MOST_DIMENSIONS:
+            raise invalid_argument(
+                f"{name}: a tensor may have {MOST_DIMENSIONS} dimensions, but got {array.ndim}"
             )
 
 

@@ -14,6 +14,7 @@ from serving.embedded.grpc_api import make_grpc_server
 from serving.embedded.models import Models
 from serving.embedded.rest_api import make_rest_app
 from serving.embedded.status import StatusError
+from serving.memory import give_large_blocks_back
 
 _log = logging.getLogger(__name__)
 GRACE_SECONDS = 5.0  # for requests that run when the server is told to stop
@@ -45,6 +46,7 @@ def serve(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    give_large_blocks_back()
     models = Models()
     config = read_config()
     try:

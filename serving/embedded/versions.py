@@ -72,7 +72,7 @@ class Versions:
                 for path in Path(self.config.base_path).iterdir()
                 if path.name.isdecimal() and path.is_dir()
             }
-        except OSError as error:
+        except (OSError, ValueError) as error:  # of a path with a zero byte the latter
             _log.warning("base path of %s: %s", self.config.name, error)
             return None
         match policy.WhichOneof("policy_choice"):

@@ -1,0 +1,131 @@
+"""The page's own endpoints: its server functions, and Gradio's."""
+
+import base64
+import json
+
+from hypothesis import strategies as st
+
+from demo.xray import SIDE
+from tests.fuzz.http_requests import METHODS, framed, http_requests
+from tests.fuzz.json_values import ODD_VALUES, json_bodies
+from tests.fuzz.mangle import mangled, with_part_exchanged
+from tests.fuzz.request import Request
+
+KIND = "the page's endpoints"
+STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
+PIXELS = base64.b64encode(bytes(SIDE * 50) + b"\xff" * SIDE * 12 + bytes(SIDE * 50)).decode()
+DRAWING = {"pixels": PIXELS, "version": None, "visitor": "fuzz"}
+UNIT = {"visitor": "fuzz", "shown": "B", "layer": "h_conv1", "map": 3, "row": 1, "column": 1}
+RIGHT = {  # what each server function takes
+    "look_at": {**DRAWING, "style": STYLE},
+    "keep": DRAWING,
+    "tell_why": {**DRAWING, "digit": None},
+    "take": {**DRAWING, "what": "curl", "page": "http://127.0.0.1/"},
+    "repaint": {"visitor": "fuzz", "style": STYLE},
+    "tell_unit": UNIT,
+    "take_apart": UNIT,
+    "tell_likes": UNIT,
+}
+FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
+BODIES = {  # right ones, or nearly, of Gradio's own endpoints
+    "queue/join": {"data": [FILE], "fn_index": 0, "session_hash": "fuzz", "trigger_id": 1},
+    "call/look": {"data": [{"url": "http://127.0.0.1:1/a.png", "orig_name": "a", **FILE}]},
+    "call/read_digit": {"data": [None], "session_hash": "fuzz"},
+    "call/v2/look": {"picture": FILE},
+    "run/look": {"data": [FILE], "event_data": {}, "batched": True},
+    "api/predict": {"data": [1], "fn_index": 1, "simple_format": True},
+    "cancel": {"session_hash": "fuzz", "fn_index": 0, "event_id": "none"},
+    "reset": {"event_id": "none"},
+    "stream/none": {"data": [], "session_hash": "fuzz"},
+    "run-history/connect": {},
+}
+PATHS = [  # upload_progress is not among them: Gradio waits three seconds for the upload to begin
+    *("/", "/config", "/info", "/theme.css", "/robots.txt", "/manifest.json", "/favicon.ico"),
+    *("/static/../../etc/passwd", "/static/%2e%2e/%2e%2e/x", "/assets/..%5c..", "/svelte/%00"),
+    *("/login", "/logout", "/monitoring", "/?__theme=%ff", "/?deep_link=../../x", "/?view=api"),
+    *(f"/gradio_api/{end}" for end in ("info", "openapi.json", "app_id", "token", "user", "x")),
+    *(
+        f"/gradio_api/file={path}"
+        for path in ("/etc/passwd", "../../etc/passwd", "%00", "a" * 3000)
+    ),
+    *("/gradio_api/file=http://127.0.0.1:1/", "/gradio_api/file=file:///etc/passwd"),
+    *("/gradio_api/proxy=http://127.0.0.1:1/", "/gradio_api/proxy=%00", "/gradio_api/file/x"),
+    *("/gradio_api/queue/data?session_hash=none", "/gradio_api/queue/data", "/gradio_api/call/x/y"),
+    *("/gradio_api/queue/status", "/gradio_api/heartbeat/%00", "/gradio_api/deep_link"),
+    *("/gradio_api/stream/a/1/2/playlist.m3u8", "/gradio_api/custom_component/a/b/c/d"),
+    *("/gradio_api/run-history/records", "/gradio_api/mcp/", "/gradio_api/mcp/sse?x"),
+]
+BOUNDARY = b"Content-Type: multipart/form-data; boundary=b\r\n"
+PART = (
+    b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\nabc\r\n--b--\r\n'
+)
+ODD_PARTS = [
+    PART.replace(b"a.png", name)
+    for name in (b"", b"../../a", b"a" * 5000, b"\xff", b"/", b"CON", b"a\0b")
+]
+ODD_PARTS += [
+    PART.replace(b"--b--", b""),
+    PART[:40],
+    PART.replace(b"files", b"f" * 9000),
+    PART * 50,
+]
+MCP = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read_digit"}}
+MCP["params"]["arguments"] = {"picture": "data:image/png;base64,AAAA"}
+MCP_HEADERS = b"Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+
+
+def page_requests(component: int) -> st.SearchStrategy[Request]:
+    """To whatever the page answers.
+
+    Args:
+        component: Gradio's number of the live component, whose server functions are called.
+    """
+    functions = _calls(component)
+    return st.one_of(
+        http_requests(KIND, "page", functions),
+        http_requests(KIND, "page", functions),
+        http_requests(KIND, "page", _posts()),
+        http_requests(
+            KIND, "page", st.tuples(st.just("GET"), st.sampled_from(PATHS), st.just(b""))
+        ),
+        http_requests(KIND, "page", _odd_methods()),
+        _uploads(),
+        _tool_calls(),
+    )
+
+
+@st.composite
+def _calls(draw, component: int) -> tuple[str, str, bytes]:
+    """Of a server function, mostly with something wrong in what it is told."""
+    name = draw(st.sampled_from(list(RIGHT)))
+    call = {"component_id": component, "fn_name": name, "session_hash": "fuzz"}
+    if draw(st.integers(0, 5)):
+        data = draw(with_part_exchanged(RIGHT[name], ODD_VALUES))
+        body = json.dumps({**call, "data": data}).encode()
+    else:
+        body = draw(json_bodies([{**call, "data": RIGHT[name]}]))
+    return "POST", "/gradio_api/component_server", body
+
+
+@st.composite
+def _posts(draw) -> tuple[str, str, bytes]:
+    end = draw(st.sampled_from(list(BODIES)))
+    return "POST", f"/gradio_api/{end}", draw(json_bodies([BODIES[end]]))
+
+
+def _odd_methods() -> st.SearchStrategy:
+    paths = [*PATHS, *(f"/gradio_api/{end}" for end in BODIES)]
+    return st.tuples(st.sampled_from(METHODS), st.sampled_from(paths), st.binary(max_size=20))
+
+
+@st.composite
+def _uploads(draw) -> Request:
+    parts = draw(st.one_of(st.sampled_from(ODD_PARTS), mangled(PART)))
+    target = draw(st.sampled_from(["upload", "upload?upload_id=%00", "component_server"]))
+    return Request(KIND, "page", framed("POST", f"/gradio_api/{target}", parts, BOUNDARY))
+
+
+@st.composite
+def _tool_calls(draw) -> Request:
+    body = draw(json_bodies([MCP]))
+    return Request(KIND, "page", framed("POST", "/gradio_api/mcp/", body, MCP_HEADERS))
