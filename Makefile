@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_FOR_TESTS := $(VENV)/.ready-for-tests
 
-.PHONY: demo test setup bench lint clean
+.PHONY: demo test setup bench soak lint clean
 
 demo: $(READY)
 	$(RUN) -m demo
@@ -20,6 +20,10 @@ setup: $(READY_FOR_TESTS)
 bench: $(READY_FOR_TESTS)
 	@$(RUN) -m tests.install_browser
 	$(RUN) -m tests.bench
+
+soak: $(READY_FOR_TESTS)
+	@$(RUN) -m tests.install_browser
+	$(RUN) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: $(READY_FOR_TESTS)
 	$(RUN) -m ruff check .

@@ -20,6 +20,7 @@ from demo.page import STYLE, make_page
 from demo.rest import make_rest_route
 from demo.scripts import make_scripts_route
 from demo.takes import Place, make_takes
+from demo.uploads import remove_failed_uploads, tell_full_disk
 from serving.client import Client
 from serving.local import LocalServer, LocalServerError
 from serving.ports import BASE_PATH, REAL_SERVER, REST_PORT
@@ -57,6 +58,7 @@ def main() -> None:
             if arguments.rest:
                 auth, ca = arguments.auth, arguments.ca
                 routes.append(make_rest_route(server.rest, client.model, metrics, auth, ca))
+            remove_failed_uploads()
             # From here on a signal only asks to end: raised amid Gradio's threads it can be lost.
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,7 +72,10 @@ def main() -> None:
                 max_file_size=LARGEST_UPLOAD,
                 css_paths=STYLE,
                 footer_links=["api", "settings"],
-                app_kwargs={"routes": routes},
+                app_kwargs={
+                    "routes": routes,
+                    "exception_handlers": {OSError: tell_full_disk},
+                },
                 mcp_server=not arguments.auth,  # Gradio's calls of tools could not log in
                 ssr_mode=False,  # Gradio's Node server would not pass /v1 on
                 prevent_thread_lock=True,

@@ -1,4 +1,4 @@
-"""A line between a client and a server, which can be slow, and can fall silent."""
+"""A line between a client and a server, which can be slow, can fall silent, and can break."""
 
 import contextlib
 import socket
@@ -9,6 +9,8 @@ import time
 class Line:
     """Listens on a port of its own and passes bytes on to a server's, as a context manager.
 
+    A connection that finds no server is closed at once.
+
     Args:
         target: `HOST:PORT` of the server.
         delay: seconds that bytes are under way.
@@ -18,7 +20,7 @@ class Line:
         host, port = target.rsplit(":", 1)
         self._server, self._delay = (host, int(port)), delay
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
+        self._open: set[socket.socket] = set()
         self._is_cut = False
         self.target = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -27,23 +29,38 @@ class Line:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        _end(self._listener)
+        self._listener.close()
+        self.drop()
 
     def cut(self) -> None:
         """From now on nothing comes through, while connections stay open and can be made."""
         self._is_cut = True
 
+    def mend(self) -> None:
+        """Bytes come through again, on new connections: those that were open have lost some."""
+        self._is_cut = False
+        self.drop()
+
+    def drop(self) -> None:
+        """Breaks all connections that are open."""
+        for each in tuple(self._open):
+            _end(each)
+
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the listener is closed
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._server)
-                self._open += [near, far]
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+                threading.Thread(target=self._connect, args=(near,), daemon=True).start()
+
+    def _connect(self, near: socket.socket) -> None:
+        with near, contextlib.suppress(OSError), socket.create_connection(self._server) as far:
+            self._open |= {near, far}
+            back = threading.Thread(target=self._pass_on, args=(far, near), daemon=True)
+            back.start()
+            self._pass_on(near, far)
+            back.join()
+            self._open -= {near, far}
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -51,4 +68,10 @@ class Line:
                 time.sleep(self._delay)
                 if not self._is_cut:
                     sink.sendall(data)
+        with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+
+def _end(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
