@@ -36,7 +36,7 @@ from tests.soak.world import World
 PENS = 4
 MOST_WORKING = 16  # threads: pens, callers, the browser
 # Of the time, until when these faults are done: what lives on then has to stay as large as it is.
-PAGE_UNTIL, SERVER_UNTIL = 0.4, 0.75
+PAGE_UNTIL, SERVER_UNTIL = 0.3, 0.6
 WARM_UP, LEAST_MEASURED = 120.0, 240.0  # seconds
 MOST_GROWTH = 40.0  # MB an hour
 UNHANDLED = "Exception in ASGI application"  # uvicorn's words
