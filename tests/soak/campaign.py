@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from playwright.sync_api import Error as PlaywrightError
 from model.export import export_versions
 from model.weights import RELEASED, find_snapshots
 from serving.client import Client
+from tests.browser import launch_chromium
 from tests.pages import ROOT
-from tests.soak import browser
+from tests.soak.browser import BrowserVisitor
 from tests.soak.callers import (
     GradioCaller,
     call_on,
@@ -35,6 +36,7 @@ from tests.soak.world import World
 
 PENS = 4
 MOST_WORKING = 16  # threads: pens, callers, the browser
+MOST_OF_A_DIGIT = 10.0  # seconds, to draw one that was begun before the faults were over
 # Of the time, until when these faults are done: what lives on then has to stay as large as it is.
 PAGE_UNTIL, SERVER_UNTIL = 0.3, 0.6
 WARM_UP, LEAST_MEASURED = 120.0, 240.0  # seconds
@@ -42,6 +44,8 @@ MOST_GROWTH = 40.0  # MB an hour
 UNHANDLED = "Exception in ASGI application"  # uvicorn's words
 MOST_OF_LOG = 3000  # characters
 MOST_MORE = 20  # open files, and threads, than after the warm-up
+
+Visitor = Pen | BrowserVisitor
 
 
 @dataclass
@@ -95,23 +99,22 @@ def run(minutes: float, seed: int, *, has_browser: bool = True) -> Result:
 
 def _run(world: World, result: Result, has_browser: bool) -> None:
     if not world.disk.is_small:
-        result.left_out.append("the full disk: nothing may be mounted here")
-    seed, stop = result.seed, threading.Event()
-    faults = Faults(world, seed)
-    pens = Tally("pens")
-    of_browser = Tally("a real browser")
+        result.left_out.append("the full disk, for nothing may be mounted here")
+    if has_browser and not _has_chromium():
+        result.left_out.append("the real browser, for there is none here")
+        has_browser = False
+    seed, stop, faults = result.seed, threading.Event(), Faults(world, result.seed)
     processes = {"page": lambda: world.page.pid, "server": lambda: world.server.pid}
     with (
-        contextlib.ExitStack() as stack,
         Watch(processes) as watch,
         Client(world.server.target) as client,
+        contextlib.closing(GradioCaller(world.base_path.parent)) as gradio,
         ThreadPoolExecutor(MOST_WORKING) as pool,
         _set_in_the_end(stop),
     ):
+        result.tallies = [pens := Tally("pens")]
         visitors = [Pen(world, faults, pens, 1000 * seed + number) for number in range(PENS)]
-        working = {f"pen {n}": pool.submit(pen.draw_on, stop) for n, pen in enumerate(visitors)}
-        gradio = GradioCaller(world.base_path.parent)
-        stack.callback(gradio.close)
+        working = [pool.submit(pen.draw_on, stop) for pen in visitors]
         callers = {
             "REST at the page": rest_at_the_page,
             "REST at the server": rest_at_the_server,
@@ -119,39 +122,32 @@ def _run(world: World, result: Result, has_browser: bool) -> None:
             "Gradio's API": gradio,
             "/metrics": metrics_of_the_page,
         }
-        result.tallies = [pens]
         for number, (kind, call) in enumerate(callers.items()):
-            result.tallies.append(Tally(kind))
-            working[kind] = pool.submit(
-                call_on, call, world, result.tallies[-1], 2000 * seed + number, stop
-            )
-        browsing: Future | None = None
+            result.tallies.append(tally := Tally(kind))
+            working.append(pool.submit(call_on, call, world, tally, 2000 * seed + number, stop))
         if has_browser:
-            opened = threading.Event()
-            browsing = pool.submit(browser.visit, world, faults, of_browser, seed, opened, stop)
-            opened.wait()
-            if browsing.done() and isinstance(browsing.exception(), PlaywrightError):
-                result.left_out.append("the real browser: there is none here")
-                browsing = None
-            else:
-                working["the browser"] = browsing
-                result.tallies.append(of_browser)
+            result.tallies.append(tally := Tally("a real browser"))
+            visitors.append(BrowserVisitor(world, faults, tally, seed))
+            working.append(pool.submit(visitors[-1].draw_on, stop))
         for kinds in _plan(60 * result.minutes):
             faults.do_some(kinds)
             _wait_until_read(visitors, faults, world)
         stop.set()
-        for name, done in working.items():
-            if error := done.exception():
-                result.lost.append(f"{name} failed: {error!r}")
+        result.lost += [f"A caller failed: {e!r}" for done in working if (e := done.exception())]
         gradio.close()
         _check_nobody_stays(world)
-        readings = [pen.readings for pen in visitors]
-        if browsing and not browsing.exception():
-            readings.append(browsing.result())
-    _count(result, faults, readings)
+    _count(result, faults, visitors)
     _judge_growth(result, watch)
     for tally in result.tallies:
         result.lost += tally.wrong
+
+
+def _has_chromium() -> bool:
+    try:
+        with launch_chromium():
+            return True
+    except PlaywrightError:
+        return False
 
 
 def _plan(seconds: float) -> Iterator[tuple[Fault, ...]]:
@@ -165,14 +161,14 @@ def _plan(seconds: float) -> Iterator[tuple[Fault, ...]]:
         )
 
 
-def _wait_until_read(visitors: list[Pen], faults: Faults, world: World) -> None:
-    """Until each pen has had a digit read after the faults; one that has not says so itself."""
-    end = time.monotonic() + LIMIT + 5
+def _wait_until_read(visitors: list[Visitor], faults: Faults, world: World) -> None:
+    """Until each visitor has had a digit read after the faults."""
+    end = time.monotonic() + LIMIT + MOST_OF_A_DIGIT
     while time.monotonic() < end:
         if all(pen.readings and pen.readings[-1][1] > faults.calm_since for pen in visitors):
             return
         time.sleep(0.2)
-    world.note("not all pens were read after a round")
+    world.note("Not every visitor had a drawing read after the faults.")
 
 
 def _check_nobody_stays(world: World) -> None:
@@ -186,13 +182,13 @@ def _check_nobody_stays(world: World) -> None:
     world.note("The page believes that somebody is there still, or waits: its /metrics says so.")
 
 
-def _count(result: Result, faults: Faults, readings: list[list[tuple[float, float]]]) -> None:
+def _count(result: Result, faults: Faults, visitors: list[Visitor]) -> None:
     result.faults, result.rounds = dict(faults.counts), len(faults.rounds)
     for one in faults.rounds:
         waited = [
             read - one.ended
-            for read_by_one in readings
-            for drawn, read in read_by_one
+            for visitor in visitors
+            for drawn, read in visitor.readings
             if drawn <= one.ended < read
         ]
         for fault in one.faults:

@@ -15,8 +15,7 @@ from tests.soak.world import LINE, SERVER, VISITORS, World
 DAY = 86400.0
 MOST_AT_ONCE = 3
 POLLS_SECONDS = 2.5  # two looks of the server at its folder
-# A load that has failed is tried again after 60 s, where the folder has been there all the time.
-RETRY_SECONDS = 90.0
+LOAD_SECONDS = 90.0  # for a version to be loaded, also by a server that is still to start
 
 
 def kill_the_server(world: World, chance: Random) -> None:
@@ -45,10 +44,7 @@ def a_version_comes_and_goes(world: World, chance: Random) -> None:
 
 
 def a_version_is_broken_and_mended(world: World, chance: Random) -> None:
-    """An empty folder or half a SavedModel, which is then made whole, at once or after it has gone.
-
-    The server has to take it up, without being told.
-    """
+    """An empty folder or half a SavedModel, which goes and comes back whole."""
     original = chance.choice(world.originals)
     version = world.take_version(original)
     folder = world.base_path / str(version)
@@ -62,7 +58,7 @@ def a_version_is_broken_and_mended(world: World, chance: Random) -> None:
     shutil.rmtree(folder)
     time.sleep(POLLS_SECONDS)
     world.add_version(original, version)
-    world.wait_for_version(version, RETRY_SECONDS)
+    world.wait_for_version(version, LOAD_SECONDS)
     shutil.rmtree(folder)
 
 
@@ -78,7 +74,7 @@ def all_versions_go_and_come_back(world: World, chance: Random) -> None:
             (hidden / str(version)).rename(world.base_path / str(version))
         hidden.rmdir()
     for version in world.originals:
-        world.wait_for_version(version, RETRY_SECONDS)
+        world.wait_for_version(version, LOAD_SECONDS)
 
 
 def kill_the_page(world: World, chance: Random) -> None:
@@ -141,7 +137,7 @@ def _add_version(world: World, chance: Random) -> int:
     original = chance.choice(world.originals)
     version = world.take_version(original)
     world.add_version(original, version)
-    world.wait_for_version(version, RETRY_SECONDS)
+    world.wait_for_version(version, LOAD_SECONDS)
     return version
 
 
