@@ -27,7 +27,7 @@ from serving.ports import BASE_PATH, REAL_SERVER, REST_PORT
 
 ROOT = Path(__file__).parent.parent
 PORT = 7860
-MOST_SESSIONS = 256  # that Gradio remembers, 33 kB each; of its own 10,000 this page needs none
+MOST_SESSIONS = 64  # that Gradio remembers, 33 kB each; of its own 10,000 this page needs none
 LARGEST_UPLOAD = "20mb"  # a photograph straight from a phone is about 5
 TIMEOUT = 3.0  # seconds; a page that waits for longer had better say so
 

@@ -40,7 +40,8 @@ MOST_OF_A_DIGIT = 10.0  # seconds, to draw one that was begun before the faults 
 # Of the time, until when these faults are done: what lives on then has to stay as large as it is.
 PAGE_UNTIL, SERVER_UNTIL = 0.3, 0.6
 WARM_UP, LEAST_MEASURED = 120.0, 240.0  # seconds
-MOST_GROWTH = 40.0  # MB an hour
+MOST_GROWTH = 40.0  # MB an hour, where that is more than the memory goes up and down by anyway:
+CLEARLY = 3.0  # standard deviations
 UNHANDLED = "Exception in ASGI application"  # uvicorn's words
 MOST_OF_LOG = 3000  # characters
 MOST_MORE = 20  # open files, and threads, than after the warm-up
@@ -207,7 +208,7 @@ def _judge_growth(result: Result, watch: Watch) -> None:
 def complaints(name: str, growth: Growth) -> list[str]:
     """Sentences on a process that is not flat."""
     found = []
-    if growth.mb_an_hour > MOST_GROWTH:
+    if growth.mb_an_hour > MOST_GROWTH and growth.rise_mb > CLEARLY * growth.spread_mb:
         found.append(
             f"The {name} grows by {growth.mb_an_hour:.0f} MB an hour, from {growth.first_mb:.0f} "
             f"to {growth.last_mb:.0f} MB."

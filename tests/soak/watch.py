@@ -33,6 +33,8 @@ class Growth(NamedTuple):
     first_mb: float
     last_mb: float
     mb_an_hour: float
+    rise_mb: float  # in all, by that
+    spread_mb: float  # what it goes up and down by besides: a standard deviation
     files: int  # more at the end than after the warm-up
     threads: int
 
@@ -68,14 +70,17 @@ class Watch:
         if len(looks) < 3:
             return None
         first, last = looks[0], looks[-1]
-        slope, _ = np.polyfit([look.at for look in looks], [look.mb for look in looks], 1)
+        at, mb = (np.array([getattr(look, name) for look in looks]) for name in ("at", "mb"))
+        slope, start = np.polyfit(at - at[0], mb, 1)
         return Growth(
-            last.at - first.at,
-            first.mb,
-            last.mb,
-            HOUR * float(slope),
-            last.files - first.files,
-            last.threads - first.threads,
+            seconds=last.at - first.at,
+            first_mb=first.mb,
+            last_mb=last.mb,
+            mb_an_hour=HOUR * float(slope),
+            rise_mb=float(slope * (at[-1] - at[0])),
+            spread_mb=float(np.std(mb - start - slope * (at - at[0]))),
+            files=last.files - first.files,
+            threads=last.threads - first.threads,
         )
 
     def _look_on(self) -> None:
