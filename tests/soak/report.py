@@ -58,8 +58,8 @@ def _growth(result: Result) -> str:
     lines = [
         "## Memory\n",
         f"In the last life of each, after a warm-up of {WARM_UP:.0f} s. More than "
-        f"{MOST_GROWTH:.0f} MB an hour is a leak, where {LEAST_MEASURED:.0f} s were measured and the "
-        f"rise is {CLEARLY:g} times what the memory goes up and down by besides.\n",
+        f"{MOST_GROWTH:.0f} MB an hour is a leak, where {LEAST_MEASURED:.0f} s were measured and "
+        f"the rise is {CLEARLY:g} times what the memory goes up and down by besides.\n",
         "| process | measured, s | from, MB | to, MB | MB an hour | up and down, MB | more files "
         "| more threads |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -70,7 +70,8 @@ def _growth(result: Result) -> str:
         else:
             lines.append(
                 f"| {name} | {one.seconds:.0f} | {one.first_mb:.0f} | {one.last_mb:.0f} "
-                f"| {one.mb_an_hour:+.1f} | {one.spread_mb:.1f} | {one.files:+d} | {one.threads:+d} |"
+                f"| {one.mb_an_hour:+.1f} | {one.spread_mb:.1f} "
+                f"| {one.files:+d} | {one.threads:+d} |"
             )
     lines += [f"\n{name}: {_over_time(looks)}" for name, looks in result.looks.items()]
     return "\n".join(lines)
