@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 READY_FOR_TESTS := $(VENV)/.ready-for-tests
 SCRIPT_TESTS = $(VENV)/bin/deno test --no-check --quiet tests/scripts
 
-.PHONY: demo test test-quick setup bench lint clean
+.PHONY: demo test test-quick setup bench soak lint clean
 
 demo: $(READY)
 	$(RUN) -m demo
@@ -26,6 +26,10 @@ setup: $(READY_FOR_TESTS)
 bench: $(READY_FOR_TESTS)
 	@$(RUN) -m tests.install_browser
 	$(RUN) -m tests.bench
+
+soak: $(READY_FOR_TESTS)
+	@$(RUN) -m tests.install_browser
+	$(RUN) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: $(READY_FOR_TESTS)
 	$(RUN) -m ruff check .

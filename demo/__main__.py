@@ -20,12 +20,14 @@ from demo.page import STYLE, make_page
 from demo.rest import make_rest_route
 from demo.scripts import make_scripts_route
 from demo.takes import Place, make_takes
+from demo.uploads import remove_failed_uploads, tell_full_disk
 from serving.client import Client
 from serving.local import LocalServer, LocalServerError
 from serving.ports import BASE_PATH, REAL_SERVER, REST_PORT
 
 ROOT = Path(__file__).parent.parent
 PORT = 7860
+MOST_SESSIONS = 64  # that Gradio remembers, 33 kB each; of its own 10,000 this page needs none
 LARGEST_UPLOAD = "20mb"  # a photograph straight from a phone is about 5
 TIMEOUT = 3.0  # seconds; a page that waits for longer had better say so
 
@@ -57,6 +59,7 @@ def main() -> None:
             if arguments.rest:
                 auth, ca = arguments.auth, arguments.ca
                 routes.append(make_rest_route(server.rest, client.model, metrics, auth, ca))
+            remove_failed_uploads()
             # From here on a signal only asks to end: raised amid Gradio's threads it can be lost.
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,9 +71,13 @@ def main() -> None:
                 auth=arguments.auth,
                 root_path=arguments.root_path,
                 max_file_size=LARGEST_UPLOAD,
+                state_session_capacity=MOST_SESSIONS,
                 css_paths=STYLE,
                 footer_links=["api", "settings"],
-                app_kwargs={"routes": routes},
+                app_kwargs={
+                    "routes": routes,
+                    "exception_handlers": {OSError: tell_full_disk},
+                },
                 mcp_server=not arguments.auth,  # Gradio's calls of tools could not log in
                 ssr_mode=False,  # Gradio's Node server would not pass /v1 on
                 prevent_thread_lock=True,

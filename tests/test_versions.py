@@ -1,6 +1,7 @@
 """Requests flow while versions come, go and break, labels move, and the server is told to stop."""
 
 import base64
+import gc
 import http.client
 import json
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from serving.client import Client, ModelNotLoaded
+from serving.embedded.servable import Servable
 from serving.embedded.versions import Versions
 from serving.local import LocalServer, find_free_port
 from serving.tensors import to_array, to_proto
@@ -152,6 +155,19 @@ def test_a_broken_version_shows_its_error_and_the_old_one_goes_on(base_path, tmp
         assert states[0]["status"]["error_code"] != "OK"
         assert states[0]["status"]["error_message"]
         assert client.predict("serving_default", {"images": IMAGE})["logits"].any()
+
+
+def test_a_version_goes_from_memory_with_its_last_user(base_path):
+    """At once: what waits for the garbage collector would be hundreds of MB."""
+    gc.disable()
+    try:
+        servable = Servable(base_path / str(min(int(path.name) for path in base_path.iterdir())))
+        assert servable.run("serving_default", {"images": IMAGE})["logits"].any()
+        session = weakref.ref(servable._session)
+        del servable
+        assert session() is None
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

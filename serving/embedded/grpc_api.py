@@ -47,6 +47,7 @@ from serving.tensors import to_array, to_proto
 
 THREADS = 16
 MOST_WAITING = 64  # calls, those that run among them; what comes on top is refused at once
+LONGEST_ERROR = 4000  # characters; it travels in a header, of which gRPC's clients take 8 kB
 LARGEST_MESSAGE = 20 * 2**20  # bytes received: all the pixels that the graph lets in
 
 
@@ -96,7 +97,7 @@ def _refusing(method: Callable) -> Callable:
         try:
             return method(self, request, context)
         except StatusError as error:
-            context.abort(error.code, error.message)
+            context.abort(error.code, error.message[:LONGEST_ERROR])
 
     return answer
 

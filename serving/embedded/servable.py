@@ -45,7 +45,9 @@ class Servable:
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
         self.signatures: dict[str, SignatureDef] = dict(meta_graph.signature_def)
-        self._callable = functools.lru_cache(MOST_CALLABLES)(self._make_callable)
+        # Of the session alone: through `self` each version would hold itself in memory.
+        make_callable = functools.partial(_make_callable, self._session)
+        self._callable = functools.lru_cache(MOST_CALLABLES)(make_callable)
         self._warm_up(path / _WARMUP_FILE)
 
     def find_signature(self, name: str) -> SignatureDef:
@@ -81,13 +83,6 @@ class Servable:
             raise StatusError(_CODES[error.error_code], error.message) from error
         return dict(zip(outputs, arrays, strict=True))
 
-    def _make_callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]):
-        options = CallableOptions(feed=feeds, fetch=fetches)
-        options.run_options.inter_op_thread_pool = -1  # in the caller's thread: no hand-over
-        # The public make_callable and run check shapes in Python first; this is the C++ path,
-        # where the graph's own guards answer.
-        return self._session._make_callable_from_options(options)
-
     def _warm_up(self, requests: Path) -> None:
         if not requests.exists():
             return
@@ -95,6 +90,14 @@ class Servable:
             request = PredictionLog.FromString(record).predict_log.request
             inputs = {name: to_array(proto) for name, proto in request.inputs.items()}
             self.run(request.model_spec.signature_name, inputs)
+
+
+def _make_callable(session: tf.compat.v1.Session, feeds: tuple[str, ...], fetches: tuple[str, ...]):
+    options = CallableOptions(feed=feeds, fetch=fetches)
+    options.run_options.inter_op_thread_pool = -1  # in the caller's thread: no hand-over
+    # The public make_callable and run check shapes in Python first; this is the C++ path,
+    # where the graph's own guards answer.
+    return session._make_callable_from_options(options)
 
 
 def _check_inputs(signature: SignatureDef, inputs: Mapping[str, np.ndarray]) -> None:

@@ -1,5 +1,6 @@
 """The versions of one model: what its base path holds, kept in memory as the folder changes."""
 
+import gc
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -58,8 +59,11 @@ class Versions:
                     self._loaded = {**self._loaded, version: servable}
                     self.status[version] = VersionStatus(ModelVersionStatus.AVAILABLE)
                     _log.info("loaded %s version %d", self.config.name, version)
-        for version in (set(self._loaded) | set(self._retry_at)) - aspired:
+        gone = (set(self._loaded) | set(self._retry_at)) - aspired
+        for version in gone:
             self._drop(version)
+        if gone:
+            gc.collect()  # a TensorFlow graph refers to itself: 15 MB that would stay for long
 
     def _aspired(self) -> set[int] | None:
         """The versions that the policy chooses of those in the folder; None if it is not there."""

@@ -56,14 +56,18 @@ class Pens(NamedTuple):
 
 def drawings(side: int = SIDE) -> list[bytes]:
     """What is on the pad while digits are drawn, again and again: side x side bytes each."""
+    return [frame for digit in (3, 8, 1, 5) for frame in frames_of(digit, side)]
+
+
+def frames_of(digit: int, side: int = SIDE) -> list[bytes]:
+    """What is on the pad while one digit is drawn: side x side bytes each."""
     rows, columns = np.mgrid[:side, :side] / side
+    ink = np.zeros((side, side), np.uint8)
     frames = []
-    for digit in (3, 8, 1, 5):
-        ink = np.zeros((side, side), np.uint8)
-        for stroke in strokes_of(digit):
-            for x, y in stroke[::2]:
-                ink[(columns - x) ** 2 + (rows - y) ** 2 < 0.04**2] = 255
-                frames.append(ink.tobytes())
+    for stroke in strokes_of(digit):
+        for x, y in stroke[::2]:
+            ink[(columns - x) ** 2 + (rows - y) ** 2 < 0.04**2] = 255
+            frames.append(ink.tobytes())
     return frames
 
 

@@ -57,7 +57,7 @@ def started() -> Iterator[tuple[LocalServer, str]]:
 
 
 def live_component(page_url: str) -> int:
-    """Gradio's number of the component that has server functions."""
+    """Gradio's number of the component that has a server function."""
     with urllib.request.urlopen(f"{page_url}config", timeout=10) as answer:
         components = json.load(answer)["components"]
     return next(each["id"] for each in components if each["props"].get("server_fns"))

@@ -4,7 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from demo.xray import SIDE
+from demo.answers import SIDE
 from tests.fuzz import page
 from tests.fuzz.http_requests import framed, http_requests
 from tests.fuzz.json_values import ODD_VALUES, json_bodies

@@ -1,11 +1,11 @@
-"""The page's own endpoints: its server functions, and Gradio's."""
+"""The page's own endpoints: its server function, and Gradio's."""
 
 import base64
 import json
 
 from hypothesis import strategies as st
 
-from demo.xray import SIDE
+from demo.answers import SIDE
 from tests.fuzz.http_requests import METHODS, framed, http_requests
 from tests.fuzz.json_values import ODD_VALUES, json_bodies
 from tests.fuzz.mangle import mangled, with_part_exchanged
@@ -16,7 +16,7 @@ STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
 PIXELS = base64.b64encode(bytes(SIDE * 50) + b"\xff" * SIDE * 12 + bytes(SIDE * 50)).decode()
 DRAWING = {"pixels": PIXELS, "version": None, "visitor": "fuzz"}
 UNIT = {"visitor": "fuzz", "shown": "B", "layer": "h_conv1", "map": 3, "row": 1, "column": 1}
-RIGHT = {  # what each server function takes
+RIGHT = {  # what each question has beside its name
     "look_at": {**DRAWING, "style": STYLE},
     "keep": DRAWING,
     "tell_why": {**DRAWING, "digit": None},
@@ -78,7 +78,7 @@ def page_requests(component: int) -> st.SearchStrategy[Request]:
     """To whatever the page answers.
 
     Args:
-        component: Gradio's number of the live component, whose server functions are called.
+        component: Gradio's number of the live component, whose server function is called.
     """
     functions = _calls(component)
     return st.one_of(
@@ -96,14 +96,15 @@ def page_requests(component: int) -> st.SearchStrategy[Request]:
 
 @st.composite
 def _calls(draw, component: int) -> tuple[str, str, bytes]:
-    """Of a server function, mostly with something wrong in what it is told."""
+    """Of the server function, mostly with something wrong in the question."""
     name = draw(st.sampled_from(list(RIGHT)))
-    call = {"component_id": component, "fn_name": name, "session_hash": "fuzz"}
+    right = {"ask": name, **RIGHT[name]}
+    call = {"component_id": component, "fn_name": "ask", "session_hash": "fuzz"}
     if draw(st.integers(0, 5)):
-        data = draw(with_part_exchanged(RIGHT[name], ODD_VALUES))
+        data = draw(with_part_exchanged(right, ODD_VALUES))
         body = json.dumps({**call, "data": data}).encode()
     else:
-        body = draw(json_bodies([{**call, "data": RIGHT[name]}]))
+        body = draw(json_bodies([{**call, "data": right}]))
     return "POST", "/gradio_api/component_server", body
 
 

