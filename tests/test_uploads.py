@@ -1,11 +1,11 @@
 """Uploads that fail leave no file, and a full disk is said."""
 
-import asyncio
 import errno
 import math
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from gradio import route_utils
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -32,7 +32,8 @@ def upload(folder, *messages: dict):
         return left.pop(0)
 
     request = Request({"type": "http", "method": "POST", "headers": HEADERS}, receive)
-    return asyncio.run(route_utils.upload_fn(request, folder, math.inf, None))
+    with start_blocking_portal() as portal:  # in this thread Playwright's event loop may run
+        return portal.call(route_utils.upload_fn, request, folder, math.inf, None)
 
 
 def part(body: bytes) -> dict:
