@@ -89,7 +89,7 @@ def render_sheet(
         levels = _levels(maps, brightest, is_signed)
         region = sheet[layer.top : layer.top + layer.height, : layer.width]
         region[:] = _mosaic(levels, layer)
-    return _write_png(sheet, palette), largest
+    return write_png(sheet, palette), largest
 
 
 def render_grid(numbers: np.ndarray, colours: str, largest: float | None = None) -> str:
@@ -106,7 +106,7 @@ def render_grid(numbers: np.ndarray, colours: str, largest: float | None = None)
     is_signed = colours == "signed"
     brightest = np.abs(numbers).max() if largest is None else largest
     levels = _levels(numbers, max(brightest, 1e-9), is_signed, least=0)
-    return as_url(_write_png(levels, SIGNED if is_signed else COLOURS[colours]))
+    return as_url(write_png(levels, SIGNED if is_signed else COLOURS[colours]))
 
 
 def render_contributions(contributions: np.ndarray) -> str:
@@ -116,7 +116,7 @@ def render_contributions(contributions: np.ndarray) -> str:
     opacity = np.rint(255 * strength**FAINT).astype(np.uint8)
     ends = np.frombuffer(SIGNED, np.uint8).reshape(-1, 3)[[0, 2 * NOTHING]]
     palette = np.repeat(ends, [NOTHING, NOTHING + 1], axis=0).tobytes()
-    return as_url(_write_png(levels, palette, opacity.tobytes()))
+    return as_url(write_png(levels, palette, opacity.tobytes()))
 
 
 def as_url(png: bytes) -> str:
@@ -144,7 +144,7 @@ def _mosaic(levels: np.ndarray, layer: Layer) -> np.ndarray:
     return grid.reshape(layer.rows * step, layer.columns * step)[:-GAP, :-GAP]
 
 
-def _write_png(
+def write_png(
     levels: np.ndarray, palette: bytes, transparency: int | bytes = _TRANSPARENT
 ) -> bytes:
     picture = Image.fromarray(levels)

@@ -1,15 +1,22 @@
 """What many visitors leave in the page's memory."""
 
+import contextlib
+import json
 import re
 import urllib.request
 
 import httpx
+from websockets.sync.client import connect
 
 from demo.__main__ import MOST_SESSIONS
+from demo.answers import SIDE
+from demo.live import PATH
 from tests.pages import run_page
 
 MORE = 1500
 MOST_MB = 15  # 50 if each of them stayed
+PENS, CLASSES = 50, 5
+MOST_MB_A_PEN = 1
 
 
 def test_visitors_through_gradio_do_not_stay_in_memory(server):
@@ -29,6 +36,35 @@ def test_visitors_through_gradio_do_not_stay_in_memory(server):
         before = _megabytes(url)
         come(range(MOST_SESSIONS, MOST_SESSIONS + MORE))
         assert _megabytes(url) < before + MOST_MB
+
+
+def test_pens_take_little_memory_and_give_it_back(server):
+    ask = {"id": 0, "ask": "look_at", "version": None, "style": {}}
+    question = json.dumps(ask).encode() + b"\n" + bytes(SIDE * SIDE)
+    with run_page(server.target) as url:
+
+        def come(pens: int) -> float:
+            """Pens that draw at the same time and then leave; the page's megabytes with them."""
+            with contextlib.ExitStack() as stack:
+                address = url.replace("http", "ws", 1).rstrip("/") + PATH
+                sockets = [
+                    stack.enter_context(connect(address, compression=None, proxy=None))
+                    for _ in range(pens)
+                ]
+                for socket in sockets:
+                    socket.send(question)
+                for socket in sockets:
+                    head, _, sheet = socket.recv(timeout=20).partition(b"\n")
+                    assert "error" not in json.loads(head)
+                    assert sheet
+                return _megabytes(url)
+
+        come(2)
+        alone = _megabytes(url)
+        with_pens = come(PENS)
+        assert with_pens < alone + MOST_MB_A_PEN * PENS
+        for _ in range(CLASSES):  # 250 drawings of 0.2 MB, if they stayed
+            assert come(PENS) < with_pens + MOST_MB
 
 
 def _megabytes(url: str) -> float:

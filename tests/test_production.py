@@ -1,5 +1,6 @@
 """TensorFlow Serving's configuration, Compose and Kubernetes, held against their own schemas."""
 
+import json
 import os
 import re
 import signal
@@ -12,7 +13,10 @@ import pytest
 import yaml
 from google.protobuf import text_format
 from grpc._cython import cygrpc
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from demo.metrics import Metrics
 from demo.rest import AT_ONCE
 from model.guards import MOST_DRAWN_PIXELS
 from model.weights import RELEASED, find_snapshots
@@ -66,10 +70,34 @@ def test_batching_and_monitoring():
     monitoring = text_format.Parse(text, MonitoringConfig()).prometheus_config
     assert monitoring.enable
     prometheus = yaml.safe_load(COMPOSE["configs"]["prometheus"]["content"])
-    [job] = prometheus["scrape_configs"]
-    assert job["metrics_path"] == monitoring.path
-    [names] = job["dns_sd_configs"]
+    servers, page = prometheus["scrape_configs"]
+    assert servers["metrics_path"] == monitoring.path
+    [names] = servers["dns_sd_configs"]
     assert names["names"][0] in SERVICES
+    [targets] = page["static_configs"]
+    assert targets["targets"] == ["page:7860"]
+    assert "page" in SERVICES
+
+
+def test_the_dashboard_asks_for_what_is_told():
+    metrics = Metrics()
+    metrics.answered("look_at", "answered", 0.01)
+    metrics.passed_on(200, 0.01)
+    with TestClient(Starlette(routes=[metrics.route()])) as page:
+        told = set(re.findall(r"^([a-z_:]+)[{ ]", page.get("/metrics").text, re.MULTILINE))
+    told |= {  # TensorFlow Serving 2.20: servables/tensorflow/util.cc, batching/batching_session.cc
+        ":tensorflow:serving:request_count",
+        ":tensorflow:serving:request_latency_bucket",
+        ":tensorflow:serving:runtime_latency_bucket",
+        ":tensorflow:serving:batching_session:queuing_latency_bucket",
+    }
+    dashboard = json.loads((PRODUCTION / "dashboard.json").read_text())
+    asked = " ".join(
+        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
+    )
+    names = set(re.findall(r"(?:layer_xray|process|:tensorflow)[a-z_:]+", asked))
+    assert len(names) > 10
+    assert names <= told
 
 
 def test_the_script_starts_the_server_with_flags_that_it_knows(tmp_path):

@@ -7,14 +7,16 @@ from model.mnist import load_mnist
 from model.weights import RELEASED, find_snapshots
 from serving.client import Client
 from serving.local import LocalServer
+from tests.bench.answer import measure_answer
 from tests.bench.load import measure_load, print_load
 from tests.bench.pen import measure_pages
+from tests.bench.pens import PENS, measure_pens, print_pens
 from tests.bench.predict import measure_predict
 from tests.bench.step import BATCH, measure_peak, measure_step
 from tests.bench.training import measure_training
 from tests.bench.tutorial import STEPS
 from tests.conftest import FULL_MNIST
-from tests.pages import ROOT
+from tests.pages import ROOT, run_page
 
 
 def main() -> None:
@@ -29,8 +31,12 @@ def serve() -> None:
     export_versions(snapshots, base_path)
     with LocalServer(base_path) as server:
         live, stock = measure_pages(server)
-        with Client(server.target) as client:
-            served, local = measure_predict(client, base_path / str(max(snapshots)))
+        newest = base_path / str(max(snapshots))
+        with Client(server.target) as client, run_page(server.target) as url:
+            served, local = measure_predict(client, newest)
+            parts = measure_answer(client, newest, url)
+            pens = [measure_pens(url, count) for count in PENS]
+            through_gradio = [measure_pens(url, count, through_gradio=True) for count in PENS]
         loads = measure_load(server.target)
     print("| milliseconds | median | 95th percentile | measured |")
     print("| --- | --- | --- | --- |")
@@ -40,6 +46,15 @@ def serve() -> None:
     _row("the same signature of the same SavedModel, in process", local)
     print(f"\nstock page / this page: {np.median(stock) / np.median(live):.0f}")
     print(f"over gRPC / in process: {np.median(served) / np.median(local):.2f}\n")
+    print("| one answer of the page, milliseconds, nothing else going on | |")
+    print("| --- | --- |")
+    for part, milliseconds in parts.items():
+        print(f"| {part} | {milliseconds:.2f} |")
+    print("\nover live connections:\n")
+    print_pens(pens)
+    print("\nthrough Gradio, where a live connection cannot be had:\n")
+    print_pens(through_gradio)
+    print()
     print_load(loads)
 
 

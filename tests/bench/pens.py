@@ -4,7 +4,8 @@ python -m tests.bench.pens [--url URL] [--pens 1,4,10,30,100]
 
 Each pen draws over and over, and sends its newest drawing as soon as the last one is answered, over
 the live connection as a browser does, or with --through-gradio the way of those who can have none.
-The generator runs in one process beside the page, and says how much of a core it takes itself.
+The generator runs in one process beside the page, and says how much of a core it takes itself. What
+the page takes, it tells itself at /metrics.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import contextlib
 import json
 import re
 import resource
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from time import perf_counter
 from typing import NamedTuple
@@ -40,6 +42,8 @@ class Pens(NamedTuple):
     times: list[list[float]]  # seconds, of each answer, by pen
     seconds: float  # of all of them together
     generator: float  # cores that the generator itself has taken
+    page: float  # cores that the page has taken
+    megabytes: list[float]  # that the page has taken before, while they drew, and after they left
     errors: list[str]
 
     @property
@@ -80,14 +84,19 @@ def measure_pens(url: str, pens: int, *, through_gradio: bool = False) -> Pens:
 
 def print_pens(measured: list[Pens]) -> None:
     """A table in Markdown."""
-    print("| pens | answers a second | median ms | 95th | least / median pen | generator's cores |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print(
+        "| pens | answers a second | median ms | 95th | least / median pen "
+        "| cores: page | generator | MB of the page: before | with them | after |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for one in measured:
         times = 1000 * np.concatenate(one.times)
         median, high = np.percentile(times, [50, 95])
         print(
             f"| {one.pens} | {one.rate:.0f} | {median:.1f} | {high:.0f} | {one.fairness:.2f} "
-            f"| {one.generator:.2f} |"
+            f"| {one.page:.2f} | {one.generator:.2f} | "
+            + " | ".join(f"{size:.0f}" for size in one.megabytes)
+            + " |"
         )
         for error in sorted(set(one.errors)):
             print(f"  {one.errors.count(error)} errors: {error}")
@@ -118,6 +127,7 @@ class Watch:
 
 async def _measure(url: str, pens: int, draw: Draw) -> Pens:
     frames = drawings()
+    before = await asyncio.to_thread(_usage, url)
     begin = perf_counter() + WARM_UP + 0.02 * pens  # to connect
     watches = [Watch(begin, begin + SECONDS) for _ in range(pens)]
     drawing = [
@@ -125,12 +135,34 @@ async def _measure(url: str, pens: int, draw: Draw) -> Pens:
         for pen, watch in enumerate(watches)
     ]
     await asyncio.sleep(begin - perf_counter())
-    before = _cpu()
+    started, own = await asyncio.to_thread(_usage, url), _cpu()
     await asyncio.sleep(begin + SECONDS - perf_counter())
-    generator = (_cpu() - before) / SECONDS
+    generator = (_cpu() - own) / SECONDS
+    ended = await asyncio.to_thread(_usage, url)
     await asyncio.gather(*drawing)
-    errors = [error for watch in watches for error in watch.errors]
-    return Pens(pens, [watch.times for watch in watches], SECONDS, generator, errors)
+    await asyncio.sleep(1)  # for the page to notice that they have left
+    after = await asyncio.to_thread(_usage, url)
+    return Pens(
+        pens,
+        [watch.times for watch in watches],
+        SECONDS,
+        generator,
+        (ended.seconds - started.seconds) / SECONDS,
+        [usage.megabytes for usage in (before, ended, after)],
+        [error for watch in watches for error in watch.errors],
+    )
+
+
+class _Usage(NamedTuple):
+    seconds: float  # of a core, since the page has started
+    megabytes: float
+
+
+def _usage(url: str) -> _Usage:
+    with urllib.request.urlopen(f"{url.rstrip('/')}/metrics", timeout=LONGEST) as response:
+        told = dict(re.findall(r"^(\w+) (\S+)$", response.read().decode(), re.MULTILINE))
+    seconds, size = told["process_cpu_seconds_total"], told["process_resident_memory_bytes"]
+    return _Usage(float(seconds), float(size) / 2**20)
 
 
 def _cpu() -> float:

@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from serving.client import Client
-from tests.hand import strokes_of
+from tests.bench.pens import SIDE, drawings
 
-SIDE = 112
 WARM_UP = 30
 CALLS = 300
 
@@ -20,14 +19,14 @@ def measure_predict(client: Client, saved_model: Path) -> tuple[list[float], lis
 
     The two take turns, so that a machine that changes its speed does not favour one of them.
     """
-    drawings = _ink(strokes_of(3)[0])[None]
+    ink = np.frombuffer(drawings()[10], np.uint8).reshape(1, SIDE, SIDE)
     signature = tf.saved_model.load(str(saved_model)).signatures["sketch"]
-    tensor = tf.constant(drawings)
+    tensor = tf.constant(ink)
     served: list[float] = []
     local: list[float] = []
     for call in range(WARM_UP + CALLS):
         for times, run in (
-            (served, lambda: client.predict("sketch", {"drawings": drawings})),
+            (served, lambda: client.predict("sketch", {"drawings": ink})),
             (local, lambda: {n: t.numpy() for n, t in signature(drawings=tensor).items()}),
         ):
             milliseconds = _time(run)
@@ -40,12 +39,3 @@ def _time(run: Callable[[], object]) -> float:
     started = perf_counter()
     run()
     return 1000 * (perf_counter() - started)
-
-
-def _ink(stroke: list[tuple[float, float]]) -> np.ndarray:
-    """Dots of a round pen along a stroke, uint8 [SIDE, SIDE]."""
-    rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE
-    ink = np.zeros((SIDE, SIDE), np.uint8)
-    for x, y in stroke:
-        ink[(columns - x) ** 2 + (rows - y) ** 2 < 0.04**2] = 255
-    return ink

@@ -1,0 +1,82 @@
+"""What one answer on the live connection costs, part by part, with nothing else going on."""
+
+import asyncio
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from PIL import Image
+from websockets.asyncio.client import connect
+
+from demo.answers import SIDE
+from demo.colours import COLOURS
+from demo.live import PATH
+from demo.look import SHOWN
+from demo.reader import MOST_TOGETHER
+from demo.render import render_sheet, write_png
+from serving.client import Client
+from serving.embedded.servable import Servable
+from tests.bench.pens import drawings
+
+CALLS = 200
+# The page has read nothing of the visitor who asks this, and says so at once.
+NOTHING_KEPT = json.dumps({"id": 0, "ask": "repaint", "style": {}}).encode()
+
+
+def measure_answer(client: Client, saved_model: Path, page_url: str) -> dict[str, float]:
+    """Milliseconds by part, in the order in which a drawing passes through them.
+
+    Args:
+        client: of a server of the model in `saved_model`.
+        page_url: of a page, whose connection alone is measured.
+    """
+    ink = np.frombuffer(b"".join(drawings()[-MOST_TOGETHER:]), np.uint8).reshape(-1, SIDE, SIDE)
+    graph = Servable(saved_model)
+    layers = {name: array[0] for name, array in client.predict("sketch", _of(ink)).items()}
+    levels = np.asarray(Image.open(io.BytesIO(render_sheet(layers)[0])))  # [height, width]
+
+    def run(count: int) -> float:
+        return _median(lambda: graph.run("sketch", _of(ink[:count]), SHOWN)) / count
+
+    def predict(count: int) -> float:
+        return _median(lambda: client.predict("sketch", _of(ink[:count]), outputs=SHOWN)) / count
+
+    writing = _median(lambda: write_png(levels, COLOURS["inferno"]))
+    computing, together = run(1), run(MOST_TOGETHER)
+    return {
+        "connection and JSON, there and back": asyncio.run(_connection(page_url)),
+        "the graph": computing,
+        f"the graph, {MOST_TOGETHER} together": together,
+        "gRPC and tensors": predict(1) - computing,
+        f"gRPC and tensors, {MOST_TOGETHER} together": predict(MOST_TOGETHER) - together,
+        "painting": _median(lambda: render_sheet(layers)) - writing,
+        "PNG": writing,
+    }
+
+
+def _of(drawings: np.ndarray) -> dict[str, np.ndarray]:
+    return {"drawings": drawings}
+
+
+def _median(run: Callable[[], object]) -> float:
+    times = []
+    for _ in range(CALLS):
+        started = perf_counter()
+        run()
+        times.append(1000 * (perf_counter() - started))
+    return float(np.median(times))
+
+
+async def _connection(page_url: str) -> float:
+    times = []
+    address = page_url.replace("http", "ws", 1).rstrip("/") + PATH
+    async with connect(address, compression=None) as socket:
+        for _ in range(CALLS):
+            started = perf_counter()
+            await socket.send(NOTHING_KEPT)
+            await socket.recv()
+            times.append(1000 * (perf_counter() - started))
+    return float(np.median(times))
