@@ -1,7 +1,7 @@
 """The live connection: one WebSocket for each visitor, on which a drawing goes the shortest way.
 
-A message is a JSON object and, after a line feed, bytes: a question carries the pixels of a drawing,
-an answer the PNG of the layers. An answer has its question's `id` and says how many milliseconds it
+A message is a JSON object and, after a line feed, bytes: a question carries a drawing's pixels, an
+answer the PNG of the layers. An answer has its question's `id` and says how many milliseconds it
 `took`. Questions may overtake each other, but a visitor's drawings are looked at one at a time, and
 one that still waits when the next one comes is not read: its answer is `{"overtaken": true}`.
 
