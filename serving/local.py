@@ -1,5 +1,7 @@
 """A model server for a while: started, kept alive, stopped at the end."""
 
+import contextlib
+import random
 import socket
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from serving.client import Client, ServingError
 
 START_SECONDS = 120.0  # for importing TensorFlow and loading all versions on a slow machine
 STOP_SECONDS = 10.0
+# Higher ones are given to connections by the system: one could take a server's while it starts.
+PORTS = range(20_000, 32_768)
 PAUSE_SECONDS = 1.0  # before a server that died is started again
 
 
@@ -133,7 +137,14 @@ class LocalServer:
 
 
 def find_free_port() -> int:
-    """A port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens on.
+
+    Raises:
+        OSError: there is none.
+    """
+    # Not of Python's own generator: two processes with the same seed would find the same port.
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")

@@ -15,7 +15,7 @@ from tests.soak.tally import CLEAR, RIGHT, WRONG, Tally
 from tests.soak.watch import MARK, Watch, find_left
 from tests.test_local import wait_until
 
-MINUTES, SEED = 0.4, 1
+MINUTES, SEED = 0.3, 1
 LOOKS = 50  # at what does not grow
 START = "import time\nkept = []\nprint('started', flush=True)\nwhile True: time.sleep(0.02); "
 GROW = f"{START} kept.append(b'x' * 2**20)"
