@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from starlette.middleware import Middleware
+
 from demo.answers import Answers
-from demo.live import fit_for_live, make_live_route
+from demo.bodies import BodyLimit
+from demo.live import configure_server, make_live_route
 from demo.metrics import Metrics
 from demo.page import STYLE, make_page
 from demo.rest import make_rest_route
@@ -50,7 +53,7 @@ def main() -> None:
             tell_what_is_open(arguments)
             metrics = Metrics()
             answers = Answers(client, make_takes(client, place_of(arguments, server)), metrics)
-            page = make_page(client, answers)
+            page = make_page(client, answers, metrics)
             routes = [
                 make_live_route(answers, metrics),
                 make_scripts_route(),
@@ -76,13 +79,14 @@ def main() -> None:
                 footer_links=["api", "settings"],
                 app_kwargs={
                     "routes": routes,
+                    "middleware": [Middleware(BodyLimit)],
                     "exception_handlers": {OSError: tell_full_disk},
                 },
                 mcp_server=not arguments.auth,  # Gradio's calls of tools could not log in
                 ssr_mode=False,  # Gradio's Node server would not pass /v1 on
                 prevent_thread_lock=True,
             )
-            fit_for_live(page)
+            configure_server(page)
             stop.wait()
             page.close(verbose=False)
     except LocalServerError as error:

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from demo.kept import Kept
 from demo.likes import tell_likes
 from demo.look import SHOWN, ask_weights, explain, reading_of, show
 from demo.metrics import Metrics
-from demo.reader import Reader
+from demo.reader import TURN_SECONDS, Reader
 from demo.render import Style, check_style, render_contributions
 from demo.takes import Take
 from demo.versions import ServedVersions
@@ -41,8 +42,10 @@ BUSY = "The model server is busy. Your drawing is kept, and is read as soon as t
 FAILED = "The page itself has failed at this; its log on the server says at what. Draw on."
 LONGEST_NAME = 64  # characters of what a visitor's browser calls itself
 PLACE = ("layer", "map", "row", "column")
+THREADS = 4  # questions that wait for the model server at once, but for drawings to look at
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Answer = dict[str, Any]  # JSON, but for `sheet`, which is the bytes of a PNG
 
 
@@ -104,12 +107,14 @@ class Answers:
         metrics.waiting.set_function(lambda: self._reader.waiting)
         functions = (self.look_at, self.keep, self.tell_why, self.take, self.repaint)
         functions += (self.tell_unit, self.take_apart, self.tell_likes)
+        self._threads = ThreadPoolExecutor(THREADS, "answers")
+        self._places = asyncio.Semaphore(THREADS)
         self._functions: dict[str, Callable[[Question], Awaitable[Answer]]]
         self._functions = {function.__name__: function for function in functions}
 
     async def answer(self, question: Question) -> Answer:
-        """Every error is a sentence, and says how it is with asking again: `final` where that would
-        not help, `busy` where it should be put off.
+        """Every error is a sentence. It is marked `final` where asking again would not help, and
+        `busy` where asking again should wait.
         """
         name = question.get("ask")
         if not isinstance(name, str) or name not in self._functions:
@@ -163,7 +168,7 @@ class Answers:
         digit = question.field("digit")
         if digit is not None and not (type(digit) is int and 0 <= digit <= 9):
             raise RequestError("the digit must be 0 to 9, or null for the one that is read")
-        told = await asyncio.to_thread(
+        told = await self._in_thread(
             explain, self._client, question.drawing(), digit, question.version()
         )
         return {
@@ -177,7 +182,7 @@ class Answers:
         what, page = question.field("what"), str(question.field("page"))
         if what not in list(self._takes):
             raise RequestError(f"what can be taken along is {', '.join(self._takes)}")
-        taken = await asyncio.to_thread(
+        taken = await self._in_thread(
             self._takes[what], question.drawing(), question.version(), page
         )
         return {"taken": taken}
@@ -196,13 +201,30 @@ class Answers:
         """How a unit of it adds up."""
         answer = self._of_one(question)
         weights = partial(ask_weights, self._client, version=answer.version)
-        return dict(await asyncio.to_thread(dissect, answer, weights, **question.place()))
+        return dict(await self._in_thread(dissect, answer, weights, **question.place()))
 
     async def tell_likes(self, question: Question) -> Answer:
         """What drives a map most, in the version that has read it."""
         layer, map = question.field("layer"), question.field("map")
         version = self._of_one(question).version
-        return dict(await asyncio.to_thread(tell_likes, self._client, version, layer, map))
+        return dict(await self._in_thread(tell_likes, self._client, version, layer, map))
+
+    async def _in_thread(self, function: Callable[..., T], *args: object, **kwargs: object) -> T:
+        """Calls what waits for the model server.
+
+        Raises:
+            ServerBusy: so many others wait for it that the turn did not come in time.
+        """
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise ServerBusy("too many questions wait for the model server") from None
+        loop = asyncio.get_running_loop()
+        call = self._threads.submit(function, *args, **kwargs)
+        # A call goes on when nobody waits for its answer any more, and so keeps its place.
+        call.add_done_callback(lambda _: loop.call_soon_threadsafe(self._places.release))
+        return await asyncio.wrap_future(call)
 
     async def _read(
         self, drawing: np.ndarray, version: int | None
@@ -221,9 +243,9 @@ class Answers:
         return {
             **show(answer, style, self._kept.get(visitor, of)),
             "version": answer.version,
-            "versions": await self._versions.now(answer.version),
             # Whose arithmetic, and whose maps' likes, are told.
             "shown_version": self._kept.get(visitor, "A" if of == "A" else "B").version,
+            "versions": await self._versions.now(answer.version),
         }
 
     def _of_one(self, question: Question) -> Prediction:
@@ -238,4 +260,5 @@ def _outcome_of(answer: Answer) -> str:
 
 
 def _refuse(why: str) -> Answer:
-    return {"error": f"The page cannot answer this: {why}.", "final": True}
+    readable = why.encode(errors="replace").decode()  # a name that was sent may be no Unicode
+    return {"error": f"The page cannot answer this: {readable}.", "final": True}

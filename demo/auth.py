@@ -2,13 +2,13 @@
 
 import base64
 import binascii
+import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 ASK_FOR_PASSWORD = {"WWW-Authenticate": 'Basic realm="Layer X-ray"'}
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def has_password(request: HTTPConnection, auth: tuple[str, str]) -> bool:
@@ -36,9 +36,26 @@ def is_same_site(request: HTTPConnection) -> bool:
     Browsers let any website open a WebSocket to any host, with that host's cookies: so no other may
     reach a page on the visitor's own machine, or one with a login. Other pages are open to all.
     """
-    origin = urlsplit(request.headers.get("origin", "")).hostname
-    host = request.url.hostname
-    forwarded = urlsplit(f"//{request.headers.get('x-forwarded-host', '')}").hostname
-    if origin is None or origin in (host, forwarded):
+    if "origin" not in request.headers:
+        return True  # no browser
+    origin = _host_of(request.headers["origin"])  # None of a sandboxed frame, "null"
+    host = _host_of(f"//{request.headers.get('host', '')}")
+    forwarded, _, _ = request.headers.get("x-forwarded-host", "").partition(",")
+    if origin is not None and origin in (host, _host_of(f"//{forwarded.strip()}")):
         return True
-    return request.app.auth is None and host not in _LOOPBACK
+    return request.app.auth is None and not _is_this_machine(host)
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _is_this_machine(host: str | None) -> bool:
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return host is None or host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified

@@ -9,7 +9,7 @@ from demo.errors import Forgotten, RequestError
 from demo.layers import find_layer
 from serving.client import Prediction
 
-MOST = 256  # visitors; of one drawing 0.2 MB are kept
+MOST_VISITORS = 256  # each has a drawing, and one that it is compared with, of 0.2 MB
 
 
 class Unit(TypedDict):
@@ -30,7 +30,7 @@ class Kept:
         """Keeps them in place of the visitor's last ones of that name."""
         self._of.setdefault(visitor, {})[name] = activations
         self._of.move_to_end(visitor)
-        if len(self._of) > MOST:
+        if len(self._of) > MOST_VISITORS:
             self._of.popitem(last=False)
 
     def drop(self, visitor: str) -> None:

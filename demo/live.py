@@ -10,7 +10,9 @@ Source: RFC 6455.
 
 import asyncio
 import contextlib
+import logging
 import secrets
+import socket
 import time
 from collections.abc import Coroutine
 
@@ -21,17 +23,21 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from demo.answers import Answer, Answers, Question
 from demo.auth import is_logged_in, is_same_site
+from demo.kept import MOST_VISITORS
 from demo.metrics import Metrics
 
 PATH = "/xray/live"
 LARGEST_MESSAGE = 2**16  # bytes; a drawing has 12,544 and its question some 300
-MOST_VISITORS = 512  # at once: each has a file descriptor and up to 0.4 MB of activations
 MOST_QUESTIONS = 8  # of one visitor under way; then the next ones are not even received
-# How often Gradio's queue looks for pictures to read. Its own 1 and 10 ms take 2% of a core from
-# those who draw.
+# How often Gradio's queue looks for pictures to read. Its own 1 and 10 ms cost 2% of a core.
 QUEUE_SECONDS, PROGRESS_SECONDS = 0.02, 0.2
-NO_ROOM = 1013  # RFC 6455's registry: "try again later"
-UNREADABLE = {"error": "A question must be a JSON object in a binary message.", "final": True}
+TRY_AGAIN_LATER = 1013  # RFC 6455's registry
+TAKE_MS = 30_000  # that a visitor may leave what was sent to them unreceived
+UNREADABLE = {
+    "error": "A question must be a JSON object in a binary message, and its id a number.",
+    "final": True,
+}
+_log = logging.getLogger(__name__)
 
 
 def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
@@ -39,13 +45,15 @@ def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
     visits: set[_Visit] = set()
     metrics.visitors.set_function(lambda: len(visits))
 
-    async def welcome(socket: WebSocket) -> None:
+    async def accept(socket: WebSocket) -> None:
         if not (is_logged_in(socket) and is_same_site(socket)):
+            metrics.refused.labels("foreign").inc()
+            _log.info("refused from %s at %s", *map(socket.headers.get, ("origin", "host")))
             return await socket.close()  # before it is accepted: HTTP's 403
         await socket.accept()
         if len(visits) >= MOST_VISITORS:
-            metrics.refused.inc()
-            return await socket.close(NO_ROOM)
+            metrics.refused.labels("full").inc()
+            return await socket.close(TRY_AGAIN_LATER)
         visit = _Visit(socket, answers, metrics)
         visits.add(visit)
         try:
@@ -54,15 +62,18 @@ def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
             visits.remove(visit)
             visit.end()
 
-    return WebSocketRoute(PATH, welcome)
+    return WebSocketRoute(PATH, accept)
 
 
-def fit_for_live(page: gr.Blocks) -> None:
-    """Sets up a page that has been launched for these connections."""
+def configure_server(page: gr.Blocks) -> None:
+    """Sets up the server of a page that has been launched for these connections."""
     page.server.config.ws_per_message_deflate = False  # costs more than all the rest of an answer
     page.server.config.ws_max_size = LARGEST_MESSAGE
     page._queue.sleep_when_free = QUEUE_SECONDS
     page._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux; connections inherit it
+        for listening in page.server.servers[0].sockets:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TAKE_MS)
 
 
 class _Visit:
@@ -71,7 +82,7 @@ class _Visit:
     def __init__(self, socket: WebSocket, answers: Answers, metrics: Metrics):
         self._socket, self._answers, self._metrics = socket, answers, metrics
         self._visitor = secrets.token_hex(8)
-        self._newest: Question | None = None  # the drawing to look at next
+        self._next: tuple[Question, float] | None = None  # to look at, and when it came
         self._is_looking = False
         self._tasks: set[asyncio.Task] = set()
         self._places = asyncio.Semaphore(MOST_QUESTIONS)
@@ -79,14 +90,15 @@ class _Visit:
     async def serve(self) -> None:
         """Answers until the visitor leaves."""
         while (message := await self._socket.receive())["type"] == "websocket.receive":
+            received = time.perf_counter()
             question = self._read(message.get("bytes") or b"")
             if question is None:
                 await self._send(UNREADABLE)
             elif question.get("ask") == "look_at":
-                await self._look_next(question)
+                await self._look_next(question, received)
             else:
                 await self._places.acquire()
-                task = self._start(self._answer(question))
+                task = self._start(self._answer(question, received))
                 task.add_done_callback(lambda _: self._places.release())
 
     def end(self) -> None:
@@ -101,27 +113,30 @@ class _Visit:
             fields = orjson.loads(head)
         except orjson.JSONDecodeError:
             return None
-        return Question(self._visitor, fields, pixels) if isinstance(fields, dict) else None
+        if not isinstance(fields, dict) or not isinstance(fields.get("id"), int | None):
+            return None
+        return Question(self._visitor, fields, pixels)
 
-    async def _look_next(self, question: Question) -> None:
-        overtaken, self._newest = self._newest, question
+    async def _look_next(self, question: Question, received: float) -> None:
+        overtaken, self._next = self._next, (question, received)
         if not self._is_looking:
             self._is_looking = True
             self._start(self._look())
         if overtaken:
             self._metrics.overtaken.inc()
-            await self._send({"id": overtaken.get("id"), "overtaken": True})
+            await self._send({"id": overtaken[0].get("id"), "overtaken": True})
 
     async def _look(self) -> None:
-        while question := self._newest:
-            self._newest = None
-            await self._answer(question)
-        self._is_looking = False
+        try:
+            while self._next:
+                (question, received), self._next = self._next, None
+                await self._answer(question, received)
+        finally:
+            self._is_looking = False
 
-    async def _answer(self, question: Question) -> None:
-        started = time.perf_counter()
+    async def _answer(self, question: Question, received: float) -> None:
         answer = await self._answers.answer(question)
-        took = 1000 * (time.perf_counter() - started)
+        took = 1000 * (time.perf_counter() - received)
         await self._send({"id": question.get("id"), "took": round(took, 1), **answer})
 
     async def _send(self, answer: Answer) -> None:

@@ -28,7 +28,10 @@ class Metrics:
         to = {"registry": self._registry}
         self.visitors = Gauge("layer_xray_visitors", "Live connections that are open.", **to)
         self.refused = Counter(
-            "layer_xray_refused_visitors", "Live connections that found no room.", **to
+            "layer_xray_refused_visitors",
+            "Live connections that found no room, or were opened by other sites or without login.",
+            ["reason"],
+            **to,
         )
         self.overtaken = Counter(
             "layer_xray_overtaken_drawings",

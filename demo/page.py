@@ -1,5 +1,8 @@
 """The page: two ways to bring a digit, one way to look at it."""
 
+import contextlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -8,6 +11,7 @@ from PIL import Image
 
 from demo.answers import Answers
 from demo.look import Answer, Reading, look, read
+from demo.metrics import Metrics
 from demo.photo import find_drawing
 from demo.xray import Xray
 from serving.client import Client, ServingError
@@ -18,13 +22,25 @@ Draw a digit and watch every layer of a convolutional network fire while the pen
 FAILED = "This picture has not been read. What you see is of the one before; send it once more."
 # Pictures that are read at the same time; others wait in Gradio's queue.
 READING = {"concurrency_id": "reading", "concurrency_limit": 8}
+MOST_PICTURES = 64  # in it; one that finds no room gets an error at once
 KEPT = (3600, 3600)  # seconds between two looks, and that uploaded pictures stay till then
 NO_INK = np.zeros((28, 28), np.uint8)
 STYLE = Path(__file__).parent / "page.css"
 
 
-def make_page(client: Client, answers: Answers) -> gr.Blocks:
+def make_page(client: Client, answers: Answers, metrics: Metrics) -> gr.Blocks:
     """Builds the page and its API on a client of the model server, and on what visitors ask."""
+
+    @contextlib.contextmanager
+    def counted(name: str) -> Iterator[None]:
+        started, outcome = time.perf_counter(), "failed"
+        try:
+            yield
+            outcome = "answered"
+        except ServingError as error:
+            raise gr.Error(str(error)) from error
+        finally:
+            metrics.answered(name, outcome, time.perf_counter() - started)
 
     def read_digit(picture: Image.Image | None) -> Reading:
         """Reads the handwritten digit in a picture, dark on light or light on dark.
@@ -36,17 +52,13 @@ def make_page(client: Client, answers: Answers) -> gr.Blocks:
             The digit, null on a blank page; whether the network is sure of it, which it seldom is
             of what is no digit; the calibrated probability of each digit, 0 to 9.
         """
-        try:
+        with counted("read_digit"):
             return read(client, find_drawing(picture) if picture else NO_INK)
-        except ServingError as error:
-            raise gr.Error(str(error)) from error
 
     def look_at_picture(picture: Image.Image | None) -> Answer:
         """Reads the digit in a picture and shows every layer of the network, as one large PNG."""
-        try:
+        with counted("look_at_picture"):
             return look(client, find_drawing(picture) if picture else NO_INK)
-        except ServingError as error:
-            raise gr.Error(str(error)) from error
 
     def look_at_sketch(sketch: dict | None) -> Answer:
         return look_at_picture(sketch and sketch["composite"])
@@ -96,4 +108,4 @@ def make_page(client: Client, answers: Answers) -> gr.Blocks:
             api_name="read_digit",
             **READING,
         )
-    return page
+    return page.queue(max_size=MOST_PICTURES)

@@ -32,6 +32,7 @@ AT_ONCE = 2  # requests that the model server gets from here; it has few threads
 MOST_BODIES = 16  # that are received at once
 # Seconds: for a place among them, for a body to arrive, for all of it.
 PATIENCE, UPLOAD, IN_ALL = 5.0, 10.0, 60.0
+BROKEN_OFF = 499  # nginx's status, for the metrics: the caller or the server went away
 TIMEOUT = httpx.Timeout(30.0, connect=2.0)  # seconds; 30 is TensorFlow Serving's own
 
 _VERSION = r"(?:/versions/[0-9]{1,19}|/labels/[\w.-]{1,100})?"
@@ -91,7 +92,7 @@ class _Door:
         self._what = f"GET /v1/models/{model} and …/metadata, POST /v1/models/{model}:predict"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, started = Request(scope, receive), time.perf_counter()
+        request, started, status = Request(scope, receive), time.perf_counter(), BROKEN_OFF
         # A caller who goes away, or takes the answer too slowly, is left, and so is a server that
         # breaks off: what has begun is ended.
         with contextlib.suppress(TimeoutError, ClientDisconnect, httpx.TransportError):
@@ -108,7 +109,8 @@ class _Door:
                         {"error": str(refused)}, refused.status, refused.headers
                     )
                 await response(scope, receive, send)
-                self._metrics.passed_on(response.status_code, time.perf_counter() - started)
+                status = response.status_code
+        self._metrics.passed_on(status, time.perf_counter() - started)
 
     def _check(self, request: Request) -> None:
         if self._auth and not has_password(request, self._auth):

@@ -1,4 +1,4 @@
-"""Uploads that fail: they leave no file behind, and whoever meets a full disk is told so.
+"""Uploads that fail: they leave no file behind, and an upload to a full disk says why it failed.
 
 Gradio 6 removes what has arrived of an upload only if it is malformed, not if the visitor goes away
 or the disk is full.
@@ -8,7 +8,7 @@ import contextlib
 import errno
 from pathlib import Path
 
-from gradio import route_utils
+from gradio import route_utils, routes
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -32,7 +32,8 @@ class _Parser(route_utils.GradioMultiPartParser):
 
 def remove_failed_uploads() -> None:
     """Has Gradio's server leave nothing of uploads that fail."""
-    route_utils.GradioMultiPartParser = _Parser
+    for module in (route_utils, routes):
+        module.GradioMultiPartParser = _Parser
 
 
 def tell_full_disk(request: Request, error: OSError) -> PlainTextResponse:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from demo.errors import Forgotten, RequestError
-from demo.kept import MOST, Kept
+from demo.kept import MOST_VISITORS, Kept
 from demo.layers import GALLERIES
 
 WITH_PLACE = [layer for layer in GALLERIES if layer.field]
@@ -63,7 +63,7 @@ def test_a_unit_is_exactly_what_was_computed():
 def test_the_oldest_visitor_is_forgotten():
     kept = Kept()
     one = {layer.name: np.zeros((layer.side, layer.side, layer.maps)) for layer in GALLERIES}
-    for visitor in range(MOST):
+    for visitor in range(MOST_VISITORS):
         kept.put(str(visitor), one)
     kept.put("0", one)
     kept.put("new", one)

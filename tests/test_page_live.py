@@ -156,7 +156,7 @@ def test_a_page_that_is_full_says_so_and_lets_one_in_when_another_leaves(visit, 
 
     def connect(route: WebSocketRoute) -> None:
         if full:
-            route.on_message(lambda _: route.close(code=live_module.NO_ROOM))
+            route.on_message(lambda _: route.close(code=live_module.TRY_AGAIN_LATER))
         else:
             route.connect_to_server()
 
