@@ -6,17 +6,21 @@ import re
 import urllib.request
 
 import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from demo.__main__ import MOST_SESSIONS
 from demo.answers import SIDE
-from demo.live import PATH
+from demo.kept import MOST_VISITORS
+from demo.live import PATH, TRY_AGAIN_LATER
 from tests.pages import run_page
 
 MORE = 1500
 MOST_MB = 15  # 50 if each of them stayed
 PENS, CLASSES = 50, 5
 MOST_MB_A_PEN = 1
+PLAIN = {"compression": None, "proxy": None}
 
 
 def test_visitors_through_gradio_do_not_stay_in_memory(server):
@@ -42,15 +46,12 @@ def test_pens_take_little_memory_and_give_it_back(server):
     ask = {"id": 0, "ask": "look_at", "version": None, "style": {}}
     question = json.dumps(ask).encode() + b"\n" + bytes(SIDE * SIDE)
     with run_page(server.target) as url:
+        address = url.replace("http", "ws", 1).rstrip("/") + PATH
 
         def come(pens: int) -> float:
             """Pens that draw at the same time and then leave; the page's megabytes with them."""
             with contextlib.ExitStack() as stack:
-                address = url.replace("http", "ws", 1).rstrip("/") + PATH
-                sockets = [
-                    stack.enter_context(connect(address, compression=None, proxy=None))
-                    for _ in range(pens)
-                ]
+                sockets = [stack.enter_context(connect(address, **PLAIN)) for _ in range(pens)]
                 for socket in sockets:
                     socket.send(question)
                 for socket in sockets:
@@ -65,6 +66,19 @@ def test_pens_take_little_memory_and_give_it_back(server):
         assert with_pens < alone + MOST_MB_A_PEN * PENS
         for _ in range(CLASSES):  # 250 drawings of 0.2 MB, if they stayed
             assert come(PENS) < with_pens + MOST_MB
+
+
+def test_a_page_that_is_full_sends_visitors_away(server):
+    with run_page(server.target) as url, contextlib.ExitStack() as stack:
+        address = url.replace("http", "ws", 1).rstrip("/") + PATH
+        first, *_ = [stack.enter_context(connect(address, **PLAIN)) for _ in range(MOST_VISITORS)]
+        with connect(address, **PLAIN) as one_more, pytest.raises(ConnectionClosed) as closed:
+            one_more.recv(timeout=10)
+        assert closed.value.rcvd.code == TRY_AGAIN_LATER
+        first.close()
+        with connect(address, **PLAIN) as one_more:
+            one_more.send(b"{}")
+            assert b"what can be asked" in one_more.recv(timeout=10)
 
 
 def _megabytes(url: str) -> float:

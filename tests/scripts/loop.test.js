@@ -99,6 +99,29 @@ Deno.test("what is refused for good is asked again only when it has changed", as
   assert.deepEqual(bench.asked, [1, 2]);
 });
 
+Deno.test("a question that fails altogether does not end the loop", async () => {
+  const asked = [];
+  const changed = makeLoop({
+    ask: () => {
+      asked.push(asked.length);
+      return asked.length === 1 ? Promise.reject(new Error("a defect")) : new Promise(() => {});
+    },
+    mostUnderWay: () => 1,
+    show: () => Promise.resolve(),
+    complain: () => {},
+  });
+  const failed = new Promise((resolve) => {
+    addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      resolve();
+    }, { once: true });
+  });
+  changed();
+  await failed;
+  changed();
+  assert.deepEqual(asked, [0, 1]);
+});
+
 Deno.test("an asker tells the last question's answer, and none once nothing is wanted", async () => {
   const told = [];
   const answers = [];

@@ -32,6 +32,7 @@ class FakeSocket {
     this.onmessage({ data: data.buffer });
   }
   close(code = 1006) {
+    if (this.readyState === 3) return;
     this.readyState = 3;
     this.onclose({ code });
   }
@@ -119,7 +120,64 @@ Deno.test("a full page is said, and not gone round", async () => {
   const { error, busy } = await asked;
   assert.match(error, /as many visitors as it can take/);
   assert.ok(busy);
+  assert.match((await server.ask("keep", {})).error, /as many visitors/); // too early to try again
   assert.equal(calls.length, 0);
+});
+
+Deno.test("while one opens after a failure, questions do not wait for it", async () => {
+  const clock = stopTheClock();
+  try {
+    const { server, calls } = makeBench();
+    const asked = server.ask("keep", {});
+    FakeSocket.all[0].close();
+    await asked;
+    clock.pass(60_000);
+    assert.deepEqual(await server.ask("keep", {}), { digit: 3 });
+    assert.equal(calls.length, 2);
+    FakeSocket.all[1].open();
+    server.ask("keep", {});
+    await settle();
+    assert.equal(FakeSocket.all[1].sent.length, 1);
+  } finally {
+    clock.restart();
+  }
+});
+
+Deno.test("Gradio's way knows nothing of what was read before a connection", async () => {
+  const clock = stopTheClock();
+  try {
+    const { server, calls } = makeBench();
+    const first = server.ask("keep", {});
+    FakeSocket.all[0].close();
+    await first;
+    await server.ask("keep", {});
+    clock.pass(60_000);
+    await server.ask("keep", {}); // connects meanwhile
+    FakeSocket.all[1].open();
+    const second = server.ask("keep", {});
+    await settle();
+    FakeSocket.all[1].answer({ id: FakeSocket.all[1].sent[0].id, took: 1 });
+    await second;
+    FakeSocket.all[1].close();
+    const third = server.ask("repaint", {});
+    FakeSocket.all[2].close();
+    await third;
+    const [one, two, three, four] = calls.map(({ visitor }) => visitor);
+    assert.deepEqual([two, three], [one, one]);
+    assert.notEqual(four, one);
+  } finally {
+    clock.restart();
+  }
+});
+
+Deno.test("an overtaken drawing tells nothing of the way's length", async () => {
+  const { server } = makeBench();
+  const asked = server.ask("look_at", {});
+  FakeSocket.all[0].open();
+  await settle();
+  FakeSocket.all[0].answer({ id: FakeSocket.all[0].sent[0].id, overtaken: true });
+  assert.ok((await asked).overtaken);
+  assert.equal(server.mostUnderWay, 1);
 });
 
 Deno.test("a connection that swallows everything is given up in time", async () => {

@@ -32,7 +32,7 @@ export function makeGalleries(element, state, image, layers) {
   galleries.show = async (answer, askedAt) => {
     const turn = ++asked;
     const picture = await createImageBitmap(answer.sheet);
-    if (turn < shown) return;
+    if (turn < shown) return picture.close();
     shown = turn;
     state.sheet?.close();
     Object.assign(state, { answer, sheet: picture });

@@ -1,17 +1,18 @@
 // The component with a pad: what the visitor does, and where that leads.
 
+import { makeAddress } from "./address.js";
 import { makeColours } from "./colours.js";
 import { makeCompare } from "./compare.js";
 import { makeHistory } from "./history.js";
 import { listenToKeys } from "./keys.js";
 import { makeLens } from "./lens.js";
-import { readLink, writeLink } from "./link.js";
 import { makeLook } from "./look.js";
 import { makeLoop } from "./loop.js";
 import { makePad } from "./pad.js";
 import { makeServer } from "./server.js";
 import { copy, drawPicture, makeTake, save } from "./take.js";
 import { setText } from "./text.js";
+import { makeTools } from "./tools.js";
 import { makeTour, remembered } from "./tour.js";
 import { makeWhy } from "./why.js";
 import { makeZoom } from "./zoom.js";
@@ -19,8 +20,6 @@ import { makeZoom } from "./zoom.js";
 export function startPad({ xray, props, gradio, state, galleries, scores, notice }) {
   const find = (selector) => xray.querySelector(selector);
   const hint = find(".hint");
-  let isRestoring = false; // a view that an address holds
-  let toOpen = null; // the map of a link whose drawing has not been shown yet
 
   const server = makeServer(props.live, gradio);
   const drawing = () => ({ pixels: pad.pixels(), version: state.version });
@@ -41,8 +40,7 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
     xray.dispatchEvent(new CustomEvent("drawn", { detail: {}, bubbles: true }));
     changed();
-    // The drawing is no longer the one that the address holds.
-    if (!isRestoring && location.hash) replaceAddress(location.href.split("#")[0]);
+    address.drawn();
   });
   const history = makeHistory(find(".history"), state, () => {
     state.kept = null; // the newest may be another by now
@@ -60,26 +58,7 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
   );
   const why = makeWhy(xray, state, find(".pad"), look.why);
   const tour = makeTour(xray, props.tour);
-
-  const replaceAddress = (address) => window.history.replaceState(null, "", address);
-
-  // Puts the view into the address and returns that.
-  function linkView() {
-    const { layer, map, unit } = zoom.opened() ?? {};
-    const view = { strokes: pad.strokes(), version: history.shown(), layer, map, unit };
-    const link = writeLink(view);
-    replaceAddress(link);
-    return link;
-  }
-
-  function restore(view) {
-    history.set(view.version);
-    zoom.close();
-    toOpen = view.layer && view;
-    isRestoring = true;
-    pad.set(view.strokes);
-    isRestoring = false;
-  }
+  const address = makeAddress(xray, pad, history, zoom);
 
   async function take(what) {
     const told = await look.take(what, history.shown());
@@ -89,7 +68,7 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
   }
 
   makeTake(find(".take"), {
-    link: () => copy(linkView(), find(".copied")),
+    link: () => copy(address.link(), find(".copied")),
     picture: async () => {
       save(await drawPicture(xray, state, galleries, props.layers), "layer-xray.png");
       return "Saved";
@@ -104,42 +83,14 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
     grpc: async () => copy(await take("grpc"), find(".copied")),
   });
 
-  function choose(erase) {
-    pad.erase = erase;
-    find(".pen").setAttribute("aria-pressed", !erase);
-    find(".eraser").setAttribute("aria-pressed", erase);
-  }
-
-  function resize(by) {
-    const size = find(".size");
-    size.value = Number(size.value) + by;
-    pad.size = size.value / 100;
-  }
-
-  const sample = (digit) => pad.set(props.samples[digit]);
-  const ways = {
-    p: () => choose(false),
-    e: () => choose(true),
-    z: pad.undo,
-    c: () => pad.set([]),
-    "[": () => resize(-1),
-    "]": () => resize(1),
+  listenToKeys(xray, zoom, {
+    ...makeTools(xray, pad, props.samples),
     w: why.toggle,
     f: history.play,
     ",": () => history.step(-1),
     ".": () => history.step(1),
-  };
-  for (let digit = 0; digit < 10; digit++) ways[digit] = () => sample(digit);
-  listenToKeys(xray, zoom, ways);
+  });
 
-  find(".pen").addEventListener("click", ways.p);
-  find(".eraser").addEventListener("click", ways.e);
-  find(".undo").addEventListener("click", ways.z);
-  find(".clear").addEventListener("click", ways.c);
-  find(".size").addEventListener("input", () => resize(0));
-  for (const button of xray.querySelectorAll(".sample")) {
-    button.addEventListener("click", () => sample(button.dataset.digit));
-  }
   find(".keep").addEventListener("click", () => compare.keep(drawing()));
   find(".add-up").addEventListener("click", () => {
     zoom.open("logits", state.why.digit ?? state.answer?.digit ?? 0);
@@ -151,7 +102,7 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
     });
   });
   find(".log-in").addEventListener("click", () => {
-    linkView();
+    address.link();
     location.reload();
   });
 
@@ -163,22 +114,9 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
   }
   find(".pad").addEventListener("pointerup", announce);
   xray.addEventListener("shown", announce);
-  xray.addEventListener("shown", () => {
-    if (!toOpen) return;
-    zoom.open(toOpen.layer, toOpen.map, toOpen.unit);
-    toOpen = null;
-  });
 
-  resize(0);
   pad.fit();
-  const view = readLink(location.hash);
-  if (view) restore(view);
-  else {
-    pad.set(props.samples[3], true); // a first visit finds a digit already firing
-    if (!remembered()) tour.start();
-  }
-  addEventListener("hashchange", () => {
-    const view = readLink(location.hash);
-    if (view) restore(view);
-  });
+  if (address.restore()) return;
+  pad.set(props.samples[3], true); // a first visit finds a digit already firing
+  if (!remembered()) tour.start();
 }

@@ -13,6 +13,7 @@ export function makeLook(element, state, server, drawing) {
   const isKept = ({ pixels, version }) =>
     state.kept?.version === version && state.kept.pixels.every((ink, i) => ink === pixels[i]);
 
+  let lastAsked = 0; // counts drawings
   const look = { again: () => {} }; // has it read once more; the live loop's
 
   // The newest drawing is read, or, if it has been, only painted again.
@@ -23,15 +24,16 @@ export function makeLook(element, state, server, drawing) {
       const answer = await server.ask("repaint", { style });
       if (answer.sheet) return { ...answer, asked: asked.version };
     }
+    const turn = ++lastAsked;
     state.kept = null;
     let answer = await askAbout("look_at", asked, { style });
-    if (answer.lost) { // A, which it is compared with
+    if (answer.lost && state.a) { // A, which it is compared with
       const reminded = await askAbout("keep", state.a);
       if (reminded.error) return reminded;
       answer = await askAbout("look_at", asked, { style });
     }
     if (answer.lost) return FORGOTTEN;
-    if (answer.sheet) state.kept = asked;
+    if (answer.sheet && turn === lastAsked) state.kept = asked;
     return { ...answer, asked: asked.version };
   };
 

@@ -20,25 +20,30 @@ export function makeLoop({ ask, mostUnderWay, show, complain }) {
 
   async function run() {
     underWay++;
-    while (isDue && !isPausing) {
-      isDue = false;
-      const askedAt = performance.now();
-      const answer = await ask();
-      if (answer.overtaken) continue;
-      if (!answer.error) {
-        failures = 0;
-        show(answer, askedAt).catch(() => complain(UNREADABLE)); // the next one does not wait for it
-        continue;
-      }
-      complain(answer);
-      if (answer.final) continue; // until something has changed
-      isDue = true;
-      if (isPausing) break;
-      isPausing = true;
-      await pause(failures++, answer.busy);
-      isPausing = false;
+    try {
+      while (isDue && !isPausing) await step();
+    } finally {
+      underWay--;
     }
-    underWay--;
+  }
+
+  async function step() {
+    isDue = false;
+    const askedAt = performance.now();
+    const answer = await ask();
+    if (answer.overtaken) return;
+    if (!answer.error) {
+      failures = 0;
+      show(answer, askedAt).catch(() => complain(UNREADABLE)); // the next one does not wait for it
+      return;
+    }
+    complain(answer);
+    if (answer.final) return; // until something has changed
+    isDue = true;
+    if (isPausing) return;
+    isPausing = true;
+    await pause(failures++, answer.busy);
+    isPausing = false;
   }
 
   return function changed() {

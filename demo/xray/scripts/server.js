@@ -7,7 +7,7 @@ const OPEN_MS = 2000; // that a connection may take to open
 const PATIENCE_MS = 5000; // for an answer: the page's server answers for the model server in time
 const RETRY_MS = 1000; // before another try to connect; twice as long after the next one, up to
 const LONGEST_RETRY_MS = 60_000;
-const NO_ROOM = 1013; // a closing code
+const TRY_AGAIN_LATER = 1013; // a closing code
 const LINE_FEED = 10;
 const MOST_UNDER_WAY = 4; // drawings
 const FRAME_MS = 16; // the least that one takes as far as that goes
@@ -26,10 +26,11 @@ export function makeServer(path, gradio) {
   const root = window.gradio_config?.root ?? "";
   const address = new URL(root + path, location.href);
   address.protocol = address.protocol.replace("http", "ws");
-  const visitor = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
-  let line = null; // the connection
+  let visitor = makeName(); // in calls of Gradio's
+  let connection = null;
   let failures = 0; // connections without an answer, one after the other
   let tryAt = 0;
+  let isFull = false; // the page had no room for the last connection
   let lastId = 0;
   const server = { mostUnderWay: 1 }; // drawings that are worth sending before one is answered
 
@@ -41,15 +42,17 @@ export function makeServer(path, gradio) {
     made.opened = new Promise((done) => {
       socket.onopen = done;
       socket.onclose = ({ code }) => {
-        if (line === made) line = null;
+        if (connection === made) connection = null;
+        isFull = code === TRY_AGAIN_LATER;
         if (!made.hasAnswered) {
           tryAt = performance.now() + backOff(failures++, RETRY_MS, LONGEST_RETRY_MS);
         }
         done();
-        for (const answer of waiting.values()) answer(code === NO_ROOM ? FULL : null);
+        for (const answer of waiting.values()) answer(null);
       };
     });
     socket.onmessage = ({ data }) => {
+      if (!made.hasAnswered) visitor = makeName(); // what Gradio's way has read is outdated now
       made.hasAnswered = true;
       failures = 0;
       const answer = unpack(data);
@@ -59,25 +62,28 @@ export function makeServer(path, gradio) {
     return made;
   }
 
-  async function findLine() {
-    if (!line && performance.now() >= tryAt) line = connect();
-    const found = line;
-    if (found?.socket.readyState === WebSocket.CONNECTING) await within(OPEN_MS, found.opened);
-    if (!found || found.socket.readyState === WebSocket.OPEN) return found;
-    found.socket.close();
-    return null;
+  // The first connection is waited for; after a failure Gradio's way goes on while one opens.
+  async function findConnection() {
+    if (!connection && performance.now() >= tryAt) {
+      connection = connect();
+      const { socket, opened } = connection;
+      within(OPEN_MS, opened).then(() => {
+        if (socket.readyState === WebSocket.CONNECTING) socket.close();
+      });
+    }
+    const found = connection;
+    if (failures === 0) await found?.opened;
+    return found?.socket.readyState === WebSocket.OPEN ? found : null;
   }
 
-  async function askOverLine({ socket, waiting }, question, pixels) {
+  async function askConnection({ socket, waiting }, question, pixels) {
     const id = ++lastId;
     const answered = new Promise((resolve) => waiting.set(id, resolve));
     const sentAt = performance.now();
     socket.send(pack({ id, ...question }, pixels));
     const answer = await within(PATIENCE_MS, answered);
-    if (!answer?.id) {
-      socket.close(); // it is dead, whatever it says
-      return answer;
-    }
+    if (!answer) socket.close(); // which may not have noticed that it is broken
+    if (!answer || answer.overtaken) return answer;
     // While a drawing is under way others can be, as long as the way takes longer than the reading.
     const { id: _, took, ...told } = answer;
     const times = (performance.now() - sentAt) / Math.max(took, FRAME_MS);
@@ -107,14 +113,17 @@ export function makeServer(path, gradio) {
   // `name` is one of demo/answers.py's; `pixels` are of a drawing, where it is about one.
   server.ask = async (name, fields, pixels = null) => {
     const question = { ask: name, ...fields };
-    const found = await findLine();
-    let answer = found && (await askOverLine(found, question, pixels));
+    const found = await findConnection();
+    let answer = found && (await askConnection(found, question, pixels));
+    if (answer === null && isFull) return FULL;
     if (answer === null && !found?.hasAnswered) answer = await askThroughGradio(question, pixels);
     return answer ?? ((await isLoggedOut()) ? LOGGED_OUT : LOST);
   };
 
   return server;
 }
+
+const makeName = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
 
 function pack(question, pixels) {
   const head = new TextEncoder().encode(JSON.stringify(question));

@@ -47,7 +47,7 @@ export function drawPicture(element, state, galleries, layers) {
   let top = MARGIN;
   for (const layer of layers) {
     const largest = short(state.answer.largest[layer.name]);
-    const of = { A: "A, ", difference: "B − A, " }[element.dataset.shown] ?? "";
+    const of = { A: "A, ", difference: "B − A, " }[state.style.shown] ?? "";
     context.fillText(`${layer.title}  ${layer.name}, ${of}largest ${largest}`, MARGIN, top + 20);
     galleries.paint(context, layer, MARGIN, top + 36, SCALE);
     top += height(layer);

@@ -3,29 +3,25 @@
 
 import { LOGITS, makeAnatomy } from "./anatomy.js";
 import { makeCopy } from "./galleries.js";
+import { makeLarge } from "./large.js";
 import { makeAsker } from "./loop.js";
-import {
-  frameMap,
-  nameOf,
-  neighbour,
-  neighbourMap,
-  place,
-  placeOf,
-  STEPS,
-  unitAt,
-} from "./maps.js";
+import { frameMap, nameOf, neighbourMap, place, STEPS, unitAt } from "./maps.js";
 
 // `askAnatomy` tells how a unit adds up and `askLikes` what drives a map; where there are none, the
 // map alone is shown.
 export function makeZoom(element, state, layers, askAnatomy, askLikes) {
   const find = (selector) => element.querySelector(selector);
   const panel = find(".zoom");
-  const large = find(".large");
   const overview = find(".overview");
-  const copyLarge = makeCopy(large);
   const copyOverview = makeCopy(overview.querySelector("canvas"));
   const anatomy = makeAnatomy(find(".anatomy"));
   const zoom = {};
+  const large = makeLarge(
+    element,
+    state,
+    ({ layer, map, row, column }) => zoom.open(layer.name, map, { row, column }),
+    () => anatomy.unit,
+  );
 
   const question = ({ layer, map, unit }) => ({
     layer: layer.name,
@@ -40,7 +36,7 @@ export function makeZoom(element, state, layers, askAnatomy, askLikes) {
   const ask = makeAsker(askAnatomy, (asked, told) => {
     if (!isOpen(asked)) return;
     // A difference is not added up; what is told of it is the present drawing's.
-    const of = { A: "In A: ", difference: "In B: " }[element.dataset.shown] ?? "";
+    const of = { A: "In A: ", difference: "In B: " }[state.style.shown] ?? "";
     anatomy.show(state.open.layer, told, of, state.open.unit !== null);
     if (told.error) return;
     const { side } = state.open.layer;
@@ -105,41 +101,13 @@ export function makeZoom(element, state, layers, askAnatomy, askLikes) {
       overview.style.setProperty("--aspect", layer.width / layer.height);
       copyOverview(state.sheet, 0, layer.top, layer.width, layer.height);
       frameMap(overview, layer, map);
-      const { x, y } = placeOf(layer, map);
-      copyLarge(state.sheet, x, y + layer.top, layer.side, layer.side);
+      large.draw(state.open);
     }
     if (!askAnatomy) return;
     ask(question(state.open));
     like(state.open);
   }
 
-  function unitUnder(event) {
-    const { layer, map } = state.open;
-    const box = large.getBoundingClientRect();
-    const at = (position) =>
-      Math.min(layer.side - 1, Math.max(0, Math.floor((position / box.width) * layer.side)));
-    return { layer, map, row: at(event.clientY - box.top), column: at(event.clientX - box.left) };
-  }
-
-  const point = (detail) => element.dispatchEvent(new CustomEvent("pointed", { detail }));
-  const choose = ({ layer, map, row, column }) => zoom.open(layer.name, map, { row, column });
-
-  large.addEventListener("pointermove", (event) => point(unitUnder(event)));
-  large.addEventListener("pointerleave", () => point(null));
-  large.addEventListener("click", (event) => choose(unitUnder(event)));
-  function stepUnit(key) {
-    const { layer, map, unit } = state.open;
-    const middle = Math.floor(layer.side / 2);
-    const { row, column } = unit ?? anatomy.unit ?? { row: middle, column: middle };
-    const [down, right] = neighbour(key, [row, column], [layer.side, layer.side]);
-    choose({ layer, map, row: down, column: right });
-  }
-  large.addEventListener("keydown", (event) => {
-    if (!(event.key in STEPS)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    stepUnit(event.key);
-  });
   overview.addEventListener(
     "click",
     (event) => zoom.open(state.open.layer.name, unitAt(state.open.layer, overview, event).map),
@@ -150,7 +118,7 @@ export function makeZoom(element, state, layers, askAnatomy, askLikes) {
     if (!target.dataset.at) return;
     const { layer, map, row, column } = JSON.parse(target.dataset.at);
     zoom.open(layer, map, row === undefined ? null : { row, column });
-    large.focus({ preventScroll: true }); // what was clicked is gone
+    large.focus(); // what was clicked is gone
   });
   // A unit of the dense layer is all that there is to open of it.
   element.addEventListener(
@@ -164,7 +132,7 @@ export function makeZoom(element, state, layers, askAnatomy, askLikes) {
   zoom.press = (key) => {
     if (!state.open || element.querySelector(":popover-open")) return false;
     if (key === "Escape") zoom.close();
-    else if (key in STEPS && state.open.layer.maps === 1) stepUnit(key);
+    else if (key in STEPS && state.open.layer.maps === 1) large.step(key);
     else if (key in STEPS) {
       zoom.open(state.open.layer.name, neighbourMap(key, state.open.layer, state.open.map));
     } else return false;

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { makeLook } from "../../demo/xray/scripts/look.js";
+import { makeState } from "../../demo/xray/scripts/state.js";
+import { settle } from "./clock.js";
+
+// A pad whose drawing the test sets, and a server whose answers it gives.
+function makeBench() {
+  const bench = { asked: [], answers: [], state: makeState(), ink: 1 };
+  const server = {
+    ask: (name) => {
+      bench.asked.push(name);
+      return new Promise((resolve) => bench.answers.push(resolve));
+    },
+  };
+  const drawing = () => ({ pixels: Uint8Array.of(bench.ink), version: null });
+  bench.look = makeLook(new EventTarget(), bench.state, server, drawing);
+  return bench;
+}
+
+Deno.test("a drawing that has been read is only painted again", async () => {
+  const { look, answers, asked } = makeBench();
+  const first = look.ask();
+  answers[0]({ sheet: "a PNG" });
+  await first;
+  look.ask();
+  assert.deepEqual(asked, ["look_at", "repaint"]);
+});
+
+Deno.test("of two drawings under way the server keeps the second", async () => {
+  const bench = makeBench();
+  const first = bench.look.ask();
+  bench.ink = 2;
+  bench.look.ask();
+  bench.answers[0]({ sheet: "a PNG" });
+  await first;
+  bench.ink = 1; // undone
+  bench.look.ask();
+  assert.deepEqual(bench.asked, ["look_at", "look_at", "look_at"]);
+});
+
+Deno.test("the server is reminded of A, unless there is none any more", async () => {
+  const bench = makeBench();
+  bench.state.a = { pixels: Uint8Array.of(3), version: null };
+  const first = bench.look.ask();
+  bench.answers[0]({ lost: true });
+  await settle();
+  bench.answers[1]({ digit: 3 });
+  await settle();
+  bench.answers[2]({ sheet: "a PNG" });
+  assert.equal((await first).sheet, "a PNG");
+  assert.deepEqual(bench.asked, ["look_at", "keep", "look_at"]);
+  bench.state.a = null;
+  bench.ink = 2;
+  const second = bench.look.ask();
+  bench.answers[3]({ lost: true });
+  assert.match((await second).error, /forgotten/);
+});
