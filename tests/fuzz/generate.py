@@ -19,7 +19,8 @@ SHARES = {  # of a round
     rest.KIND_OF_DOOR: 120,
     picture_files.KIND: 60,
     picture_files.KIND_ON_PAGE: 20,
-    page.KIND: 120,
+    page.QUESTIONS: 60,
+    page.KIND: 60,
     live.KIND: 100,
 }
 
@@ -39,7 +40,8 @@ def generate(count: int, seed: int, base_path: Path, component: int) -> Iterator
         rest.KIND_OF_DOOR: rest.door_requests(),
         picture_files.KIND: picture_files.server_pictures(),
         picture_files.KIND_ON_PAGE: picture_files.page_pictures(),
-        page.KIND: page.page_requests(component),
+        page.QUESTIONS: page.question_requests(component),
+        page.KIND: page.page_requests(),
         live.KIND: live.live_requests(),
     }
     for start in range(0, count, ROUND):

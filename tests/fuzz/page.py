@@ -11,7 +11,7 @@ from tests.fuzz.json_values import ODD_VALUES, json_bodies
 from tests.fuzz.mangle import mangled, with_part_exchanged
 from tests.fuzz.request import Request
 
-KIND = "the page's endpoints"
+KIND, QUESTIONS = "Gradio's endpoints", "questions through Gradio"
 STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
 PIXELS = base64.b64encode(bytes(SIDE * 50) + b"\xff" * SIDE * 12 + bytes(SIDE * 50)).decode()
 DRAWING = {"pixels": PIXELS, "version": None, "visitor": "fuzz"}
@@ -26,7 +26,6 @@ RIGHT = {  # what each question has beside its name
     "take_apart": UNIT,
     "tell_likes": UNIT,
 }
-OURS = b"/gradio_api/component_server"  # which calls the page's own function
 FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
 BODIES = {  # right ones, or nearly, of Gradio's own endpoints
     "queue/join": {"data": [FILE], "fn_index": 0, "session_hash": "fuzz", "trigger_id": 1},
@@ -75,16 +74,18 @@ MCP["params"]["arguments"] = {"picture": "data:image/png;base64,AAAA"}
 MCP_HEADERS = b"Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 
 
-def page_requests(component: int) -> st.SearchStrategy[Request]:
-    """To whatever the page answers.
+def question_requests(component: int) -> st.SearchStrategy[Request]:
+    """To the page's own function.
 
     Args:
         component: Gradio's number of the live component, whose server function is called.
     """
-    functions = _calls(component)
+    return http_requests(QUESTIONS, "page", _calls(component))
+
+
+def page_requests() -> st.SearchStrategy[Request]:
+    """To whatever else the page answers."""
     return st.one_of(
-        http_requests(KIND, "page", functions),
-        http_requests(KIND, "page", functions),
         http_requests(KIND, "page", _posts()),
         http_requests(
             KIND, "page", st.tuples(st.just("GET"), st.sampled_from(PATHS), st.just(b""))
@@ -106,7 +107,7 @@ def _calls(draw, component: int) -> tuple[str, str, bytes]:
         body = json.dumps({**call, "data": data}).encode()
     else:
         body = draw(json_bodies([{**call, "data": right}]))
-    return "POST", OURS.decode(), body
+    return "POST", "/gradio_api/component_server", body
 
 
 @st.composite
