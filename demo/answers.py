@@ -243,7 +243,7 @@ class Answers:
         return {
             **show(answer, style, self._kept.get(visitor, of)),
             "version": answer.version,
-            # Whose arithmetic, and whose maps' likes, are told.
+            # The version whose arithmetic, and whose maps' likes, can be asked for.
             "shown_version": self._kept.get(visitor, "A" if of == "A" else "B").version,
             "versions": await self._versions.now(answer.version),
         }

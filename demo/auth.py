@@ -37,8 +37,8 @@ def is_same_site(request: HTTPConnection) -> bool:
     reach a page on the visitor's own machine, or one with a login. Other pages are open to all.
     """
     if "origin" not in request.headers:
-        return True  # no browser
-    origin = _host_of(request.headers["origin"])  # None of a sandboxed frame, "null"
+        return True  # not a browser
+    origin = _host_of(request.headers["origin"])  # None for "null", a sandboxed frame's
     host = _host_of(f"//{request.headers.get('host', '')}")
     forwarded, _, _ = request.headers.get("x-forwarded-host", "").partition(",")
     if origin is not None and origin in (host, _host_of(f"//{forwarded.strip()}")):

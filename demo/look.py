@@ -17,7 +17,7 @@ class Reading(TypedDict):
     """What one drawing is read as; no digit if there is no ink."""
 
     digit: int | None
-    sure: bool  # whether the digit is to be believed; most of what is none is not
+    sure: bool  # whether to believe the digit; seldom true of what is not a digit
     probabilities: list[float]
 
 

@@ -38,7 +38,7 @@ def check_style(style: object) -> Style:
     """A style that somebody sent.
 
     Raises:
-        RequestError: it is none, or names what there is not.
+        RequestError: it is not a style, or an unknown name is in it.
     """
     if not isinstance(style, dict) or style.get("colours", "inferno") not in list(COLOURS):
         raise RequestError(f"a style must name its colours, one of {', '.join(COLOURS)}")

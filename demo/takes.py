@@ -1,4 +1,4 @@
-"""Take it with you: a drawing's activations as a file, or the drawing as a request of one's own."""
+"""Take it with you: a drawing's activations as a file, or the drawing as a request to paste."""
 
 import base64
 import io

@@ -10,7 +10,7 @@ from serving.local import LocalServer
 from tests.bench.answer import measure_answer
 from tests.bench.load import measure_load, print_load
 from tests.bench.pen import measure_pages
-from tests.bench.pens import PENS, measure_pens, print_pens
+from tests.bench.pens import PENS, measure_idle, measure_pens, print_pens
 from tests.bench.predict import measure_predict
 from tests.bench.step import BATCH, measure_peak, measure_step
 from tests.bench.training import measure_training
@@ -34,6 +34,7 @@ def serve() -> None:
         newest = base_path / str(max(snapshots))
         with Client(server.target) as client, run_page(server.target) as url:
             served, local = measure_predict(client, newest)
+            idle = measure_idle(url)
             parts = measure_answer(client, newest, url)
             pens = [measure_pens(url, count) for count in PENS]
             through_gradio = [measure_pens(url, count, through_gradio=True) for count in PENS]
@@ -50,6 +51,7 @@ def serve() -> None:
     print("| --- | --- |")
     for part, milliseconds in parts.items():
         print(f"| {part} | {milliseconds:.2f} |")
+    print(f"\nan idle page: {idle:.2%} of a core")
     print("\nover live connections:\n")
     print_pens(pens)
     print("\nthrough Gradio, where a live connection cannot be had:\n")

@@ -15,6 +15,7 @@ import contextlib
 import json
 import re
 import resource
+import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from time import perf_counter
@@ -31,6 +32,7 @@ PATH, SIDE = "/xray/live", 112  # not from demo: that would load TensorFlow besi
 PENS = (1, 4, 10, 30, 100)
 WARM_UP = 1.0  # seconds
 SECONDS = 6.0  # of each measurement after that
+IDLE_SECONDS = 20.0
 LONGEST = 10.0  # seconds that an answer may take
 QUESTION = {"ask": "look_at", "version": None, "style": {"colours": "inferno"}}
 
@@ -80,6 +82,13 @@ def measure_pens(url: str, pens: int, *, through_gradio: bool = False) -> Pens:
     draw = _draw_through_gradio if through_gradio else _draw
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_measure(url, pens, draw))
+
+
+def measure_idle(url: str) -> float:
+    """The cores that a page takes while nobody draws."""
+    before = _usage(url)
+    time.sleep(IDLE_SECONDS)
+    return (_usage(url).seconds - before.seconds) / IDLE_SECONDS
 
 
 def print_pens(measured: list[Pens]) -> None:

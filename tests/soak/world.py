@@ -135,7 +135,7 @@ class World:
                 self.page.wait(END_SECONDS)
 
     def end_page(self, number: signal.Signals) -> None:
-        """Ends the page; one that is told to has to, in time and with 0, and to tidy up."""
+        """Ends the page: after a SIGTERM in time, with exit code 0, and tidily."""
         if self.page is None or self.page.poll() is not None:
             return
         if number is signal.SIGKILL:

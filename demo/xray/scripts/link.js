@@ -69,7 +69,7 @@ export function writeLink({ strokes, version, layer, map, unit }) {
   if (version !== null) view.set("version", version);
   if (layer) view.set("map", [layer, map, ...(unit ? [unit.row, unit.column] : [])].join("."));
   const address = new URL(location.href);
-  address.search = ""; // settings of one's own, and keys that are nobody else's
+  address.search = ""; // the visitor's own settings and keys
   address.hash = view;
   return address.href;
 }
