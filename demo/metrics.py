@@ -33,6 +33,8 @@ class Metrics:
             ["reason"],
             **to,
         )
+        for reason in ("full", "foreign"):
+            self.refused.labels(reason)  # so that both begin at 0
         self.overtaken = Counter(
             "layer_xray_overtaken_drawings",
             "Drawings that were not read, since the visitor had drawn on.",
