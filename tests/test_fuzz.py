@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fuzz.__main__ import live_component
 from tests.fuzz.generate import generate
 from tests.fuzz.memory import pid_of
 from tests.fuzz.promise import find_breach
@@ -15,6 +14,7 @@ from tests.fuzz.request import Request
 from tests.fuzz.run import run
 from tests.fuzz.send import SILENT, Answer, Doors
 from tests.fuzz.tensors import PREDICT
+from tests.questions import find_component
 
 REQUESTS, SEED = 1000, 1
 
@@ -26,7 +26,7 @@ def doors(server, page_url):
 
 
 def test_malformed_requests_do_no_harm(doors, server, page_url, base_path):
-    requests = generate(REQUESTS, SEED, base_path, live_component(page_url))
+    requests = generate(REQUESTS, SEED, base_path, find_component(page_url))
     pids = {"server": server.pid, "page": pid_of(urlsplit(page_url).port)}
     outcome = run(doors, requests, pids)
     assert outcome.breaches == []

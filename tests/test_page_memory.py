@@ -11,29 +11,27 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from demo.__main__ import MOST_SESSIONS
-from demo.answers import SIDE
 from demo.kept import MOST_VISITORS
-from demo.live import PATH, TRY_AGAIN_LATER
+from demo.live import TRY_AGAIN_LATER
 from tests.pages import run_page
+from tests.questions import GRADIO_PATH, INK, RIGHT, as_call, find_component, live_address
 
 MORE = 1500
 MOST_MB = 15  # 50 if each of them stayed
 PENS, CLASSES = 50, 5
 MOST_MB_A_PEN = 1
+JSON = {"Content-Type": "application/json"}
 PLAIN = {"compression": None, "proxy": None}
 
 
 def test_visitors_through_gradio_do_not_stay_in_memory(server):
     with run_page(server.target) as url, httpx.Client(base_url=url, trust_env=False) as client:
-        components = client.get("/config").json()["components"]
-        live = next(each for each in components if "server_fns" in each["props"])
+        component = find_component(url)
 
         def come(visitors: range) -> None:
             for visitor in visitors:
-                call = {"component_id": live["id"], "fn_name": "ask", "data": {}}
-                answer = client.post(
-                    "/gradio_api/component_server/", json={**call, "session_hash": str(visitor)}
-                )
+                call = as_call(component, str(visitor), {})
+                answer = client.post(GRADIO_PATH, content=call, headers=JSON)
                 assert "error" in answer.json()
 
         come(range(MOST_SESSIONS))
@@ -43,10 +41,9 @@ def test_visitors_through_gradio_do_not_stay_in_memory(server):
 
 
 def test_pens_take_little_memory_and_give_it_back(server):
-    ask = {"id": 0, "ask": "look_at", "version": None, "style": {}}
-    question = json.dumps(ask).encode() + b"\n" + bytes(SIDE * SIDE)
+    question = json.dumps({"id": 0, "ask": "look_at", **RIGHT["look_at"]}).encode() + b"\n" + INK
     with run_page(server.target) as url:
-        address = url.replace("http", "ws", 1).rstrip("/") + PATH
+        address = live_address(url)
 
         def come(pens: int) -> float:
             """Pens that draw at the same time and then leave; the page's megabytes with them."""
@@ -70,7 +67,7 @@ def test_pens_take_little_memory_and_give_it_back(server):
 
 def test_a_page_that_is_full_sends_visitors_away(server):
     with run_page(server.target) as url, contextlib.ExitStack() as stack:
-        address = url.replace("http", "ws", 1).rstrip("/") + PATH
+        address = live_address(url)
         first, *_ = [stack.enter_context(connect(address, **PLAIN)) for _ in range(MOST_VISITORS)]
         with connect(address, **PLAIN) as one_more, pytest.raises(ConnectionClosed) as closed:
             one_more.recv(timeout=10)

@@ -13,22 +13,18 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from demo.bodies import LARGEST as LARGEST_BODY
-from demo.live import LARGEST_MESSAGE, PATH
+from demo.live import LARGEST_MESSAGE
+from tests.questions import (
+    GRADIO_PATH,
+    INK,
+    OF_DRAWINGS,
+    RIGHT,
+    STYLE,
+    as_call,
+    find_component,
+    live_address,
+)
 
-STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
-UNIT = {"shown": "B", "layer": "h_conv1", "map": 3, "row": 1, "column": 1}
-INK = bytes(52 * 112) + b"\xff" * 8 * 112 + bytes(52 * 112)
-RIGHT = {  # of each question, beside its drawing
-    "look_at": {"version": None, "style": STYLE},
-    "keep": {"version": None},
-    "tell_why": {"version": None, "digit": None},
-    "take": {"version": None, "what": "curl", "page": "http://here"},
-    "repaint": {"style": STYLE},
-    "tell_unit": UNIT,
-    "take_apart": UNIT,
-    "tell_likes": UNIT,
-}
-OF_DRAWINGS = ("look_at", "keep", "tell_why", "take")
 WRONG = {
     "no drawing": ("look_at", {}, b""),
     "half a drawing": ("look_at", {}, INK[:100]),
@@ -59,9 +55,8 @@ Ask = Callable[[dict, bytes], dict]
 
 
 def live(url: str, **headers: str) -> ClientConnection:
-    address = url.replace("http", "ws", 1).rstrip("/") + PATH
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    return connect(address, compression=None, proxy=None, additional_headers=headers)
+    return connect(live_address(url), compression=None, proxy=None, additional_headers=headers)
 
 
 def over_line(url: str, stack: ExitStack) -> Ask:
@@ -75,19 +70,16 @@ def over_line(url: str, stack: ExitStack) -> Ask:
 
 
 def through_gradio(url: str, stack: ExitStack) -> Ask:
-    with urllib.request.urlopen(f"{url}config", timeout=10) as response:
-        components = json.load(response)["components"]
-    live = next(each for each in components if "server_fns" in each["props"])
+    component = find_component(url)
     visitor = secrets.token_hex(8)
 
     def ask(question: dict | None, pixels: bytes) -> dict:
         data = question
         if isinstance(question, dict):
             data = {"visitor": visitor, "pixels": base64.b64encode(pixels).decode(), **question}
-        call = {"component_id": live["id"], "fn_name": "ask", "session_hash": "s", "data": data}
         request = urllib.request.Request(
-            f"{url}gradio_api/component_server/",
-            json.dumps(call).encode(),
+            url.rstrip("/") + GRADIO_PATH,
+            as_call(component, "s", data),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=10) as response:
@@ -173,7 +165,7 @@ def test_the_page_itself_can_also_behind_a_proxy(page_url, forwarded):
 
 def test_what_is_too_large_for_gradio_is_refused(page_url):
     answer = httpx.post(
-        f"{page_url}gradio_api/component_server/",
+        page_url.rstrip("/") + GRADIO_PATH,
         content=b"[" + b"[]," * 10 * LARGEST_BODY + b"[]]",
         headers={"Content-Type": "application/json"},
         timeout=10,

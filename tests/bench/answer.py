@@ -11,15 +11,14 @@ import numpy as np
 from PIL import Image
 from websockets.asyncio.client import connect
 
-from demo.answers import SIDE
 from demo.colours import COLOURS
-from demo.live import PATH
 from demo.look import SHOWN
 from demo.reader import MOST_TOGETHER
 from demo.render import render_sheet, write_png
 from serving.client import Client
 from serving.embedded.servable import Servable
 from tests.bench.pens import drawings
+from tests.questions import SIDE, live_address
 
 CALLS = 200
 # The page has read nothing of the visitor who asks this, and says so at once.
@@ -72,8 +71,7 @@ def _median(run: Callable[[], object]) -> float:
 
 async def _connection(page_url: str) -> float:
     times = []
-    address = page_url.replace("http", "ws", 1).rstrip("/") + PATH
-    async with connect(address, compression=None) as socket:
+    async with connect(live_address(page_url), compression=None) as socket:
         for _ in range(CALLS):
             started = perf_counter()
             await socket.send(NOTHING_KEPT)

@@ -27,14 +27,14 @@ import uvloop
 from websockets.asyncio.client import connect
 
 from tests.hand import strokes_of
+from tests.questions import GRADIO_PATH, RIGHT, SIDE, as_call, find_component, live_address
 
-PATH, SIDE = "/xray/live", 112  # not from demo: that would load TensorFlow beside what is measured
 PENS = (1, 4, 10, 30, 100)
 WARM_UP = 1.0  # seconds
 SECONDS = 6.0  # of each measurement after that
 IDLE_SECONDS = 20.0
 LONGEST = 10.0  # seconds that an answer may take
-QUESTION = {"ask": "look_at", "version": None, "style": {"colours": "inferno"}}
+QUESTION = {"ask": "look_at", **RIGHT["look_at"]}
 
 
 class Pens(NamedTuple):
@@ -181,8 +181,7 @@ def _cpu() -> float:
 
 async def _draw(url: str, frames: list[bytes], watch: Watch) -> None:
     head = json.dumps({"id": 0, **QUESTION}).encode() + b"\n"
-    address = url.replace("http", "ws", 1).rstrip("/") + PATH
-    async with connect(address, compression=None, open_timeout=LONGEST) as socket:
+    async with connect(live_address(url), compression=None, open_timeout=LONGEST) as socket:
         count = 0
         while watch.goes_on():
             sent = perf_counter()
@@ -195,33 +194,25 @@ async def _draw(url: str, frames: list[bytes], watch: Watch) -> None:
 async def _draw_through_gradio(url: str, frames: list[bytes], watch: Watch) -> None:
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    config = json.loads(await _request(reader, writer, "GET", "/config"))
-    live = next(each for each in config["components"] if "server_fns" in each["props"])
-    question = {
-        "component_id": live["id"],
-        "fn_name": live["props"]["server_fns"][0],
-        "session_hash": f"pen{id(watch)}",
-    }
+    component, visitor = await asyncio.to_thread(find_component, url), f"pen{id(watch)}"
     count = 0
     while watch.goes_on():
         pixels = base64.b64encode(frames[count % len(frames)]).decode()
-        question["data"] = {**QUESTION, "visitor": question["session_hash"], "pixels": pixels}
-        body = json.dumps(question).encode()
+        body = as_call(component, visitor, {**QUESTION, "visitor": visitor, "pixels": pixels})
         sent = perf_counter()
         async with asyncio.timeout(LONGEST):
-            path = "/gradio_api/component_server/"
-            watch.note(sent, await _request(reader, writer, "POST", path, body))
+            watch.note(sent, await _request(reader, writer, body))
         count += 1
     writer.close()
 
 
 async def _request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, path: str, body=b""
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
 ) -> bytes:
     """The body of an answer, over a connection that is kept: a client library would cost more than
     what is measured.
     """
-    head = f"{method} {path} HTTP/1.1\r\nHost: page\r\nContent-Type: application/json\r\n"
+    head = f"POST {GRADIO_PATH} HTTP/1.1\r\nHost: page\r\nContent-Type: application/json\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     headers = await reader.readuntil(b"\r\n\r\n")
     return await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", headers)[1]))

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from serving.client import Client
-from tests.bench.pens import SIDE, drawings
+from tests.bench.pens import drawings
+from tests.questions import SIDE
 
 WARM_UP = 30
 CALLS = 300

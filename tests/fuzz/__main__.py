@@ -2,10 +2,8 @@
 
 import argparse
 import contextlib
-import json
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tests.fuzz.request import Request
 from tests.fuzz.run import Outcome, run
 from tests.fuzz.send import Doors
 from tests.pages import ROOT, run_page
+from tests.questions import find_component
 
 BASE_PATH = ROOT / "exported" / "for-tests"
 KEPT = ROOT / "exported" / "fuzz"  # where requests go that break a promise
@@ -35,7 +34,7 @@ def main() -> None:
             if arguments.replay:
                 print(doors.send(Request.load(arguments.replay)))
                 return
-            requests = generate(arguments.requests, arguments.seed, BASE_PATH, live_component(url))
+            requests = generate(arguments.requests, arguments.seed, BASE_PATH, find_component(url))
             pids = {"server": server.pid, "page": pid_of(int(url.rstrip("/").rpartition(":")[2]))}
             begun = time.monotonic()
             outcome = run(doors, requests, pids)
@@ -54,13 +53,6 @@ def started() -> Iterator[tuple[LocalServer, str]]:
         run_page(server.target, f"--rest-server=127.0.0.1:{server.rest_api_port}") as url,
     ):
         yield server, url
-
-
-def live_component(page_url: str) -> int:
-    """Gradio's number of the component that has a server function."""
-    with urllib.request.urlopen(f"{page_url}config", timeout=10) as answer:
-        components = json.load(answer)["components"]
-    return next(each["id"] for each in components if each["props"].get("server_fns"))
 
 
 def report(outcome: Outcome) -> None:

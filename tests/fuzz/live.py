@@ -4,22 +4,13 @@ import json
 
 from hypothesis import strategies as st
 
-from demo.answers import SIDE
-from tests.fuzz import page
 from tests.fuzz.http_requests import framed, http_requests
 from tests.fuzz.json_values import ODD_VALUES, json_bodies
 from tests.fuzz.mangle import mangled, with_part_exchanged
 from tests.fuzz.request import Request
-from tests.fuzz.send import LIVE_PATH
+from tests.questions import INK, LIVE_PATH, OF_DRAWINGS, RIGHT
 
 KIND = "the live connection"
-INK = bytes(SIDE * 50) + b"\xff" * SIDE * 12 + bytes(SIDE * 50)
-OF_DRAWINGS = ("look_at", "keep", "tell_why", "take")
-RIGHT = {  # the object of each ask; a drawing follows those of drawings
-    ask: {"id": 7, "ask": ask}
-    | {name: value for name, value in fields.items() if name not in ("pixels", "visitor")}
-    for ask, fields in page.RIGHT.items()
-}
 HANDSHAKES = [  # of which only the first is one
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
     b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
@@ -47,14 +38,15 @@ def live_requests() -> st.SearchStrategy[Request]:
 @st.composite
 def _messages(draw) -> bytes:
     ask = draw(st.sampled_from(list(RIGHT)))
-    right = json.dumps(RIGHT[ask]).encode()
+    question = {"id": 7, "ask": ask, **RIGHT[ask]}
+    right = json.dumps(question).encode()
     ink = b"\n" + INK if ask in OF_DRAWINGS else b""
     match draw(st.sampled_from(["part", "part", "part", "json", "ink", "mangled"])):
         case "part":
-            asked = json.dumps(draw(with_part_exchanged(RIGHT[ask], ODD_VALUES))).encode()
+            asked = json.dumps(draw(with_part_exchanged(question, ODD_VALUES))).encode()
             return asked + ink
         case "json":
-            return draw(json_bodies([RIGHT[ask]])) + ink
+            return draw(json_bodies([question])) + ink
         case "ink":
             length = draw(st.sampled_from([0, 1, len(INK) - 1, len(INK) + 1, 2 * len(INK), 2**21]))
             return right + draw(st.sampled_from([b"\n", b"", b"\r\n", b"\n\n"])) + bytes(length)

@@ -5,27 +5,13 @@ import json
 
 from hypothesis import strategies as st
 
-from demo.answers import SIDE
 from tests.fuzz.http_requests import METHODS, framed, http_requests
 from tests.fuzz.json_values import ODD_VALUES, json_bodies
 from tests.fuzz.mangle import mangled, with_part_exchanged
 from tests.fuzz.request import Request
+from tests.questions import GRADIO_PATH, INK, OF_DRAWINGS, RIGHT, as_call
 
 KIND, QUESTIONS = "Gradio's endpoints", "questions through Gradio"
-STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
-PIXELS = base64.b64encode(bytes(SIDE * 50) + b"\xff" * SIDE * 12 + bytes(SIDE * 50)).decode()
-DRAWING = {"pixels": PIXELS, "version": None, "visitor": "fuzz"}
-UNIT = {"visitor": "fuzz", "shown": "B", "layer": "h_conv1", "map": 3, "row": 1, "column": 1}
-RIGHT = {  # what each question has beside its name
-    "look_at": {**DRAWING, "style": STYLE},
-    "keep": DRAWING,
-    "tell_why": {**DRAWING, "digit": None},
-    "take": {**DRAWING, "what": "curl", "page": "http://127.0.0.1/"},
-    "repaint": {"visitor": "fuzz", "style": STYLE},
-    "tell_unit": UNIT,
-    "take_apart": UNIT,
-    "tell_likes": UNIT,
-}
 FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
 BODIES = {  # right ones, or nearly, of Gradio's own endpoints
     "queue/join": {"data": [FILE], "fn_index": 0, "session_hash": "fuzz", "trigger_id": 1},
@@ -100,14 +86,15 @@ def page_requests() -> st.SearchStrategy[Request]:
 def _calls(draw, component: int) -> tuple[str, str, bytes]:
     """Of the server function, mostly with something wrong in the question."""
     name = draw(st.sampled_from(list(RIGHT)))
-    right = {"ask": name, **RIGHT[name]}
-    call = {"component_id": component, "fn_name": "ask", "session_hash": "fuzz"}
+    right = {"ask": name, "visitor": "fuzz", **RIGHT[name]}
+    if name in OF_DRAWINGS:
+        right["pixels"] = base64.b64encode(INK).decode()
     if draw(st.integers(0, 5)):
-        data = draw(with_part_exchanged(right, ODD_VALUES))
-        body = json.dumps({**call, "data": data}).encode()
+        question = json.dumps(draw(with_part_exchanged(right, ODD_VALUES))).encode()
     else:
-        body = draw(json_bodies([{**call, "data": right}]))
-    return "POST", "/gradio_api/component_server", body
+        question = draw(json_bodies([right]))
+    body = as_call(component, "fuzz", "the question")
+    return "POST", GRADIO_PATH, body.replace(b'"the question"', question)
 
 
 @st.composite

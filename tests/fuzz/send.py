@@ -11,12 +11,11 @@ import grpc
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
-from demo.answers import SIDE
 from tests.fuzz.http_requests import framed
 from tests.fuzz.request import Request
+from tests.questions import INK, RIGHT, live_address
 
 PATIENCE = 10.0  # seconds for an answer
-LIVE_PATH = "/xray/live"
 CLOSED, SILENT = "closed", "no answer"
 _BOUNDARY = b"layer-xray-fuzz"
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -25,8 +24,8 @@ _IDENTITY = bytes  # messages travel as the bytes that they are
 
 # What is asked on a live connection after a malformed message.
 RIGHT_ID = 2**40
-RIGHT_AFTER = json.dumps({"id": RIGHT_ID, "ask": "look_at", "version": None, "style": {}}).encode()
-RIGHT_AFTER += b"\n" + bytes(SIDE * SIDE)
+RIGHT_AFTER = json.dumps({"id": RIGHT_ID, "ask": "look_at", **RIGHT["look_at"]}).encode()
+RIGHT_AFTER += b"\n" + INK
 
 
 class Answer(NamedTuple):
@@ -48,7 +47,7 @@ class Doors:
 
     def __init__(self, grpc_target: str, rest_port: int, page_url: str):
         self._channel = grpc.insecure_channel(grpc_target, _UNLIMITED)
-        self._live_url = page_url.replace("http", "ws", 1).rstrip("/") + LIVE_PATH
+        self._live_url = live_address(page_url)
         self._addresses = {
             "rest": ("127.0.0.1", rest_port),
             "page": ("127.0.0.1", urlsplit(page_url).port),

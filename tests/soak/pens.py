@@ -11,7 +11,7 @@ from random import Random
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from tests.bench.pens import PATH
+from tests.questions import GRADIO_PATH, RIGHT, as_call, find_component, live_address
 from tests.soak.faults import Faults
 from tests.soak.tally import Tally
 from tests.soak.world import World
@@ -22,7 +22,6 @@ RETRY, LONGEST_RETRY, LONGEST_BUSY = 0.4, 1.6, 6.4  # as in loop.js
 FRAME = 0.03  # seconds; a digit takes about one
 LIMIT = 20.0  # seconds after the end of a fault, or of the drawing, until the drawing is read
 PINNED = 0.2  # of the digits are read by a version that the visitor has chosen
-STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
 LOST = {"error": "The page has lost its server. Your drawing is kept; it goes on trying."}
 
 
@@ -33,7 +32,7 @@ class Pen:
         self._world, self._faults, self._tally = world, faults, tally
         self._chance = Random(seed)
         self._visitor = f"pen-{seed}"
-        self._component = _find_component(world.url)
+        self._component = find_component(world.url)
         self._line: ClientConnection | None = None
         self._has_answered = False  # the line
         self._failures, self._try_at, self._last_id = 0, 0.0, 0
@@ -100,7 +99,7 @@ class Pen:
             self._tally.right()
 
     def _ask(self, version: int | None, pixels: bytes) -> dict:
-        question = {"ask": "look_at", "version": version, "style": STYLE}
+        question = {"ask": "look_at", **RIGHT["look_at"], "version": version}
         self._connect()
         answer = None
         if self._line:
@@ -115,7 +114,7 @@ class Pen:
     def _connect(self) -> None:
         if self._line or time.monotonic() < self._try_at:
             return
-        address = self._world.url.replace("http", "ws", 1).rstrip("/") + PATH
+        address = live_address(self._world.url)
         options = {"compression": None, "ping_interval": None, "close_timeout": 1, "proxy": None}
         try:
             self._line = connect(address, open_timeout=OPEN, **options)
@@ -156,10 +155,9 @@ class Pen:
 
     def _ask_through_gradio(self, question: dict, pixels: bytes) -> dict | None:
         data = {"visitor": self._visitor, **question, "pixels": base64.b64encode(pixels).decode()}
-        call = {"component_id": self._component, "fn_name": "ask", "session_hash": self._visitor}
         request = urllib.request.Request(
-            f"{self._world.url}gradio_api/component_server/",
-            json.dumps({**call, "data": data}).encode(),
+            self._world.url.rstrip("/") + GRADIO_PATH,
+            as_call(self._component, self._visitor, data),
             {"Content-Type": "application/json"},
         )
         try:
@@ -170,9 +168,3 @@ class Pen:
         with contextlib.suppress(KeyError):
             answer["sheet"] = base64.b64decode(answer["sheet"].partition(",")[2])
         return answer
-
-
-def _find_component(url: str) -> int:
-    with urllib.request.urlopen(f"{url}config", timeout=10) as response:
-        components = json.load(response)["components"]
-    return next(each["id"] for each in components if "server_fns" in each["props"])
