@@ -29,6 +29,7 @@ from demo.metrics import Metrics
 PATH = "/xray/live"
 LARGEST_MESSAGE = 2**16  # bytes; a drawing has 12,544 and its question some 300
 MOST_QUESTIONS = 8  # of one visitor under way; then the next ones are not even received
+FRAME_SECONDS = 1 / 60  # after a drawing that was overtaken the next is received: no flood
 # How often Gradio's queue looks for pictures to read. Its own 1 and 10 ms cost 2% of a core.
 QUEUE_SECONDS, PROGRESS_SECONDS = 0.02, 0.2
 TRY_AGAIN_LATER = 1013  # RFC 6455's registry
@@ -125,6 +126,7 @@ class _Visit:
         if overtaken:
             self._metrics.overtaken.inc()
             await self._send({"id": overtaken[0].get("id"), "overtaken": True})
+            await asyncio.sleep(FRAME_SECONDS)
 
     async def _look(self) -> None:
         try:
