@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -184,6 +185,24 @@ def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
             again = ask(None)
     assert sorted(codes) == [503] * (8 - rest.AT_ONCE) + [504] * rest.AT_ONCE
     assert again == 504  # it had a place
+
+
+def test_a_caller_who_goes_away_is_counted():
+    metrics = Metrics()
+    door = rest.make_rest_route("http://127.0.0.1:1", "mnist", metrics)
+
+    async def go_away() -> dict:
+        return {"type": "http.disconnect"}
+
+    async def send(_: dict) -> None:
+        pytest.fail("nobody waits for an answer")
+
+    path = "/v1/models/mnist:predict"
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    with start_blocking_portal() as portal:  # in this thread Playwright's event loop may run
+        portal.call(Starlette(routes=[door]), scope, go_away, send)
+    with TestClient(Starlette(routes=[metrics.route()])) as page:
+        assert 'layer_xray_rest_seconds_count{status="499"} 1.0' in page.get("/metrics").text
 
 
 def test_asks_for_the_same_credentials(guarded_url):
