@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from google.protobuf import text_format
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.config import ConfigError, config_of_all_versions, read_config
+from serving.messages import ModelServerConfig
 from serving.ports import BASE_PATH, GRPC_PORT, MODEL, REAL_SERVER, REST_PORT
 
 

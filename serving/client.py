@@ -14,12 +14,15 @@ from collections.abc import Mapping, Sequence
 
 import grpc
 import numpy as np
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
-from tensorflow_serving.apis.model_pb2 import ModelSpec
-from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from serving.messages import (
+    GetModelStatusRequest,
+    ModelServiceStub,
+    ModelSpec,
+    ModelVersionStatus,
+    PredictionServiceStub,
+    PredictRequest,
+)
 from serving.ports import MODEL
 from serving.tensors import to_array, to_proto
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from google.protobuf import text_format
-from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
+
+from serving.messages import ModelConfig, ModelServerConfig
 
 
 class ConfigError(Exception):

@@ -12,7 +12,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from tensorflow.core.framework import tensor_pb2, types_pb2
+
+from serving.messages import TensorProto, types_pb2
 
 # What one value may stand for: the drawings and the files that model/guards.py lets in.
 MOST_FILLED_BYTES = 2**24
@@ -55,13 +56,13 @@ def dtype_of(enum: int) -> np.dtype:
     return _DTYPES[enum][0]
 
 
-def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
+def to_proto(array: np.ndarray) -> TensorProto:
     """Writes an array of numbers, or of bytes objects, as a TensorProto.
 
     Raises:
         ValueError: the array's dtype has no place in a TensorProto.
     """
-    proto = tensor_pb2.TensorProto(dtype=enum_of(array))
+    proto = TensorProto(dtype=enum_of(array))
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
     if proto.dtype == _STRING:
@@ -71,7 +72,7 @@ def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
     return proto
 
 
-def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
+def to_array(proto: TensorProto) -> np.ndarray:
     """Reads a TensorProto; the array may be a read-only view of its bytes.
 
     Raises:
