@@ -7,13 +7,13 @@ what a photograph needs before: turned upright and made smaller.
 import numpy as np
 from PIL import Image, ImageOps
 
-from serving.memory import give_large_blocks_back
+from serving.memory import tune_malloc
 
 LONGEST_SIDE = 512  # pixels; a photograph has no more of a digit to tell than this
 LONGEST_AVERAGED = 4 * LONGEST_SIDE
 LEAST_CONTRAST = 32.0  # grey levels
 Image.MAX_IMAGE_PIXELS = 12_500_000  # twice as many are refused: 0.1 GB once unpacked
-give_large_blocks_back()
+tune_malloc()
 
 
 def find_drawing(picture: Image.Image) -> np.ndarray:

@@ -14,7 +14,7 @@ from serving.embedded.grpc_api import make_grpc_server
 from serving.embedded.models import Models
 from serving.embedded.rest_api import make_rest_app
 from serving.embedded.status import StatusError
-from serving.memory import give_large_blocks_back
+from serving.memory import tune_malloc
 
 _log = logging.getLogger(__name__)
 GRACE_SECONDS = 5.0  # for requests that run when the server is told to stop
@@ -46,7 +46,7 @@ def serve(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    give_large_blocks_back()
+    tune_malloc()
     models = Models()
     config = read_config()
     try:
