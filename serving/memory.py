@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 LARGE = 4 * 2**20  # bytes of a block that comes from the system each time
 # Bytes free that are kept. With a fixed LARGE glibc would keep 128 kB, and have each answer of
 # eight drawings ask the system for its pages anew: a fifth of what the page can answer.
-KEPT = 64 * 2**20
+KEPT = 8 * 2**20
 
 
 def tune_malloc() -> None:
