@@ -10,7 +10,6 @@ Source: RFC 6455.
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import socket
 import time
@@ -38,7 +37,6 @@ UNREADABLE = {
     "error": "A question must be a JSON object in a binary message, and its id a number.",
     "final": True,
 }
-_log = logging.getLogger(__name__)
 
 
 def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
@@ -49,7 +47,6 @@ def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
     async def accept(socket: WebSocket) -> None:
         if not (is_logged_in(socket) and is_same_site(socket)):
             metrics.refused.labels("foreign").inc()
-            _log.info("refused from %s at %s", *map(socket.headers.get, ("origin", "host")))
             return await socket.close()  # before it is accepted: HTTP's 403
         await socket.accept()
         if len(visits) >= MOST_VISITORS:

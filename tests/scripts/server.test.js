@@ -52,6 +52,15 @@ function makeBench() {
   return { server: makeServer("/xray/live", gradio), gradio, calls };
 }
 
+// One whose first connection has failed, so that its question went Gradio's way.
+async function makeBenchAfterFailure() {
+  const bench = makeBench();
+  const asked = bench.server.ask("keep", {});
+  FakeSocket.all[0].close();
+  await asked;
+  return bench;
+}
+
 Deno.test("questions go over one connection, and answers to whom they are for", async () => {
   const { server, calls } = makeBench();
   const first = server.ask("look_at", { version: 7 }, Uint8Array.of(1, 10, 255));
@@ -127,10 +136,7 @@ Deno.test("a full page is said, and not gone round", async () => {
 Deno.test("while one opens after a failure, questions do not wait for it", async () => {
   const clock = stopTheClock();
   try {
-    const { server, calls } = makeBench();
-    const asked = server.ask("keep", {});
-    FakeSocket.all[0].close();
-    await asked;
+    const { server, calls } = await makeBenchAfterFailure();
     clock.pass(60_000);
     assert.deepEqual(await server.ask("keep", {}), { digit: 3 });
     assert.equal(calls.length, 2);
@@ -146,10 +152,7 @@ Deno.test("while one opens after a failure, questions do not wait for it", async
 Deno.test("Gradio's way knows nothing of what was read before a connection", async () => {
   const clock = stopTheClock();
   try {
-    const { server, calls } = makeBench();
-    const first = server.ask("keep", {});
-    FakeSocket.all[0].close();
-    await first;
+    const { server, calls } = await makeBenchAfterFailure();
     await server.ask("keep", {});
     clock.pass(60_000);
     await server.ask("keep", {}); // connects meanwhile
