@@ -1,6 +1,7 @@
-"""Weights -> versioned SavedModels for TensorFlow Serving.
+"""Weights, or a Keras model of your own -> versioned SavedModels for TensorFlow Serving.
 
 python export.py [--weights model/released] [--out exported/mnist] [--spare-others]
+python export.py --keras FILE [--name NAME] [--labels FILE] [--pixels=LOW..HIGH] …
 """
 
 import argparse
@@ -8,7 +9,11 @@ import sys
 from pathlib import Path
 
 from model.export import export_versions, find_others
+from model.exposed.arguments import add_keras_arguments, check_keras_arguments, keras_flags
+from model.exposed.command import export_keras_file
 from model.weights import RELEASED, WeightsError, find_snapshots
+
+EXPORTED = Path("exported")
 
 
 def main() -> None:
@@ -17,31 +22,41 @@ def main() -> None:
         "--weights", type=Path, default=RELEASED, help="folder of <step>.safetensors"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("exported/mnist"), help="base path of the versions"
+        "--out", type=Path, help="base path of the versions; by default exported/<name>"
     )
     parser.add_argument(
         "--spare-others",
         action="store_true",
         help="of an --out with versions of other weights than the released ones, leave those alone",
     )
+    add_keras_arguments(parser)
     arguments = parser.parse_args()
-    others = find_others(arguments.out) if arguments.spare_others else []
+    check_keras_arguments(parser, arguments)
+    out = arguments.out or EXPORTED / (arguments.name or "mnist")
+    if arguments.keras:
+        sys.exit(export_keras_file(keras_flags(arguments), out))
+    export_snapshots(arguments.weights, out, arguments.spare_others)
+
+
+def export_snapshots(weights: Path, out: Path, spare_others: bool) -> None:
+    """Exports MNIST's network as it was after some steps of training."""
+    others = find_others(out) if spare_others else []
     try:
-        snapshots = find_snapshots(arguments.weights)
+        snapshots = find_snapshots(weights)
         if others:
             print(
-                f"{arguments.out} holds versions of other weights than the released ones "
+                f"{out} holds versions of other weights than the released ones "
                 f"({', '.join(map(str, others))}), which stay as they are. "
-                f"`python export.py --weights DIR --out {arguments.out}` makes them anew."
+                f"`python export.py --weights DIR --out {out}` makes them anew."
             )
-            there = {int(path.name) for path in arguments.out.glob("[0-9]*")} - set(others)
+            there = {int(path.name) for path in out.glob("[0-9]*")} - set(others)
             snapshots = {step: path for step, path in snapshots.items() if step in there}
-        result = export_versions(snapshots, arguments.out, spared=others)
+        result = export_versions(snapshots, out, spared=others)
     except WeightsError as error:
         sys.exit(f"export.py: {error}")
     for what, steps in result._asdict().items():
         if steps:
-            print(f"{what} in {arguments.out}: {', '.join(map(str, steps))}")
+            print(f"{what} in {out}: {', '.join(map(str, steps))}")
     if result.replaced:
         print("A server that runs keeps the versions it has loaded; start it again to see these.")
 

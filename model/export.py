@@ -6,12 +6,12 @@ fingerprint stands whether the weights were the released ones.
 """
 
 import hashlib
-import shutil
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from model.versions import remove_version, replace_version
 from model.weights import RELEASED, features_path, load_kernel
 
 FINGERPRINT_FILE = Path("assets.extra") / "fingerprint"
@@ -43,14 +43,12 @@ def export_versions(
     for step in stale:
         from model.saved_model import write_saved_model  # seconds of import, if there is work only
 
-        unfinished = base_path / f"unfinished-{step}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        write_saved_model(snapshots[step], unfinished)
-        source = RELEASED_MARK if snapshots[step].parent == RELEASED else ""
-        (unfinished / FINGERPRINT_FILE).write_text(f"{fingerprints[step]}\n{source}")
-        if step in replaced:
-            _remove(versions[step])
-        unfinished.rename(versions[step])
+        def write(unfinished: Path, step: int = step) -> None:
+            write_saved_model(snapshots[step], unfinished)
+            source = RELEASED_MARK if snapshots[step].parent == RELEASED else ""
+            (unfinished / FINGERPRINT_FILE).write_text(f"{fingerprints[step]}\n{source}")
+
+        replace_version(versions[step], write)
     old = [
         int(path.name)
         for path in base_path.iterdir()
@@ -59,7 +57,7 @@ def export_versions(
         and _read_fingerprint(path)
     ]
     for step in old:
-        _remove(base_path / str(step))
+        remove_version(base_path / str(step))
     written = [step for step in stale if step not in replaced]
     kept = [step for step in versions if step not in stale]
     return Export(written, replaced, kept, sorted(old))
@@ -82,17 +80,10 @@ def _is_released(version: Path) -> bool:
     return load_kernel(snapshot).tobytes() in variables.read_bytes()
 
 
-def _remove(version: Path) -> None:
-    """Deletes a version; under its number it is there as a whole or not at all."""
-    leaving = version.with_name(f"leaving-{version.name}")
-    shutil.rmtree(leaving, ignore_errors=True)
-    version.rename(leaving)
-    shutil.rmtree(leaving)
-
-
 def _fingerprint(snapshot: Path) -> str:
     digest = hashlib.sha256(version("tensorflow").encode())
-    code = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    code = sorted([*here.glob("*.py"), *here.glob("*.json"), *here.glob("exposed/*.py")])
     for path in (snapshot, *snapshot.parent.glob(features_path(snapshot).name), *code):
         digest.update(path.read_bytes())
     return digest.hexdigest()

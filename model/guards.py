@@ -5,6 +5,8 @@ input, so rank, size and content are checked here; what does not fit is answered
 with a sentence that says what was expected.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from model.network import CLASSES, DENSE_UNITS, SIDE
@@ -24,29 +26,48 @@ START_OF_SCAN = b"\xff\xda"
 
 def guard_images(images: tf.Tensor) -> tf.Tensor:
     """Lets through float32 [N, 28, 28] of at most `MOST_WITH_LAYERS` with finite numbers."""
-    images = tf.ensure_shape(images, [None, SIDE, SIDE])
-    images = _guard_count(images, "images", MOST_WITH_LAYERS)
-    return _require(
-        tf.reduce_all(tf.math.is_finite(images)),
-        "images: every pixel must be a finite number, 0 = paper to 1 = ink; "
-        "there is a NaN or an infinity.",
+    return guard_numbers(
         images,
+        "images",
+        [SIDE, SIDE],
+        MOST_WITH_LAYERS,
+        "every pixel must be a finite number, 0 = paper to 1 = ink",
+    )
+
+
+def guard_numbers(
+    items: tf.Tensor,
+    name: str,
+    shape: Sequence[int],
+    most: int,
+    expected: str = "every number must be finite",
+) -> tf.Tensor:
+    """Lets through [N, *shape] of at most `most` items with finite numbers."""
+    items = _guard_count(tf.ensure_shape(items, [None, *shape]), name, most)
+    if not items.dtype.is_floating:
+        return items
+    return _require(
+        tf.reduce_all(tf.math.is_finite(items)),
+        f"{name}: {expected}; there is a NaN or an infinity.",
+        items,
     )
 
 
 def guard_drawings(drawings: tf.Tensor, most: int = MOST_WITH_LAYERS) -> tf.Tensor:
     """Lets through uint8 [N, H, W] within the limits above, at most `most` of them."""
-    drawings = tf.ensure_shape(drawings, [None, None, None])
-    drawings = _guard_count(drawings, "drawings", most)
-    count = tf.shape(drawings)[0]
-    size = tf.where(count > 0, tf.shape(drawings)[1:], 1)  # an empty batch is of any size
-    return _guard_sizes(size[None], count, MOST_DRAWN_PIXELS, "drawings", drawings)
+    return _guard_pictures(tf.ensure_shape(drawings, [None, None, None]), "drawings", most)
 
 
-def guard_files(files: tf.Tensor) -> tf.Tensor:
+def guard_pictures(pictures: tf.Tensor, channels: int, most: int) -> tf.Tensor:
+    """Lets through uint8 [N, H, W, channels] within the limits above, at most `most` of them."""
+    pictures = tf.ensure_shape(pictures, [None, None, None, channels])
+    return _guard_pictures(pictures, "pictures", most)
+
+
+def guard_files(files: tf.Tensor, most: int = MOST_ITEMS) -> tf.Tensor:
     """Lets through string [N] of picture files whose unpacked sizes are within the limits."""
     files = tf.ensure_shape(files, [None])
-    files = _guard_count(files, "image_bytes", MOST_ITEMS)
+    files = _guard_count(files, "image_bytes", most)
     kinds = tf.map_fn(kind_of_file, files, fn_output_signature=tf.int32)  # [N]
     files = _require(
         tf.reduce_all(kinds >= 0),
@@ -78,18 +99,17 @@ def guard_files(files: tf.Tensor) -> tf.Tensor:
 
 def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
     """Lets through int64 [N], one for each drawing, from 0 to 9 or -1."""
-    digits = tf.ensure_shape(digits, [None])
-    digits = _require(
-        tf.shape(digits)[0] == tf.shape(drawings)[0],
-        "digits: there must be one for each drawing, but got:",
-        digits,
-        tf.shape(digits)[0],
+    digits = _guard_one_each(digits, "digits", drawings, "drawing")
+    return _guard_range(
+        digits, -1, CLASSES, "digits: each must be 0 to 9, or -1 for the digit that is read"
     )
-    return _require(
-        tf.reduce_all((digits >= -1) & (digits < CLASSES)),
-        "digits: each must be 0 to 9, or -1 for the digit that is read, but got:",
-        digits,
-        digits,
+
+
+def guard_classes(classes: tf.Tensor, pictures: tf.Tensor, count: int) -> tf.Tensor:
+    """Lets through int64 [N], one for each picture, below `count`, or -1."""
+    classes = _guard_one_each(classes, "classes", pictures, "picture")
+    return _guard_range(
+        classes, -1, count, f"classes: each must be 0 to {count - 1:,}, or -1 for the likeliest"
     )
 
 
@@ -97,12 +117,56 @@ def guard_units(units: tf.Tensor) -> tf.Tensor:
     """Lets through int32 [N] of at most `MOST_UNITS` numbers of units of `h_fc1`."""
     units = tf.ensure_shape(units, [None])
     units = _guard_count(units, "units", MOST_UNITS)
-    return _require(
-        tf.reduce_all((units >= 0) & (units < DENSE_UNITS)),
-        f"units: each must be the number of a unit of h_fc1, 0 to {DENSE_UNITS - 1:,}, but got:",
+    return _guard_range(
         units,
-        units,
+        0,
+        DENSE_UNITS,
+        f"units: each must be the number of a unit of h_fc1, 0 to {DENSE_UNITS - 1:,}",
     )
+
+
+def guard_layers(layers: tf.Tensor, count: int) -> tf.Tensor:
+    """Lets through int32 [K] of at most `count` numbers of layers."""
+    layers = _guard_count(tf.ensure_shape(layers, [None]), "layers", count)
+    return _guard_range(
+        layers, 0, count, f"layers: each must be the number of a layer, 0 to {count - 1:,}"
+    )
+
+
+def guard_number(number: tf.Tensor, name: str, count: tf.Tensor | int) -> tf.Tensor:
+    """Lets through int32 [] from 0 to below `count`."""
+    number = tf.ensure_shape(number, [])
+    sentence = f"{name}: must be a number from 0 to below the second of these, but got the first:"
+    is_there = (number >= 0) & (number < count)
+    return _require(is_there, sentence, number, number, tf.convert_to_tensor(count))
+
+
+def guard_anything(anything: tf.Tensor, most: int) -> tf.Tensor:
+    """Lets through [N] of any numbers, at most `most` of them."""
+    return _guard_count(tf.ensure_shape(anything, [None]), "anything", most)
+
+
+def _guard_one_each(numbers: tf.Tensor, name: str, items: tf.Tensor, item: str) -> tf.Tensor:
+    numbers = tf.ensure_shape(numbers, [None])
+    return _require(
+        tf.shape(numbers)[0] == tf.shape(items)[0],
+        f"{name}: there must be one for each {item}, but got:",
+        numbers,
+        tf.shape(numbers)[0],
+    )
+
+
+def _guard_range(numbers: tf.Tensor, least: int, end: int, sentence: str) -> tf.Tensor:
+    is_inside = tf.reduce_all((numbers >= least) & (numbers < end))
+    return _require(is_inside, f"{sentence}, but got:", numbers, numbers)
+
+
+def _guard_pictures(pictures: tf.Tensor, name: str, most: int) -> tf.Tensor:
+    """Of [N, H, W, …]."""
+    pictures = _guard_count(pictures, name, most)
+    count = tf.shape(pictures)[0]
+    size = tf.where(count > 0, tf.shape(pictures)[1:3], 1)  # an empty batch is of any size
+    return _guard_sizes(size[None], count, MOST_DRAWN_PIXELS, name, pictures)
 
 
 def _guard_count(items: tf.Tensor, name: str, most: int) -> tf.Tensor:

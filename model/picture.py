@@ -70,6 +70,24 @@ def to_drawing(file: tf.Tensor) -> tf.Tensor:
     )
 
 
+def to_rgb(file: tf.Tensor) -> tf.Tensor:
+    """Unpacks a picture in its colours, over white where it is transparent.
+
+    Args:
+        file: string [], of one of `KINDS`; of an animation the first frame counts.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    return _by_kind(
+        file,
+        png=lambda: _over_white(tf.io.decode_png(file, channels=4)),
+        jpeg=lambda: tf.io.decode_jpeg(file, channels=3),
+        bmp=lambda: _three_channels(tf.io.decode_bmp(file)[:, :, :3]),  # the fourth is padding
+        gif=lambda: tf.io.decode_image(file, channels=3, expand_animations=False),
+    )
+
+
 def find_ink(grey: tf.Tensor) -> tf.Tensor:
     """Tells ink from paper.
 
@@ -118,6 +136,18 @@ def _over_paper(rgba: tf.Tensor) -> tf.Tensor:
     mean = tf.math.divide_no_nan(tf.reduce_sum(grey * alpha), tf.reduce_sum(alpha))
     paper = tf.where(mean < 128, 255.0, 0.0)
     return grey * alpha + paper * (1 - alpha)
+
+
+def _over_white(rgba: tf.Tensor) -> tf.Tensor:
+    """uint8 [H, W, 4] -> [H, W, 3]"""
+    colours, alpha = tf.cast(rgba[:, :, :3], tf.float32), tf.cast(rgba[:, :, 3:], tf.float32)
+    alpha = tf.math.divide_no_nan(alpha, tf.reduce_max(alpha))  # as in `_over_paper`
+    return tf.cast(tf.round(colours * alpha + 255 * (1 - alpha)), tf.uint8)
+
+
+def _three_channels(channels: tf.Tensor) -> tf.Tensor:
+    """[H, W, 1 or 3] -> [H, W, 3]"""
+    return tf.tile(channels, [1, 1, 3 // tf.shape(channels)[2]])
 
 
 def _integers(file: tf.Tensor, at: int, kind: tf.DType, little_endian: bool = True) -> tf.Tensor:

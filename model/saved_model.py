@@ -1,14 +1,26 @@
 """Snapshots -> SavedModels that TensorFlow Serving hosts, one numbered folder a training step."""
 
+import json
 from pathlib import Path
 
 import keras
+import numpy as np
+import tensorflow as tf
 
+from model.exposed.describe import describe
+from model.exposed.network import Network
+from model.exposed.pictures import make_preparation
+from model.exposed.signatures import Parts
+from model.exposed.signatures import build_signatures as build_exposed
 from model.feature_visualization import load_features, visualize_features
-from model.network import build_network, expose_layers
-from model.signatures import build_signatures
+from model.network import CLASSES, SIDE, build_network, expose_layers
+from model.signatures import Signature, build_signatures
 from model.warmup import write_warmup
 from model.weights import features_path, load_snapshot
+
+# What the page says of this network, and the digits that it starts from.
+ABOUT, SAMPLES = (Path(__file__).parent / name for name in ("about.json", "samples.json"))
+LABELS = [str(digit) for digit in range(CLASSES)]
 
 
 def write_saved_model(snapshot: Path, folder: Path) -> None:
@@ -23,9 +35,31 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     kept = features_path(snapshot)
     features = load_features(kept) if kept.exists() else visualize_features(network)
     layers = expose_layers(network)
+    signatures = {
+        **expose_signatures(network, temperature, features),
+        **build_signatures(layers, temperature, features),
+    }
     archive = keras.export.ExportArchive()
     archive.track(layers)
-    for name, signature in build_signatures(layers, temperature, features).items():
+    for name, signature in signatures.items():
         archive.add_endpoint(name, signature.function, signature.inputs)
     archive.write_out(folder, verbose=False)
     write_warmup(folder)
+
+
+def expose_signatures(
+    network: keras.Model, temperature: float, features: np.ndarray
+) -> dict[str, Signature]:
+    """The signatures that any exposed model has, as this network has them."""
+    inputs = tf.TensorSpec([None, SIDE, SIDE], tf.float32, "images")
+    parts = Parts(
+        Network(network, inputs),
+        make_preparation((SIDE, SIDE), tf.float32),
+        temperature,
+        {"h_conv2": features, "h_pool2": features},
+    )
+    strokes = json.loads(SAMPLES.read_text())
+    samples = [{"name": name, "strokes": one} for name, one in zip(LABELS, strokes, strict=True)]
+    about = {**json.loads(ABOUT.read_text()), "samples": samples}
+    description = describe("mnist", parts.network, parts.preparation, LABELS, about)
+    return build_exposed(parts, description)

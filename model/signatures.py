@@ -1,7 +1,6 @@
 """The served contract: signatures, each the guarded way from one kind of input to answers."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -9,6 +8,7 @@ import tensorflow as tf
 
 from model.drawing import find_field, to_mnist_form
 from model.explanation import explain
+from model.exposed.signatures import Signature, Tensors
 from model.guards import (
     MOST_EXPLAINED,
     guard_digits,
@@ -19,15 +19,6 @@ from model.guards import (
 )
 from model.network import SIDE
 from model.picture import to_drawing
-
-Tensors = dict[str, tf.Tensor]
-
-
-class Signature(NamedTuple):
-    """A function of named tensors that answers named tensors."""
-
-    function: Callable[..., Tensors]
-    inputs: list[tf.TensorSpec]
 
 
 def build_signatures(

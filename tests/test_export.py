@@ -29,10 +29,10 @@ OPERATIONS = set(
     DenseBincount DisableCopyOnRead DivNoNan DynamicStitch EnsureShape Equal Exp
     ExtractJpegShape Fill Floor FloorMod GatherV2 Greater GreaterEqual Identity If IsFinite
     Less LessEqual Log LogicalAnd LogicalNot LowerBound MatMul Max MaxPool MaxPoolGrad Maximum
-    Mean MergeV2Checkpoints Minimum Mul Neg NoOp OneHot Pack Pad Placeholder Pow Prod Range
+    MergeV2Checkpoints Min Minimum MirrorPad Mul Neg NoOp OneHot Pack Pad Placeholder Pow Prod Range
     ReadVariableOp RealDiv Reciprocal Relu ReluGrad Reshape RestoreV2 ReverseV2 Round SaveV2
     ScaleAndTranslate Select SelectV2 Shape ShapeN ShardedFilename Size Slice Softmax Squeeze
-    StatefulPartitionedCall StatelessCase StatelessWhile StaticRegexFullMatch StopGradient
+    StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile StaticRegexFullMatch StopGradient
     StridedSlice StridedSliceGrad StringJoin StringLength StringSplitV2 Sub Substr Sum
     TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
     Tile VarHandleOp VarIsInitializedOp Where""".split()

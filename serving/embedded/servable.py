@@ -75,6 +75,7 @@ class Servable:
         _check_inputs(signature, inputs)
         _check_outputs(signature, outputs)
         outputs = sorted(outputs or signature.outputs)  # one callable for all orders of asking
+        inputs = dict(sorted(inputs.items()))  # and for all orders of sending
         feeds = tuple(signature.inputs[name].name for name in inputs)
         fetches = tuple(signature.outputs[name].name for name in outputs)
         try:

@@ -1,0 +1,104 @@
+"""The description of an exposed model: a JSON document that a page, or anyone, can go by.
+
+`docs/description.md` says what each field means.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from model.exposed.kinds import OTHER
+from model.exposed.layers import Layer, Source
+from model.exposed.network import Network
+from model.exposed.pictures import Preparation
+from model.exposed.small import small_form
+
+SCHEMA = "layer-xray/1"
+
+
+def describe(
+    name: str,
+    network: Network,
+    preparation: Preparation,
+    labels: Sequence[str] = (),
+    about: Mapping[str, object] | None = None,
+) -> dict:
+    """The document.
+
+    Args:
+        name: that the model is served under.
+        network, preparation: what it describes.
+        labels: of the classes, in order; empty if they have none.
+        about: more fields, which win over those that are found out: `title`, `trained` and so on,
+            and by layer, under `layers`, fields of that.
+    """
+    about = dict(about or {})
+    of_layers = about.pop("layers", {})
+    index = {id(layer): number for number, layer in enumerate(network.layers)}
+    layers = [{**_layer(layer, index), **of_layers.get(layer.name, {})} for layer in network.layers]
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "title": name,
+        "input": _input(network, preparation),
+        "most_items": network.most_items,
+        "layers": layers,
+        "outputs": network.outputs,
+        "scores": _scores(network, labels),
+        **about,
+    }
+
+
+def _input(network: Network, preparation: Preparation) -> dict:
+    height, width, channels = (*preparation.shape, 1)[:3]
+    return {
+        "name": network.inputs.name,
+        "kind": preparation.kind,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "pixels": list(preparation.pixels),
+        "preparation": preparation.description,
+    }
+
+
+def _scores(network: Network, labels: Sequence[str]) -> dict | None:
+    scores = network.scores
+    return scores and {**scores._asdict(), "labels": list(labels)}
+
+
+def _layer(layer: Layer, index: Mapping[int, int]) -> dict:
+    form = small_form(layer.shape)
+    return {
+        "name": layer.name,
+        "kind": layer.kind.name if layer.operation else "input",
+        "class": type(layer.operation).__name__ if layer.operation else None,
+        "shape": layer.shape,
+        "from": [_source(source, index) for source in layer.sources],
+        "is_exact": layer.is_exact and layer.kind is not OTHER,
+        "window": layer.windows and _window(layer),
+        "activation": layer.activation,
+        "is_signed": layer.is_signed,
+        "field": layer.fields and [axis._asdict() for axis in layer.fields],
+        "small": {
+            "maps": form.maps,
+            "height": form.height,
+            "width": form.width,
+            "blocks": list(form.blocks),
+        },
+    }
+
+
+def _source(source: Source, index: Mapping[int, int]) -> int:
+    return index[id(source.layer)]
+
+
+def _window(layer: Layer) -> dict:
+    """How it looks at its source, each along rows and columns."""
+    operation = layer.operation
+    size = getattr(operation, "kernel_size", None) or operation.pool_size
+    return {
+        "size": list(size),
+        "stride": [window.stride for window in layer.windows],
+        "dilation": list(getattr(operation, "dilation_rate", (1, 1))),
+        "pad": [window.pad for window in layer.windows],
+        "groups": getattr(operation, "groups", 1),
+    }

@@ -1,0 +1,177 @@
+"""Kinds of layers: what is known of each, and how it is told from the others.
+
+A new kind is added here, and its arithmetic in `demo/arithmetic.py`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from model.exposed.geometry import Window, same_pad
+
+# At inference they answer what they get, as it is or in another shape.
+PASSING = (
+    layers.InputLayer,
+    layers.Dropout,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.AlphaDropout,
+    layers.ActivityRegularization,
+    layers.Identity,
+    layers.Flatten,
+    layers.Reshape,
+)
+NOT_NEGATIVE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "softplus", "exponential")
+
+
+class Parameters(NamedTuple):
+    """What one map of a layer is made with."""
+
+    kernel: tf.Tensor  # float32, of the kind's shape
+    bias: tf.Tensor  # float32 []
+
+
+class Kind(NamedTuple):
+    """One kind of layer.
+
+    Args:
+        name: as descriptions have it.
+        classes: of Keras, whose layers are of the kind.
+        parameters: of one map, by its number int32 []; None where there are none.
+        kernel_rank: dimensions of the kernel of one map.
+        is_windowed: whether a unit sees a window of its input.
+        is_pointwise: whether a unit depends on the units at its own place alone.
+    """
+
+    name: str
+    classes: tuple[type, ...]
+    parameters: Callable[[keras.Layer, tf.Tensor], Parameters] | None = None
+    kernel_rank: int = 0
+    is_windowed: bool = False
+    is_pointwise: bool = False
+
+    def kernel_shape(self, layer: keras.Operation | None) -> tuple[int, ...]:
+        """Of the kernel of one map of a layer."""
+        return tuple(layer.kernel.shape[: self.kernel_rank]) if self.kernel_rank else ()
+
+
+def _bias(layer: keras.Layer, map: tf.Tensor) -> tf.Tensor:
+    bias = getattr(layer, "bias", None)
+    return tf.constant(0.0) if bias is None else _float(bias)[map]
+
+
+def _of_convolution(layer: keras.Layer, map: tf.Tensor) -> Parameters:
+    """kernel [height, width, input maps of the group]"""
+    return Parameters(_float(layer.kernel)[..., map], _bias(layer, map))
+
+
+def _of_depthwise(layer: keras.Layer, map: tf.Tensor) -> Parameters:
+    """kernel [height, width]"""
+    kernel = _float(layer.kernel)  # [height, width, inputs, multiplier]
+    multiplier = kernel.shape[-1]
+    return Parameters(kernel[:, :, map // multiplier, map % multiplier], _bias(layer, map))
+
+
+def _of_dense(layer: keras.Layer, map: tf.Tensor) -> Parameters:
+    """kernel [inputs]"""
+    return Parameters(_float(layer.kernel)[:, map], _bias(layer, map))
+
+
+def _of_batch_normalisation(layer: keras.Layer, map: tf.Tensor) -> Parameters:
+    """kernel [], what a unit is multiplied with, and bias, what is added, by the moving averages"""
+    scale = tf.math.rsqrt(_float(layer.moving_variance)[map] + layer.epsilon)
+    if layer.gamma is not None:
+        scale *= _float(layer.gamma)[map]
+    shift = -_float(layer.moving_mean)[map] * scale
+    if layer.beta is not None:
+        shift += _float(layer.beta)[map]
+    return Parameters(scale, shift)
+
+
+def _float(variable: keras.Variable) -> tf.Tensor:
+    return tf.cast(tf.convert_to_tensor(variable), tf.float32)
+
+
+OTHER = Kind("other", ())
+KINDS = (
+    Kind("depthwise", (layers.DepthwiseConv2D,), _of_depthwise, 2, is_windowed=True),
+    Kind("convolution", (layers.Conv2D,), _of_convolution, 3, is_windowed=True),
+    Kind("dense", (layers.Dense,), _of_dense, 1),
+    Kind("max pooling", (layers.MaxPooling2D,), is_windowed=True),
+    Kind("average pooling", (layers.AveragePooling2D,), is_windowed=True),
+    Kind("global average pooling", (layers.GlobalAveragePooling2D,)),
+    Kind("global max pooling", (layers.GlobalMaxPooling2D,)),
+    Kind(
+        "batch normalisation",
+        (layers.BatchNormalization,),
+        _of_batch_normalisation,
+        is_pointwise=True,
+    ),
+    Kind(
+        "activation",
+        (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax),
+        is_pointwise=True,
+    ),
+    Kind("addition", (layers.Add,), is_pointwise=True),
+    Kind("concatenation", (layers.Concatenate,), is_pointwise=True),
+    Kind("multiplication", (layers.Multiply,), is_pointwise=True),
+    Kind("rescaling", (layers.Rescaling, layers.Normalization), is_pointwise=True),
+    Kind("padding", (layers.ZeroPadding2D,)),
+)
+
+# `a + b` of a functional model is no layer, but an operation of one of these classes.
+OPERATIONS = {"Add": "addition", "Concatenate": "concatenation", "Multiply": "multiplication"}
+
+
+def kind_of(layer: keras.Operation) -> Kind:
+    """The kind of a layer, `OTHER` if none is known."""
+    if not isinstance(layer, keras.Layer):
+        name = OPERATIONS.get(type(layer).__name__)
+        return next((kind for kind in KINDS if kind.name == name), OTHER)
+    is_transposed = isinstance(layer, layers.Conv2DTranspose | layers.SeparableConv2D)
+    if is_transposed or getattr(layer, "data_format", None) == "channels_first":
+        return OTHER
+    return next((kind for kind in KINDS if isinstance(layer, kind.classes)), OTHER)
+
+
+def activation_of(layer: keras.Operation) -> str:
+    """The name of the function that a layer ends with, `linear` if there is none."""
+    if isinstance(layer, layers.ReLU):
+        is_plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
+        return "relu" if is_plain else "relu6" if _is_relu6(layer) else "other"
+    if isinstance(layer, layers.Softmax):
+        return "softmax"
+    if isinstance(layer, layers.LeakyReLU | layers.ELU | layers.PReLU):
+        return "other"
+    function = getattr(layer, "activation", None)
+    if function is None:
+        return "linear"
+    return getattr(function, "__name__", None) or getattr(function, "name", "other")
+
+
+def _is_relu6(layer: layers.ReLU) -> bool:
+    return layer.max_value == 6 and not layer.negative_slope and not layer.threshold
+
+
+def windows_of(layer: keras.Operation, size: tuple[int, int]) -> tuple[Window, Window]:
+    """How a windowed layer looks at an input of a size, [height, width]: rows, then columns."""
+    kernel = getattr(layer, "kernel_size", None) or layer.pool_size
+    dilation = getattr(layer, "dilation_rate", (1, 1))
+    stride, dilation = _pair(layer.strides), _pair(dilation)
+    spans = [(k - 1) * d + 1 for k, d in zip(_pair(kernel), dilation, strict=True)]
+    pads = [0, 0]
+    if layer.padding == "same":
+        pads = [same_pad(*axis) for axis in zip(size, spans, stride, strict=True)]
+    rows, columns = (Window(*axis) for axis in zip(spans, stride, pads, strict=True))
+    return rows, columns
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return tuple(int(v) for v in np.broadcast_to(value, 2))

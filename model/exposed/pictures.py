@@ -1,0 +1,193 @@
+"""From a picture of any size to what a model takes, inside the served graph.
+
+A model with a small input of one channel gets a drawing: its ink is fitted and centred, as MNIST's
+authors did it, so that it does not matter where on the pad somebody draws. Any other model gets a
+picture: its middle, as large as it goes, scaled to the model's size.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import tensorflow as tf
+
+from model.drawing import BOX, find_field, to_mnist_form
+from model.exposed.errors import ExposeError
+from model.picture import LUMA, to_drawing, to_rgb
+
+LARGEST_DRAWN = 64  # pixels a side of an input that is drawn by hand
+DEFAULT_PIXELS = {"drawing": (0.0, 1.0), "picture": (0.0, 255.0)}
+Prepare = Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How pictures become a model's input.
+
+    Args:
+        kind: `drawing`, uint8 [H, W, 1], 0 = paper and 255 = ink, or `picture`, uint8 [H, W, 3].
+        shape: of the model's input, [height, width, channels] or [height, width].
+        dtype: of the model's input.
+        pixels: what the model takes for 0 and for 255.
+        custom: prepares one picture in place of all this: uint8 [H, W, C] -> the model's shape.
+    """
+
+    kind: Literal["drawing", "picture"]
+    shape: tuple[int, ...]
+    dtype: tf.DType
+    pixels: tuple[float, float]
+    custom: Prepare | None = None
+
+    @property
+    def channels(self) -> int:
+        """Of the pictures, not of the model's input."""
+        return 1 if self.kind == "drawing" else 3
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        height, width = self.shape[:2]
+        least, largest = self.pixels
+        if self.custom:
+            return "by a function of the model's own"
+        if self.kind == "drawing":
+            return (
+                f"the ink fitted into {round(BOX * height)}x{round(BOX * height)} pixels and "
+                f"centred by its mass in {height}x{width}; paper is {least:g}, ink {largest:g}"
+            )
+        return (
+            f"the middle of the picture scaled to {height}x{width}; "
+            f"black is {least:g}, white {largest:g}"
+        )
+
+    def prepare(self, pictures: tf.Tensor) -> tf.Tensor:
+        """uint8 [N, H, W, C] -> [N, *shape]."""
+        if self.custom:
+            return self._each(self.custom, pictures, self.shape, self.dtype)
+        if self.kind == "drawing":
+            levels = self._each(self._centre_ink, pictures, self.shape[:2])
+        else:
+            levels = self._crop(pictures)
+        least, largest = self.pixels
+        prepared = tf.reshape(least + levels * (largest - least), [-1, *self.shape])
+        return tf.cast(prepared if self.dtype.is_floating else tf.round(prepared), self.dtype)
+
+    def find_fields(self, pictures: tf.Tensor) -> tf.Tensor:
+        """Where the input lies on each picture: float32 [N, 4], its top, left, height and width as
+        fractions of the picture's; it may reach beyond. All of the picture with a custom way.
+        """
+        shape = tf.shape(pictures)
+        size = tf.cast(shape[1:3], tf.float32)  # height, width
+        if self.custom:
+            return tf.tile([[0.0, 0.0, 1.0, 1.0]], [shape[0], 1])
+        if self.kind == "drawing":
+            fields = self._each(self._field_of_ink, pictures, (4,))
+            return fields / tf.concat([size, size], axis=0)
+        scale = self._scale(size)
+        seen = tf.constant(self.shape[:2], tf.float32) / scale  # in pixels of the picture
+        field = tf.concat([(size - seen) / 2 / size, seen / size], axis=0)
+        return tf.tile(field[None], [shape[0], 1])
+
+    def unpack(self, file: tf.Tensor) -> tf.Tensor:
+        """A picture file, string [], as a picture: uint8 [H, W, C]."""
+        return to_drawing(file)[:, :, None] if self.kind == "drawing" else to_rgb(file)
+
+    def _centre_ink(self, picture: tf.Tensor) -> tf.Tensor:
+        return to_mnist_form(picture[:, :, 0], self.shape[0])
+
+    def _field_of_ink(self, picture: tf.Tensor) -> tf.Tensor:
+        top, left, side = tf.unstack(find_field(picture[:, :, 0], self.shape[0]))
+        return tf.stack([top, left, side, side])
+
+    def _crop(self, pictures: tf.Tensor) -> tf.Tensor:
+        """float32 [N, height, width, 1 or 3], 0 to 1."""
+        size = tf.cast(tf.shape(pictures)[1:3], tf.float32)
+        scale = self._scale(size)
+        target = tf.constant(self.shape[:2], tf.float32)
+        levels = tf.cast(pictures, tf.float32) / 255
+        channels = 3
+        if self.shape[2:] in ((), (1,)):
+            channels = 1
+            levels = tf.reduce_sum(levels * tf.constant(LUMA), axis=3, keepdims=True)
+
+        def scaled() -> tf.Tensor:
+            return tf.raw_ops.ScaleAndTranslate(
+                images=levels,
+                size=self.shape[:2],
+                scale=tf.stack([scale, scale]),
+                translation=(target - size * scale) / 2,
+                kernel_type="triangle",
+                antialias=True,
+            )
+
+        is_alike = tf.reduce_all(tf.shape(pictures)[1:3] == self.shape[:2])
+        return tf.reshape(
+            tf.cond(is_alike, lambda: levels, scaled), [-1, *self.shape[:2], channels]
+        )
+
+    def _scale(self, size: tf.Tensor) -> tf.Tensor:
+        """The least that leaves nothing of the input uncovered."""
+        return tf.reduce_max(tf.constant(self.shape[:2], tf.float32) / size)
+
+    @staticmethod
+    def _each(
+        function: Prepare,
+        pictures: tf.Tensor,
+        shape: tuple[int, ...],
+        dtype: tf.DType = tf.float32,
+    ) -> tf.Tensor:
+        form = tf.TensorSpec(shape, dtype)
+        return tf.reshape(tf.map_fn(function, pictures, fn_output_signature=form), [-1, *shape])
+
+
+def make_preparation(
+    shape: tuple[int | None, ...],
+    dtype: tf.DType,
+    *,
+    size: tuple[int, int] | None = None,
+    kind: str | None = None,
+    pixels: tuple[float, float] | None = None,
+    custom: Prepare | None = None,
+) -> Preparation:
+    """Finds out how pictures become the input of a model.
+
+    Args:
+        shape: of the model's input without its batch, as far as it is known.
+        size: height and width, for a model that takes any.
+        kind: `drawing` or `picture`; by the size and the channels if None.
+        pixels: what the model takes for black and white, or for paper and ink.
+        custom: see `Preparation`.
+
+    Raises:
+        ExposeError: no picture fits the input, or the size does not.
+    """
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3)):
+        raise ExposeError(
+            f"The model takes {_written(shape)}, which is no picture: expected are height, width "
+            "and 1 or 3 channels, in this order."
+        )
+    height, width = known = shape[:2]
+    if size and any(one not in (None, given) for one, given in zip(known, size, strict=True)):
+        raise ExposeError(
+            f"--size {size[0]}x{size[1]} does not fit: the model takes {_written(shape)}."
+        )
+    if None in known and not size:
+        raise ExposeError(
+            f"The model takes pictures of any size, {_written(shape)}: choose one with --size, for "
+            "example --size 224x224."
+        )
+    height, width = size or known
+    channels = shape[2] if len(shape) == 3 else 1
+    is_small = height == width <= LARGEST_DRAWN and channels == 1
+    if kind == "drawing" and not is_small:
+        raise ExposeError(
+            f"A drawing goes into a square of at most {LARGEST_DRAWN} pixels a side with one "
+            f"channel, but the model takes {_written(shape)}."
+        )
+    kind = kind or ("drawing" if is_small else "picture")
+    pixels = pixels or DEFAULT_PIXELS[kind]
+    return Preparation(kind, (height, width, *shape[2:]), dtype, pixels, custom)
+
+
+def _written(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("any" if side is None else str(side) for side in shape) + "]"
