@@ -32,8 +32,8 @@ OPERATIONS = set(
     MergeV2Checkpoints Min Minimum MirrorPad Mul Neg NoOp OneHot Pack Pad Placeholder Pow Prod Range
     ReadVariableOp RealDiv Reciprocal Relu ReluGrad Reshape RestoreV2 ReverseV2 Round SaveV2
     ScaleAndTranslate Select SelectV2 Shape ShapeN ShardedFilename Size Slice Softmax Squeeze
-    StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile StaticRegexFullMatch StopGradient
-    StridedSlice StridedSliceGrad StringJoin StringLength StringSplitV2 Sub Substr Sum
+    StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile StaticRegexFullMatch
+    StopGradient StridedSlice StridedSliceGrad StringJoin StringLength StringSplitV2 Sub Substr Sum
     TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
     Tile VarHandleOp VarIsInitializedOp Where""".split()
 )
