@@ -1,1 +1,1 @@
-"""The Gradio page: draw a digit and watch every layer of the network fire."""
+"""The Gradio page: watch every layer of a network fire."""

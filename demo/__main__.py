@@ -19,16 +19,20 @@ from demo.answers import Answers
 from demo.bodies import BodyLimit
 from demo.live import configure_server, make_live_route
 from demo.metrics import Metrics
+from demo.networks import Networks
 from demo.page import STYLE, make_page
 from demo.rest import make_rest_route
 from demo.scripts import make_scripts_route
-from demo.takes import Place, make_takes
+from demo.takes import Place
 from demo.uploads import remove_failed_uploads, tell_full_disk
+from model.exposed.arguments import add_keras_arguments, check_keras_arguments, keras_flags
+from model.exposed.command import export_keras_file
 from serving.client import Client
 from serving.local import LocalServer, LocalServerError
-from serving.ports import BASE_PATH, REAL_SERVER, REST_PORT
+from serving.ports import BASE_PATH, MODEL, REAL_SERVER, REST_PORT
 
 ROOT = Path(__file__).parent.parent
+EXPORTED = "exported"
 PORT = 7860
 MOST_SESSIONS = 64  # that Gradio remembers, 33 kB each; of its own 10,000 this page needs none
 LARGEST_UPLOAD = "20mb"  # a photograph straight from a phone is about 5
@@ -48,12 +52,19 @@ def main() -> None:
     try:
         with (
             find_server(arguments) as server,
-            Client(server.grpc, timeout=TIMEOUT, tls=arguments.tls, ca=arguments.ca) as client,
+            contextlib.ExitStack() as stack,
         ):
+            clients = [
+                stack.enter_context(
+                    Client(server.grpc, name, TIMEOUT, tls=arguments.tls, ca=arguments.ca)
+                )
+                for name in arguments.model
+            ]
             tell_what_is_open(arguments)
             metrics = Metrics()
-            answers = Answers(client, make_takes(client, place_of(arguments, server)), metrics)
-            page = make_page(client, answers, metrics)
+            networks = Networks({client.model: client for client in clients}, arguments.pixels)
+            answers = Answers(networks, place_of(arguments, server), metrics)
+            page = make_page(networks, answers, metrics)
             routes = [
                 make_live_route(answers, metrics),
                 make_scripts_route(),
@@ -61,7 +72,7 @@ def main() -> None:
             ]
             if arguments.rest:
                 auth, ca = arguments.auth, arguments.ca
-                routes.append(make_rest_route(server.rest, client.model, metrics, auth, ca))
+                routes.append(make_rest_route(server.rest, arguments.model, metrics, auth, ca))
             remove_failed_uploads()
             # From here on a signal only asks to end: raised amid Gradio's threads it can be lost.
             stop = threading.Event()
@@ -103,14 +114,13 @@ def find_server(arguments: argparse.Namespace) -> Iterator[Server]:
     if arguments.server:
         yield Server(arguments.server, arguments.rest_server or rest_beside(arguments.server))
         return
-    base_path = ROOT / BASE_PATH
-    # Brings an export of the released weights up to date, and leaves any other as it is.
-    export = [sys.executable, ROOT / "export.py", f"--out={base_path}", "--spare-others"]
-    if subprocess.run(export).returncode != 0:
-        sys.exit("python -m demo: there is nothing to show, for the export failed.")
+    base_path = export_model(arguments)
     is_closed = arguments.real_server and not arguments.rest
     with LocalServer(
-        base_path, rest_api_port=0 if is_closed else None, is_real=arguments.real_server
+        base_path,
+        arguments.model[0],
+        rest_api_port=0 if is_closed else None,
+        is_real=arguments.real_server,
     ) as server:
         rest = "" if is_closed else f"http://127.0.0.1:{server.rest_api_port}"
         print(f"* Model server: gRPC on {server.target}, REST on {rest or 'no port'}", flush=True)
@@ -121,6 +131,21 @@ def find_server(arguments: argparse.Namespace) -> Iterator[Server]:
                 flush=True,
             )
         yield Server(server.target, rest)
+
+
+def export_model(arguments: argparse.Namespace) -> Path:
+    """Exports what is to be shown, unless it is there already; returns its base path."""
+    if arguments.keras:
+        base_path = ROOT / EXPORTED / arguments.name
+        code = export_keras_file(keras_flags(arguments), base_path)
+    else:
+        base_path = ROOT / BASE_PATH
+        # Brings an export of the released weights up to date, and leaves any other as it is.
+        export = [sys.executable, ROOT / "export.py", f"--out={base_path}", "--spare-others"]
+        code = subprocess.run(export).returncode
+    if code != 0:
+        sys.exit("python -m demo: there is nothing to show, for the export failed.")
+    return base_path
 
 
 def rest_beside(target: str) -> str:
@@ -162,6 +187,13 @@ def parse_arguments() -> argparse.Namespace:
         metavar="HOST:PORT",
         help="a TensorFlow Serving's gRPC address (dns:///NAME:PORT for all that a name has); "
         "without it a local server is started",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="the name of a model that --server has; given several times, the page lets one choose "
+        f"(default: {MODEL})",
     )
     parser.add_argument(
         "--real-server",
@@ -208,7 +240,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--auth", type=parse_auth, metavar="USER:PASSWORD", help="ask visitors for these"
     )
+    add_keras_arguments(parser)
     arguments = parser.parse_args()
+    check_keras_arguments(parser, arguments)
+    if (arguments.model and not arguments.server) or (arguments.keras and arguments.server):
+        parser.error(
+            "--keras shows a model on a server of its own, --model one that --server has: use "
+            "either --keras or --server with --model"
+        )
+    arguments.model = arguments.model or [arguments.name or MODEL]
     if (arguments.tls or arguments.ca or arguments.rest_server) and not arguments.server:
         parser.error("--tls, --ca and --rest-server tell of a server: name it with --server")
     if arguments.ca and not arguments.tls:

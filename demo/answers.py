@@ -1,48 +1,54 @@
-"""What the page's server answers to a visitor's browser: eight questions, by name.
+"""What the page's server answers to a visitor's browser: nine questions, by name.
 
-A question is a JSON object, whose field `ask` names it, and a drawing beside it where it is about
+A question is a JSON object, whose field `ask` names it, and a picture beside it where it is about
 one; an answer is a JSON object, and the picture of the layers beside it where it has one.
 """
 
 import asyncio
+import io
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from PIL import Image
 
-from demo.anatomy import dissect
+from demo.arithmetic import Unit, as_maps, check_unit, dissect
+from demo.description import Layer
 from demo.errors import Forgotten, RequestError
+from demo.examples import find_strip
 from demo.kept import Kept
-from demo.likes import tell_likes
-from demo.look import SHOWN, ask_weights, explain, reading_of, show
+from demo.look import reading_of, show
 from demo.metrics import Metrics
+from demo.network import Network, Parameters, Seen
+from demo.networks import Networks
+from demo.outline import outline
 from demo.reader import TURN_SECONDS, Reader
-from demo.render import Style, check_style, render_contributions
-from demo.takes import Take
+from demo.render import Style, check_style, render_contributions, render_grid, render_map
+from demo.takes import CLASSIFY, Place, make_takes
 from demo.versions import ServedVersions
 from serving.client import (
-    Client,
     ModelNotLoaded,
-    Prediction,
     ServerBusy,
     ServerUnreachable,
     ServingError,
 )
 
-SIDE = 112  # pixels of the drawing that is sent: four for each of MNIST's
+SIDE = 112  # pixels of a drawing that is sent: four for each of a field of 28
+LARGEST_SIDE = 1024  # pixels of a picture that is sent
+FORMATS = ("PNG", "JPEG", "WEBP")
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF")  # that their files begin with
 AWAY = (
-    "The model server does not answer. Your drawing is kept, and the page goes on by itself as "
+    "The model server does not answer. What you see is kept, and the page goes on by itself as "
     "soon as the server is back."
 )
-BUSY = "The model server is busy. Your drawing is kept, and is read as soon as there is room."
-FAILED = "The page itself has failed at this; its log on the server says at what. Draw on."
+BUSY = "The model server is busy. Your picture is kept, and is read as soon as there is room."
+FAILED = "The page itself has failed at this; its log on the server says at what. Go on."
 LONGEST_NAME = 64  # characters of what a visitor's browser calls itself
-PLACE = ("layer", "map", "row", "column")
-THREADS = 4  # questions that wait for the model server at once, but for drawings to look at
+THREADS = 4  # questions that wait for the model server at once, but for pictures to look at
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -55,33 +61,50 @@ class Question(dict[str, Any]):
     Args:
         visitor: who asks.
         fields: the JSON, known to be an object.
-        pixels: of the drawing, SIDE x SIDE bytes, 0 = paper, 255 = ink; None without one.
+        content: of the picture; None without one.
     """
 
-    def __init__(self, visitor: str, fields: Mapping[str, Any], pixels: bytes | None):
+    def __init__(self, visitor: str, fields: Mapping[str, Any], content: bytes | None):
         super().__init__(fields)
-        self.visitor, self._pixels = visitor, pixels
+        self.visitor, self._content = visitor, content
 
     def field(self, name: str) -> Any:
         if name not in self:
             raise RequestError(f"{name} is missing")
         return self[name]
 
-    def place(self) -> dict[str, Any]:
-        return {name: self.field(name) for name in PLACE}
-
-    def drawing(self) -> np.ndarray:
-        """uint8 [SIDE, SIDE]."""
-        if self._pixels is None or len(self._pixels) != SIDE * SIDE:
-            raise RequestError(f"a drawing must be {SIDE}x{SIDE} bytes")
-        return np.frombuffer(self._pixels, np.uint8).reshape(SIDE, SIDE)
+    def picture(self) -> np.ndarray:
+        """uint8 [SIDE, SIDE, 1] of a drawing, whose bytes are sent as they are, 0 = paper and
+        255 = ink; uint8 [H, W, 3] of a picture file.
+        """
+        content = self._content or b""
+        if len(content) == SIDE * SIDE and not content.startswith(MAGIC):
+            return np.frombuffer(content, np.uint8).reshape(SIDE, SIDE, 1)
+        try:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+                if max(picture.size) <= LARGEST_SIDE:
+                    return np.asarray(picture.convert("RGB"))
+        except Exception:  # Pillow has no kind of its own for files that are broken
+            pass
+        raise RequestError(
+            f"a drawing must be {SIDE}x{SIDE} bytes, and a picture a {' or '.join(FORMATS)} file "
+            f"of at most {LARGEST_SIDE} pixels a side"
+        )
 
     def version(self) -> int | None:
-        """That is to read the drawing; None is the newest."""
+        """That is to read the picture; None is the newest."""
         version = self.field("version")
         if version is not None and not (type(version) is int and 0 <= version < 2**63):
             raise RequestError("a version must be a number, or null for the newest")
         return version
+
+    def layers(self) -> tuple[int, ...]:
+        """Numbers of layers, in order."""
+        layers = self.field("layers")
+        is_right = isinstance(layers, list) and all(type(one) is int for one in layers)
+        if not is_right or any(not 0 <= one < 2**31 for one in layers):
+            raise RequestError("layers must be a list of numbers")
+        return tuple(sorted(set(layers)))
 
     def style(self) -> Style:
         return check_style(self.field("style"))
@@ -94,19 +117,19 @@ class Answers:
     """Answers the visitors of one page, in its event loop.
 
     Args:
-        client: of the model server.
-        takes: what can be taken along of a drawing, by name (`demo.takes`).
+        networks: that are shown.
+        place: where the requests that they can take along are answered.
         metrics: where answers are counted.
     """
 
-    def __init__(self, client: Client, takes: Mapping[str, Take], metrics: Metrics):
-        self._client, self._takes, self._metrics = client, takes, metrics
+    def __init__(self, networks: Networks, place: Place, metrics: Metrics):
+        self._networks, self._place_of_server, self._metrics = networks, place, metrics
         self._kept = Kept()
-        self._reader = Reader(client, SHOWN)
-        self._versions = ServedVersions(partial(client.versions, timeout=1))
-        metrics.waiting.set_function(lambda: self._reader.waiting)
-        functions = (self.look_at, self.keep, self.tell_why, self.take, self.repaint)
-        functions += (self.tell_unit, self.take_apart, self.tell_likes)
+        self._readers: dict[str, Reader] = {}
+        self._versions: dict[str, ServedVersions] = {}
+        metrics.waiting.set_function(lambda: sum(one.waiting for one in self._readers.values()))
+        functions = (self.describe, self.look_at, self.keep, self.tell_why, self.take)
+        functions += (self.repaint, self.tell_unit, self.take_apart, self.tell_map)
         self._threads = ThreadPoolExecutor(THREADS, "answers")
         self._places = asyncio.Semaphore(THREADS)
         self._functions: dict[str, Callable[[Question], Awaitable[Answer]]]
@@ -147,67 +170,112 @@ class Answers:
         """Keeps nothing more of a visitor who has left."""
         self._kept.drop(visitor)
 
+    async def describe(self, question: Question) -> Answer:
+        """What a model is, for the browser to build its galleries from."""
+        network = await self._network(question)
+        description = await self._in_thread(network.description, question.version())
+        can_take = CLASSIFY in description.signatures
+        takes = make_takes(network, self._place_of_server) if can_take else ()
+        return outline(description, self._name(question), self._networks.names, list(takes), SIDE)
+
     async def look_at(self, question: Question) -> Answer:
-        """Reads a drawing and shows it."""
-        drawing, style = question.drawing(), question.style()
-        activations, gone = await self._read(drawing, question.version())
-        self._kept.put(question.visitor, activations)
+        """Reads a picture and shows some layers of it."""
+        picture, style, layers = question.picture(), question.style(), question.layers()
+        seen, gone = await self._read(question, picture, layers, question.version())
+        self._kept.put(question.visitor, seen)
         try:
-            return {**await self._show_kept(question.visitor, style), **gone}
+            return {**await self._show(question, seen, style, layers), **gone}
         except Forgotten:
-            return {"lost": True}  # the drawing that it is compared with
+            return {"lost": True}  # the picture that it is compared with
 
     async def keep(self, question: Question) -> Answer:
-        """Keeps a drawing as A, the one that others are compared with."""
-        activations, _ = await self._read(question.drawing(), question.version())
-        self._kept.put(question.visitor, activations, "A")
-        return dict(reading_of(activations))
+        """Keeps a picture as A, the one that others are compared with."""
+        layers = question.layers()
+        seen, _ = await self._read(question, question.picture(), layers, question.version())
+        self._kept.put(question.visitor, seen, "A")
+        return dict(reading_of(seen))
 
     async def tell_why(self, question: Question) -> Answer:
-        """Which ink speaks for a digit, and which against."""
-        digit = question.field("digit")
-        if digit is not None and not (type(digit) is int and 0 <= digit <= 9):
-            raise RequestError("the digit must be 0 to 9, or null for the one that is read")
-        told = await self._in_thread(
-            explain, self._client, question.drawing(), digit, question.version()
-        )
+        """Which parts of a picture speak for a class, and which against."""
+        network, label = await self._network(question), question.field("label")
+        if label is not None and not (type(label) is int and 0 <= label < 2**31):
+            raise RequestError("the label must be the number of a class, or null for the likeliest")
+        told = await self._in_thread(network.explain, question.picture(), label, question.version())
         return {
-            "digit": int(told["digits"]),
-            "picture": render_contributions(told["contributions"]),
-            "field": (told["fields"] / SIDE).tolist(),
+            "label": told.label,
+            "picture": render_contributions(told.contributions),
+            "field": told.field.tolist(),
         }
 
     async def take(self, question: Question) -> Answer:
-        """A drawing, or its activations, to be taken along."""
+        """A picture, or its activations, to be taken along."""
+        takes = make_takes(await self._network(question), self._place_of_server)
         what, page = question.field("what"), str(question.field("page"))
-        if what not in list(self._takes):
-            raise RequestError(f"what can be taken along is {', '.join(self._takes)}")
-        taken = await self._in_thread(
-            self._takes[what], question.drawing(), question.version(), page
-        )
+        if what not in list(takes):
+            raise RequestError(f"what can be taken along is {', '.join(takes)}")
+        taken = await self._in_thread(takes[what], question.picture(), question.version(), page)
         return {"taken": taken}
 
-    # What follows is of the visitor's last drawing and costs no prediction.
+    # What follows is of the visitor's last picture.
 
     async def repaint(self, question: Question) -> Answer:
-        """Shows it in another style."""
-        return await self._show_kept(question.visitor, question.style())
+        """Shows it in another style, or other layers of it."""
+        layers, style = question.layers(), question.style()
+        seen = self._kept.get(question.visitor)
+        return await self._show(question, seen, style, layers)
 
     async def tell_unit(self, question: Question) -> Answer:
-        """One unit of it, exactly."""
-        return dict(self._kept.unit(question.visitor, question.shown(), **question.place()))
+        """One unit of it, exactly, and its map."""
+        layer, map, row, column = self._place(question)
+        check_unit(layer, map, row, column)
+        maps = await self._maps(question, layer)
+        one = maps[:, :, map]  # [height, width]
+        there = one.reshape(-1)[: layer.shown_units]
+        return {
+            "value": float(one[row, column]),
+            "largest": float(there.max()),
+            "mean": float(there.mean()),
+        }
 
     async def take_apart(self, question: Question) -> Answer:
-        """How a unit of it adds up."""
-        answer = self._of_one(question)
-        weights = partial(ask_weights, self._client, version=answer.version)
-        return dict(await self._in_thread(dissect, answer, weights, **question.place()))
+        """How a unit of it adds up; of a map alone, its strongest unit."""
+        layer, map, row, column = self._place(question)
+        check_unit(layer, map)
+        seen, network = self._of_one(question), await self._network(question)
+        if row is None or column is None:
+            maps = as_maps(layer, await self._full(question, seen, layer))
+            there = maps[:, :, map].reshape(-1)[: layer.shown_units]
+            row, column = divmod(int(there.argmax()), maps.shape[1])
+        check_unit(layer, map, row, column)
+        for index in {layer.index, *layer.sources}:
+            await self._full(question, seen, seen.description.layers[index])
 
-    async def tell_likes(self, question: Question) -> Answer:
-        """What drives a map most, in the version that has read it."""
-        layer, map = question.field("layer"), question.field("map")
-        version = self._of_one(question).version
-        return dict(await self._in_thread(tell_likes, self._client, version, layer, map))
+        def full(layer: Layer) -> np.ndarray:
+            kept = self._kept.full(seen, layer.index)
+            return network.layer(seen.picture, layer, seen.version) if kept is None else kept
+
+        def parameters(layer: Layer, map: int) -> Parameters:
+            return network.parameters(layer, map, seen.version)
+
+        unit = Unit(seen.description, layer, map, row, column, full, parameters)
+        return dict(await self._in_thread(dissect, unit))
+
+    async def tell_map(self, question: Question) -> Answer:
+        """A map in full, and what drives it most, in the version that has read it."""
+        layer, map, *_ = self._place(question)
+        check_unit(layer, map)
+        style, network = question.style(), await self._network(question)
+        maps = (await self._maps(question, layer))[:, :, map]
+        held = style["held"] if style.get("scale") == "held" else {}
+        brightest = held.get(str(layer.index)) or float(np.abs(maps).max())
+        picture = render_map(maps, layer, brightest, style)
+        seen = self._of_one(question)
+        feature, made = None, seen.description.made(layer)
+        if made.has_parameters and "parameters" in seen.description.signatures:
+            told = await self._in_thread(network.parameters, made, map, seen.version)
+            feature = render_grid(told.feature, "grey", 255) if told.feature.size else None
+        examples = await self._in_thread(find_strip, network, seen.description, layer, map)
+        return {"picture": picture, "likes": feature, "examples": examples}
 
     async def _in_thread(self, function: Callable[..., T], *args: object, **kwargs: object) -> T:
         """Calls what waits for the model server.
@@ -226,31 +294,99 @@ class Answers:
         call.add_done_callback(lambda _: loop.call_soon_threadsafe(self._places.release))
         return await asyncio.wrap_future(call)
 
-    async def _read(
-        self, drawing: np.ndarray, version: int | None
-    ) -> tuple[Prediction, dict[str, int]]:
-        """The activations, by the newest version, which is then said, if theirs is gone."""
+    def _name(self, question: Question) -> str:
+        name = question.field("model")
+        if name is None:
+            return self._networks.first
+        if not isinstance(name, str):
+            raise RequestError("a model must be named, or null for the first")
+        return name
+
+    async def _network(self, question: Question) -> Network:
+        name = self._name(question)
+        network = self._networks.known(name)
         try:
-            return await self._reader.read(drawing, version), {}
+            network = network or await self._in_thread(self._networks.find, name)
+        except KeyError:
+            known = ", ".join(self._networks.names)
+            raise RequestError(f"the models here are {known}") from None
+        ask = partial(network.client.versions, timeout=1)
+        self._readers.setdefault(name, Reader(network))
+        self._versions.setdefault(name, ServedVersions(ask))
+        return network
+
+    def _place(self, question: Question) -> tuple[Layer, Any, Any, Any]:
+        """The layer that is asked about, and map, row and column as they were sent."""
+        layer = self._of_one(question).description.find_layer(question.field("layer"))
+        return layer, question.field("map"), question.field("row"), question.field("column")
+
+    async def _read(
+        self,
+        question: Question,
+        picture: np.ndarray,
+        layers: Sequence[int],
+        version: int | None,
+    ) -> tuple[Seen, dict[str, int]]:
+        """The picture as seen, by the newest version, which is then said, if theirs is gone."""
+        await self._network(question)
+        name = self._name(question)
+        try:
+            return await self._readers[name].read(picture, layers, version), {}
         except ModelNotLoaded:
             if version is None:
                 raise
-            self._versions.forget()
-            return await self._reader.read(drawing), {"gone": version}
+            self._versions[name].forget()
+            return await self._readers[name].read(picture, layers), {"gone": version}
 
-    async def _show_kept(self, visitor: str, style: Style) -> Answer:
-        of, answer = style.get("shown", "B"), self._kept.get(visitor)
+    async def _show(
+        self, question: Question, seen: Seen, style: Style, layers: Sequence[int]
+    ) -> Answer:
+        """What is shown of the visitor's pictures, of which `seen` is B."""
+        of = style.get("shown", "B")
+        shown = {"B": seen} if of != "A" else {}
+        if of != "B":
+            shown["A"] = self._kept.get(question.visitor, "A")
+        for name, one in shown.items():
+            if not set(layers) <= one.maps.keys():
+                more, _ = await self._read(question, one.picture, layers, one.version)
+                self._kept.put(question.visitor, more, name)
+                shown[name] = more
+        last = shown["A"] if of == "A" else shown["B"]
+        maps = last.maps
+        if of == "difference":
+            if shown["A"].description.identity != last.description.identity:
+                raise RequestError("A and B are of versions with other layers")
+            maps = {index: last.maps[index] - shown["A"].maps[index] for index in layers}
+        description = last.description
         return {
-            **show(answer, style, self._kept.get(visitor, of)),
-            "version": answer.version,
+            **show(seen, [description.find_layer(index) for index in layers], maps, style),
+            "network": description.identity,
+            "version": seen.version,
             # The version whose arithmetic, and whose maps' likes, can be asked for.
-            "shown_version": self._kept.get(visitor, "A" if of == "A" else "B").version,
-            "versions": await self._versions.now(answer.version),
+            "shown_version": last.version,
+            "versions": await self._versions[self._name(question)].now(seen.version),
         }
 
-    def _of_one(self, question: Question) -> Prediction:
-        """The drawing that is shown, B of two that are compared."""
+    def _of_one(self, question: Question) -> Seen:
+        """The picture that is shown, B of two that are compared."""
         return self._kept.get(question.visitor, "A" if question.shown() == "A" else "B")
+
+    async def _maps(self, question: Question, layer: Layer) -> np.ndarray:
+        """The maps that are shown, in full: float32 [height, width, maps]."""
+        if question.shown() != "difference":
+            return as_maps(layer, await self._full(question, self._of_one(question), layer))
+        a, b = (self._kept.get(question.visitor, name) for name in "AB")
+        full = [await self._full(question, one, layer) for one in (a, b)]
+        return as_maps(layer, full[1] - full[0])
+
+    async def _full(self, question: Question, seen: Seen, layer: Layer) -> np.ndarray:
+        """All activations of a layer, asked for once."""
+        kept = self._kept.full(seen, layer.index)
+        if kept is None:
+            network = await self._network(question)
+            kept = await self._in_thread(network.layer, seen.picture, layer, seen.version)
+            self._kept.put_full(seen, layer.index, kept)
+        return kept
 
 
 def _outcome_of(answer: Answer) -> str:

@@ -1,8 +1,8 @@
 """The live connection: one WebSocket for each visitor, on which a drawing goes the shortest way.
 
-A message is a JSON object and, after a line feed, bytes: a question carries a drawing's pixels, an
-answer the PNG of the layers. An answer has its question's `id` and says how many milliseconds it
-`took`. Questions may overtake each other, but a visitor's drawings are looked at one at a time, and
+A message is a JSON object and, after a line feed, bytes: a question carries a picture, an answer
+the PNG of the layers. An answer has its question's `id` and says how many milliseconds it `took`.
+Questions may overtake each other, but a visitor's pictures are looked at one at a time, and
 one that still waits when the next one comes is not read: its answer is `{"overtaken": true}`.
 
 Source: RFC 6455.
@@ -26,7 +26,9 @@ from demo.kept import MOST_VISITORS
 from demo.metrics import Metrics
 
 PATH = "/xray/live"
-LARGEST_MESSAGE = 2**16  # bytes; a drawing has 12,544 and its question some 300
+LARGEST_MESSAGE = (
+    2**19
+)  # bytes; a drawing has 12,544, a photograph of 224x224 pixels at most 150 kB
 MOST_QUESTIONS = 8  # of one visitor under way; then the next ones are not even received
 FRAME_SECONDS = 1 / 60  # after a drawing that was overtaken the next is received: no flood
 # How often Gradio's queue looks for pictures to read. Its own 1 and 10 ms cost 2% of a core.

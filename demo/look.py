@@ -1,123 +1,102 @@
-"""What the page and its API ask of the network: a drawing in, what it makes of it out."""
+"""What the page and its API make of a look: a reading in words, and a picture of the layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
 
-from demo.layers import SHEET
+from demo.description import Layer
+from demo.network import Network, Seen
+from demo.outline import outline
 from demo.render import Style, as_url, render_sheet
-from model.calibration import SURE
-from serving.client import Client, Prediction
 
-SHOWN = ("logits", "probabilities", *(layer.name for layer in SHEET))
+MOST_SCORES = 10  # of a thousand classes
+
+
+class Score(TypedDict):
+    """One class."""
+
+    index: int
+    label: str
+    value: float  # a probability, or the model's own number where there are none
 
 
 class Reading(TypedDict):
-    """What one drawing is read as; no digit if there is no ink."""
+    """What one picture is read as."""
 
-    digit: int | None
-    sure: bool  # whether to believe the digit; seldom true of what is not a digit
-    probabilities: list[float]
+    best: Score | None  # of a picture without ink, or a model without classes, None
+    sure: bool  # whether to believe it, as far as that is known
+    scores: list[Score]  # all in order of the classes if they are few, else the best
 
 
 class Shown(Reading):
-    """What is shown of one drawing."""
+    """What is shown of one picture."""
 
     sheet: bytes  # a PNG
-    largest: dict[str, float]  # activation, by layer
+    layers: list[int]  # on it, from the top
+    largest: list[float]  # activation of each, without its sign
 
 
-class Answer(Reading):
-    """The same in JSON."""
+class Answer(Shown):
+    """The same in JSON, and what is needed to find the layers on the sheet."""
 
     sheet: str  # the PNG as a data URL
-    largest: dict[str, float]
+    network: dict  # `demo.outline`
 
 
-def read(client: Client, drawing: np.ndarray) -> Reading:
-    """Has the network read a drawing; arguments and errors as of `look`."""
-    return reading_of(ask(client, drawing, names=("images", "probabilities")))
-
-
-def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Answer:
-    """Has the network read a drawing, and shows all its layers.
-
-    Args:
-        client: of the model server.
-        drawing: uint8 [H, W], 0 = paper, 255 = ink.
-        version: of the network; the newest if None.
+def look(network: Network, picture: np.ndarray) -> Answer:
+    """Has a network look at a picture, uint8 [H, W, 1 or 3], and shows all its layers.
 
     Raises:
-        ServingError: the server did not answer, or refused the drawing.
+        ServingError: the server did not answer, or refused the picture.
     """
-    shown = show(ask(client, drawing, version, SHOWN))
-    return Answer(**{**shown, "sheet": as_url(shown["sheet"])})
+    layers = network.last.layers
+    [seen] = network.look(picture[None], range(len(layers)))
+    shown = show(seen, seen.description.layers, seen.maps, {})
+    told = outline(seen.description, network.client.model)
+    return Answer(**{**shown, "sheet": as_url(shown["sheet"]), "network": told})
+
+
+def read(network: Network, picture: np.ndarray) -> Reading:
+    """The reading alone; arguments and errors as of `look`."""
+    [seen] = network.look(picture[None], ())
+    return reading_of(seen)
 
 
 def show(
-    answer: Mapping[str, np.ndarray],
-    style: Style | None = None,
-    layers: Mapping[str, np.ndarray] | None = None,
+    seen: Seen,
+    layers: Sequence[Layer],
+    maps: Mapping[int, np.ndarray],
+    style: Style,
 ) -> Shown:
-    """What is shown of the outputs of `sketch` for one drawing, of all that are `SHOWN`.
+    """What is shown of a picture.
 
     Args:
-        answer: the outputs, of which the reading is.
-        style: of the picture.
-        layers: what the picture is of, if not of the answer.
+        seen: of which the reading is.
+        layers: that are shown.
+        maps: of these, which may be of another picture, or the difference of two.
+        style: of the sheet.
     """
-    sheet, largest = render_sheet(answer if layers is None else layers, style)
-    return Shown(**reading_of(answer), sheet=sheet, largest=largest)
-
-
-def ask(
-    client: Client, drawing: np.ndarray, version: int | None = None, names: Sequence[str] = ()
-) -> Prediction:
-    """The named outputs of `sketch` for one drawing, all if none is named; else as of `look`."""
-    return _ask_of_one(client, "sketch", {"drawings": drawing}, version, names)
-
-
-def explain(
-    client: Client, drawing: np.ndarray, digit: int | None = None, version: int | None = None
-) -> Prediction:
-    """The outputs of `explain` for one drawing.
-
-    Args:
-        digit: that the ink speaks for or against; the one that is read if None.
-        client, drawing, version: as of `look`, and so are the errors.
-    """
-    inputs = {"drawings": drawing, "digits": np.array(-1 if digit is None else digit)}
-    return _ask_of_one(client, "explain", inputs, version)
-
-
-def ask_weights(
-    client: Client, names: Sequence[str], units: Sequence[int], version: int
-) -> Prediction:
-    """The named weights of a version, of `h_fc1` those of some units; errors as of `look`."""
-    inputs = {"units": np.array(units, np.int32)}
-    return client.predict("weights", inputs, outputs=names, version=version)
-
-
-def _ask_of_one(
-    client: Client,
-    signature: str,
-    inputs: Mapping[str, np.ndarray],
-    version: int | None,
-    names: Sequence[str] = (),
-) -> Prediction:
-    batch = {name: array[None] for name, array in inputs.items()}
-    outputs = client.predict(signature, batch, outputs=names, version=version)
-    for name, array in outputs.items():
-        outputs[name] = array[0]
-    return outputs
-
-
-def reading_of(answer: Mapping[str, np.ndarray]) -> Reading:
-    """The reading in the outputs of `sketch` for one drawing."""
-    has_ink = bool(answer["images"].any())
-    return Reading(
-        digit=int(answer["probabilities"].argmax()) if has_ink else None,
-        sure=has_ink and float(answer["probabilities"].max()) >= SURE,
-        probabilities=answer["probabilities"].tolist(),
+    sheet, largest = render_sheet(layers, maps, style)
+    return Shown(
+        **reading_of(seen),
+        sheet=sheet,
+        layers=[layer.index for layer in layers],
+        largest=[largest[layer.index] for layer in layers],
     )
+
+
+def reading_of(seen: Seen) -> Reading:
+    """What the scores say."""
+    scores = seen.description.scores
+    values = seen.scores if seen.probabilities is None else seen.probabilities
+    if scores is None or values is None:
+        return Reading(best=None, sure=True, scores=[])
+    order = range(len(values))
+    if len(values) > MOST_SCORES:
+        order = np.argsort(-values, kind="stable")[:MOST_SCORES]
+    told = [Score(index=int(i), label=scores.label(int(i)), value=float(values[i])) for i in order]
+    is_blank = seen.description.input.kind == "drawing" and not seen.picture.any()
+    best = None if is_blank else max(told, key=lambda score: score["value"])
+    is_sure = best is not None and (scores.sure is None or best["value"] >= scores.sure)
+    return Reading(best=best, sure=is_sure, scores=told)

@@ -1,4 +1,4 @@
-"""The page: two ways to bring a digit, one way to look at it."""
+"""The page: two ways to bring a picture, one way to look at it."""
 
 import contextlib
 import time
@@ -6,59 +6,60 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
 from PIL import Image
 
 from demo.answers import Answers
 from demo.look import Answer, Reading, look, read
 from demo.metrics import Metrics
-from demo.photo import find_drawing
+from demo.network import Network
+from demo.networks import Networks
+from demo.photo import to_picture
 from demo.xray import Xray
-from serving.client import Client, ServingError
+from serving.client import ServingError
 
 TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
-Draw a digit and watch every layer of a convolutional network fire while the pen moves."""
+Watch every layer of a neural network fire while the pen moves."""
 FAILED = "This picture has not been read. What you see is of the one before; send it once more."
 # Pictures that are read at the same time; others wait in Gradio's queue.
 READING = {"concurrency_id": "reading", "concurrency_limit": 8}
 MOST_PICTURES = 64  # in it; one that finds no room gets an error at once
 KEPT = (3600, 3600)  # seconds between two looks, and that uploaded pictures stay till then
-NO_INK = np.zeros((28, 28), np.uint8)
+NOTHING = Image.new("RGB", (28, 28), "white")  # what is looked at where there is no picture
 STYLE = Path(__file__).parent / "page.css"
 
 
-def make_page(client: Client, answers: Answers, metrics: Metrics) -> gr.Blocks:
-    """Builds the page and its API on a client of the model server, and on what visitors ask."""
+def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Blocks:
+    """Builds the page, on what visitors ask, and its API, on the first of some networks."""
 
     @contextlib.contextmanager
-    def counted(name: str) -> Iterator[None]:
+    def asked(name: str) -> Iterator[Network]:
         started, outcome = time.perf_counter(), "failed"
         try:
-            yield
+            yield networks.find(networks.first)
             outcome = "answered"
         except ServingError as error:
             raise gr.Error(str(error)) from error
         finally:
             metrics.answered(name, outcome, time.perf_counter() - started)
 
-    def read_digit(picture: Image.Image | None) -> Reading:
-        """Reads the handwritten digit in a picture, dark on light or light on dark.
+    def read_picture(picture: Image.Image | None) -> Reading:
+        """Reads what is in a picture; of handwriting, dark on light or light on dark.
 
         Args:
-            picture: of one digit: a photograph, a scan or a drawing.
+            picture: a photograph, a scan or a drawing.
 
         Returns:
-            The digit, null on a blank page; whether the network is sure of it, which it seldom is
-            of what is no digit; the calibrated probability of each digit, 0 to 9.
+            The best class, null on a blank page; whether the network is sure of it; the scores of
+            all classes, or of the best ones of many.
         """
-        with counted("read_digit"):
-            return read(client, find_drawing(picture) if picture else NO_INK)
+        with asked("read_picture") as network:
+            return read(network, to_picture(picture or NOTHING, network.last.input.kind))
 
     def look_at_picture(picture: Image.Image | None) -> Answer:
-        """Reads the digit in a picture and shows every layer of the network, as one large PNG."""
-        with counted("look_at_picture"):
-            return look(client, find_drawing(picture) if picture else NO_INK)
+        """Reads a picture and shows every layer of the network, as one large PNG."""
+        with asked("look_at_picture") as network:
+            return look(network, to_picture(picture or NOTHING, network.last.input.kind))
 
     def look_at_sketch(sketch: dict | None) -> Answer:
         return look_at_picture(sketch and sketch["composite"])
@@ -67,7 +68,7 @@ def make_page(client: Client, answers: Answers, metrics: Metrics) -> gr.Blocks:
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=KEPT
     ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
-        with gr.Tab("Draw"):
+        with gr.Tab("Live"):
             Xray(answers.answer)
         with gr.Tab("Picture"):
             with gr.Row():
@@ -102,10 +103,10 @@ def make_page(client: Client, answers: Answers, metrics: Metrics) -> gr.Blocks:
             for event in looks:
                 event.failure(lambda: {"error": FAILED}, None, answer, api_visibility="private")
         gr.Button(visible=False).click(  # for programs and agents alone
-            read_digit,
+            read_picture,
             picture,
             gr.JSON(visible=False),
-            api_name="read_digit",
+            api_name="read",
             **READING,
         )
     return page.queue(max_size=MOST_PICTURES)

@@ -1,7 +1,8 @@
-"""A picture that somebody drew, scanned or photographed, as a drawing for the network.
+"""A picture that somebody drew, scanned or photographed, as a model takes it.
 
-The same reading of ink and paper as in the served `classify` (model/picture.py), in numpy, after
-what a photograph needs before: turned upright and made smaller.
+For a model of drawings its ink is found: the same reading of ink and paper as in the served
+`classify` (model/picture.py), in numpy, after what a photograph needs before: turned upright and
+made smaller.
 """
 
 import numpy as np
@@ -9,11 +10,27 @@ from PIL import Image, ImageOps
 
 from serving.memory import tune_malloc
 
-LONGEST_SIDE = 512  # pixels; a photograph has no more of a digit to tell than this
+LONGEST_SIDE = 512  # pixels; more than a model sees of a photograph
 LONGEST_AVERAGED = 4 * LONGEST_SIDE
 LEAST_CONTRAST = 32.0  # grey levels
 Image.MAX_IMAGE_PIXELS = 12_500_000  # twice as many are refused: 0.1 GB once unpacked
 tune_malloc()
+
+
+def to_picture(picture: Image.Image, kind: str) -> np.ndarray:
+    """The picture, of any mode and size, for a model of a kind.
+
+    Returns:
+        uint8 [H, W, 1] of a `drawing`, 0 = paper, 255 = ink; else [H, W, 3], over white where it
+        is transparent.
+    """
+    if kind == "drawing":
+        return find_drawing(picture)[:, :, None]
+    picture.thumbnail((LONGEST_AVERAGED, LONGEST_AVERAGED), Image.Resampling.NEAREST, None)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    rgba = ImageOps.exif_transpose(picture).convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
 
 
 def find_drawing(picture: Image.Image) -> np.ndarray:

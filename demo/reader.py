@@ -1,4 +1,4 @@
-"""Drawings that wait at the same time are read together: one Predict costs a fraction of many."""
+"""Pictures that wait at the same time are read together: one Predict costs a fraction of many."""
 
 import asyncio
 from collections import deque
@@ -9,50 +9,58 @@ from functools import partial
 
 import numpy as np
 
-from serving.client import Client, Prediction, ServerBusy
+from demo.network import Network, Seen
+from serving.client import ServerBusy
 
-MOST_TOGETHER = 8  # drawings; more would save little and have each of them wait for all
+MOST_TOGETHER = 8  # pictures; more would save little and have each of them wait for all
 AT_ONCE = 2  # Predicts under way: while one's answers are painted, the server works on the other
-TURN_SECONDS = 1.5  # that a drawing waits to be sent; with the call itself less than a page waits
+TURN_SECONDS = 1.5  # that a picture waits to be sent; with the call itself less than a page waits
 
 
 @dataclass(eq=False)
 class _Waiting:
-    drawing: np.ndarray  # uint8 [H, W]
+    picture: np.ndarray  # uint8 [H, W, 1 or 3]
+    layers: tuple[int, ...]
     version: int | None
-    answer: "asyncio.Future[Prediction]"
+    answer: "asyncio.Future[Seen]"
+
+    @property
+    def kind(self) -> tuple:
+        """Those of one kind can be read together."""
+        return self.version, self.layers, self.picture.shape
 
 
 class Reader:
-    """Has drawings of one size read, first come, first served.
+    """Has pictures read, first come, first served.
 
-    Belongs to one event loop. A drawing whose caller is cancelled while it waits is not read.
+    Belongs to one event loop. A picture whose caller is cancelled while it waits is not read.
 
     Args:
-        client: of the model server.
-        names: of the outputs of `sketch` that are wanted.
+        network: that reads them.
     """
 
-    def __init__(self, client: Client, names: Sequence[str]):
-        self._client, self._names = client, names
+    def __init__(self, network: Network):
+        self._network, self._most_together = network, 1
         self._waiting: deque[_Waiting] = deque()
         self._threads = ThreadPoolExecutor(AT_ONCE, "reader")
         self._under_way: set[asyncio.Task] = set()
 
     @property
     def waiting(self) -> int:
-        """How many drawings wait for their turn."""
+        """How many pictures wait for their turn."""
         return len(self._waiting)
 
-    async def read(self, drawing: np.ndarray, version: int | None = None) -> Prediction:
-        """The outputs for one drawing, uint8 [H, W], by a version, the newest if None.
+    async def read(
+        self, picture: np.ndarray, layers: Sequence[int], version: int | None = None
+    ) -> Seen:
+        """Some layers of one picture, uint8 [H, W, 1 or 3], by a version, the newest if None.
 
         Raises:
-            ServingError: the server did not answer, or refused the drawing; ServerBusy if the
-                drawing's turn did not come in time.
+            ServingError: the server did not answer, or refused the picture; ServerBusy if the
+                picture's turn did not come in time.
         """
         loop = asyncio.get_running_loop()
-        one = _Waiting(drawing, version, loop.create_future())
+        one = _Waiting(picture, tuple(layers), version, loop.create_future())
         self._waiting.append(one)
         self._start()
         patience = loop.call_later(TURN_SECONDS, self._give_up, one)
@@ -66,8 +74,8 @@ class Reader:
             self._waiting.remove(one)
             one.answer.set_exception(
                 ServerBusy(
-                    f"The model server at {self._client.target} has not come to this drawing "
-                    f"within {TURN_SECONDS:g} s; try again later."
+                    f"The model server at {self._network.client.target} has not come to this "
+                    f"picture within {TURN_SECONDS:g} s; try again later."
                 )
             )
 
@@ -82,42 +90,29 @@ class Reader:
         self._start()
 
     def _take(self) -> list[_Waiting]:
-        """The next drawings, all for the same version; others keep their places."""
+        """The next pictures, all of one kind; others keep their places."""
         batch: list[_Waiting] = []
         others: list[_Waiting] = []
-        while self._waiting and len(batch) < MOST_TOGETHER:
+        while self._waiting and len(batch) < self._most_together:
             one = self._waiting.popleft()
             if one.answer.done():
                 continue  # nobody waits for it any more
-            is_alike = not batch or one.version == batch[0].version
+            is_alike = not batch or one.kind == batch[0].kind
             (batch if is_alike else others).append(one)
         self._waiting.extendleft(reversed(others))
         return batch
 
     async def _read_together(self, batch: list[_Waiting]) -> None:
-        drawings = np.stack([one.drawing for one in batch])  # [N, H, W]
-        predict = partial(
-            self._client.predict,
-            "sketch",
-            {"drawings": drawings},
-            outputs=self._names,
-            version=batch[0].version,
-        )
+        pictures = np.stack([one.picture for one in batch])  # [N, H, W, 1 or 3]
+        look = partial(self._network.look, pictures, batch[0].layers, batch[0].version)
         try:
-            outputs = await asyncio.get_running_loop().run_in_executor(self._threads, predict)
-            answers = [_pick(outputs, index) for index in range(len(batch))]
+            answers = await asyncio.get_running_loop().run_in_executor(self._threads, look)
         except Exception as error:  # whatever it is, those who wait hear of it
             for one in batch:
                 if not one.answer.done():
                     one.answer.set_exception(error)
             return
+        self._most_together = min(MOST_TOGETHER, answers[0].description.most_items)
         for one, answer in zip(batch, answers):
             if not one.answer.done():
                 one.answer.set_result(answer)
-
-
-def _pick(outputs: Prediction, index: int) -> Prediction:
-    """One drawing's outputs, in memory of their own: whoever keeps them keeps no others."""
-    one = Prediction({name: array[index].copy() for name, array in outputs.items()})
-    one.version = outputs.version
-    return one

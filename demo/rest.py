@@ -10,7 +10,7 @@ import contextlib
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import numpy as np
@@ -50,21 +50,21 @@ class Refused(Exception):
 
 def make_rest_route(
     server: str,
-    model: str,
+    models: Sequence[str],
     metrics: Metrics,
     auth: tuple[str, str] | None = None,
     ca: bytes | None = None,
 ) -> Route:
-    """A route that answers what a model server answers of one model.
+    """A route that answers what a model server answers of some models.
 
     Args:
         server: the URL of its REST API, `http://HOST:PORT`.
-        model: the name that it has there.
+        models: the names that they have there.
         metrics: where requests are counted.
         auth: user and password that a caller has to give (HTTP Basic), as visitors of the page do.
         ca: certificates in PEM to trust; the system's if there are none.
     """
-    return Route("/v1/{path:path}", _Door(server, model, metrics, auth, ca))
+    return Route("/v1/{path:path}", _Door(server, models, metrics, auth, ca))
 
 
 class _Door:
@@ -73,7 +73,7 @@ class _Door:
     def __init__(
         self,
         server: str,
-        model: str,
+        models: Sequence[str],
         metrics: Metrics,
         auth: tuple[str, str] | None,
         ca: bytes | None,
@@ -84,7 +84,9 @@ class _Door:
         self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=False)
         self._places = asyncio.Semaphore(AT_ONCE)
         self._bodies = asyncio.Semaphore(MOST_BODIES)
-        base = f"/v1/models/{re.escape(model)}{_VERSION}"
+        names = "|".join(map(re.escape, models))
+        base = f"/v1/models/(?:{names}){_VERSION}"
+        model = " or ".join(models)
         self._paths = {
             "GET": re.compile(f"{base}(?:/metadata)?"),
             "POST": re.compile(f"{base}:predict"),

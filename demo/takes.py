@@ -1,8 +1,9 @@
-"""Take it with you: a drawing's activations as a file, or the drawing as a request to paste."""
+"""Take it with you: a picture's activations as a file, or the picture as a request to paste."""
 
 import base64
 import io
 import json
+import math
 import shlex
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,8 +12,10 @@ import numpy as np
 from PIL import Image
 
 from demo.errors import RequestError
-from demo.look import ask
-from serving.client import Client
+from demo.network import Network
+
+CLASSIFY = "classify"  # the signature that requests ask
+MOST_TAKEN = 2**25  # bytes of activations in a file
 
 
 class Place(NamedTuple):
@@ -23,16 +26,17 @@ class Place(NamedTuple):
     ca: str | None = None  # certificates in PEM to trust; the system's if None
 
 
-Take = Callable[[np.ndarray, int | None, str], str]  # of drawing, version, the page's address
+Take = Callable[[np.ndarray, int | None, str], str]  # of picture, version, the page's address
 
 
-def make_takes(client: Client, place: Place) -> dict[str, Take]:
+def make_takes(network: Network, place: Place) -> dict[str, Take]:
     """All that can be taken along, by name: `npz` in base64, and `curl`, `python`, `grpc`.
 
-    The requests are texts that run when pasted. They send the drawing as a picture file to
-    `classify`: curl prints JSON, as does Python over REST, which needs its standard library alone;
-    gRPC, which needs tensorflow-serving-api, prints the digit.
+    The requests are texts that run when pasted. They send the picture as a file to `classify`:
+    curl prints JSON, as does Python over REST, which needs its standard library alone; gRPC, which
+    needs tensorflow-serving-api, prints the class.
     """
+    client = network.client
 
     def url_of(version: int | None, page: str) -> str:
         if place.rest == "":
@@ -44,19 +48,30 @@ def make_takes(client: Client, place: Place) -> dict[str, Take]:
     def trusts_ca(url: str) -> bool:
         return bool(place.ca and place.rest and url.startswith("https:"))
 
-    def npz(drawing: np.ndarray, version: int | None, page: str) -> str:
+    def npz(picture: np.ndarray, version: int | None, page: str) -> str:
+        [seen] = network.look(picture[None], (), version)
+        layers = seen.description.layers
+        if 4 * sum(math.prod(layer.shape) for layer in layers) > MOST_TAKEN:
+            raise RequestError(
+                f"all activations are more than {MOST_TAKEN // 2**20} MB: ask the model server for "
+                "those you want, with its signature `layer`"
+            )
+        arrays = {layer.name: network.layer(picture, layer, seen.version) for layer in layers}
+        for name in ("scores", "probabilities"):
+            if getattr(seen, name) is not None:
+                arrays[name] = getattr(seen, name)
         file = io.BytesIO()
-        np.savez_compressed(file, **ask(client, drawing, version))
+        np.savez_compressed(file, **arrays)
         return base64.b64encode(file.getvalue()).decode()
 
-    def curl(drawing: np.ndarray, version: int | None, page: str) -> str:
-        body = f'{{"signature_name": "classify", "instances": [{{"b64": "{_as_png(drawing)}"}}]}}'
+    def curl(picture: np.ndarray, version: int | None, page: str) -> str:
+        body = f'{{"signature_name": "classify", "instances": [{{"b64": "{_as_png(picture)}"}}]}}'
         url = url_of(version, page)
         auth = "-u USER:PASSWORD " if place.auth else ""
         ca = f"--cacert <(echo {shlex.quote(place.ca)}) " if trusts_ca(url) else ""
         return f"curl -s {auth}{ca}-d '{body}' \\\n  {shlex.quote(url)}\n"
 
-    def python(drawing: np.ndarray, version: int | None, page: str) -> str:
+    def python(picture: np.ndarray, version: int | None, page: str) -> str:
         auth = (
             'user = base64.b64encode(b"USER:PASSWORD").decode()\n'
             'request.add_header("Authorization", f"Basic {user}")\n'
@@ -69,7 +84,7 @@ import base64
 import json
 {"import ssl" + chr(10) if has_ca else ""}import urllib.request
 
-png = "{_as_png(drawing)}"
+png = "{_as_png(picture)}"
 body = {{"signature_name": "classify", "instances": [{{"b64": png}}]}}
 request = urllib.request.Request(
     {json.dumps(url)}, json.dumps(body).encode()
@@ -79,7 +94,7 @@ with urllib.request.urlopen(request, timeout=10{", context=context" if has_ca el
     print(json.dumps(json.load(response)["predictions"][0]))
 """
 
-    def grpc(drawing: np.ndarray, version: int | None, page: str) -> str:
+    def grpc(picture: np.ndarray, version: int | None, page: str) -> str:
         of_version = "" if version is None else f"request.model_spec.version.value = {version}\n"
         secure = "secure" if client.tls else "insecure"
         trusted = f'b"""{place.ca}"""' if place.ca else ""
@@ -91,7 +106,7 @@ import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-png = base64.b64decode("{_as_png(drawing)}")
+png = base64.b64decode("{_as_png(picture)}")
 request = predict_pb2.PredictRequest()
 request.model_spec.name = "{client.model}"
 request.model_spec.signature_name = "classify"
@@ -106,7 +121,9 @@ print(tf.make_ndarray(stub.Predict(request, timeout=5).outputs["classes"])[0])
     return {take.__name__: take for take in (npz, curl, python, grpc)}
 
 
-def _as_png(drawing: np.ndarray) -> str:
+def _as_png(picture: np.ndarray) -> str:
+    """A drawing as dark ink on white, any other picture as it is; in base64."""
+    pixels = 255 - picture[:, :, 0] if picture.shape[2] == 1 else picture
     file = io.BytesIO()
-    Image.fromarray(255 - drawing).save(file, "PNG", optimize=True)
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()

@@ -3,14 +3,13 @@
 Source and format: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 """
 
-import gzip
-import struct
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-IDX_UBYTE = 0x08
+from model.idx import read_idx
+
 HOW_TO_GET_IT = (
     "Put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
     "t10k-labels-idx1-ubyte (as they are or as .gz) into a folder and pass it with --data DIR."
@@ -74,13 +73,6 @@ def _read_idx(folder: Path, name: str, rank: int) -> np.ndarray:
     if not (plain.exists() or zipped.exists()):
         raise MnistError(f"There is no {name} and no {name}.gz in {folder}. {HOW_TO_GET_IT}")
     try:
-        data = plain.read_bytes() if plain.exists() else gzip.decompress(zipped.read_bytes())
-        zeros, kind, dims = struct.unpack(">HBB", data[:4])
-        shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
-        if (zeros, kind, dims) != (0, IDX_UBYTE, rank):
-            raise ValueError("its first four bytes are not those of such a file")
-        return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
-    except (OSError, EOFError, struct.error, ValueError) as error:
-        raise MnistError(
-            f"{name} in {folder} is not a whole IDX file of unsigned bytes of rank {rank}: {error}."
-        ) from error
+        return read_idx(plain if plain.exists() else zipped, rank)
+    except (OSError, ValueError) as error:
+        raise MnistError(str(error)) from error

@@ -11,17 +11,21 @@ import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import grpc
 import numpy as np
 
 from serving.messages import (
+    GetModelMetadataRequest,
     GetModelStatusRequest,
     ModelServiceStub,
     ModelSpec,
     ModelVersionStatus,
     PredictionServiceStub,
     PredictRequest,
+    SignatureDefMap,
+    types_pb2,
 )
 from serving.ports import MODEL
 from serving.tensors import to_array, to_proto
@@ -58,6 +62,20 @@ class RequestRefused(ServingError):
 
 class WrongAnswer(ServingError):
     """The server answered with what does not fit together."""
+
+
+class TensorInfo(NamedTuple):
+    """What a signature takes or answers under a name."""
+
+    dtype: str  # TensorFlow's short name: `float`, `uint8`, `string`, …
+    shape: tuple[int | None, ...] | None  # None for any; of any rank if None
+
+
+class Signature(NamedTuple):
+    """One of a model's signatures."""
+
+    inputs: dict[str, TensorInfo]
+    outputs: dict[str, TensorInfo]
 
 
 class Prediction(dict[str, np.ndarray]):
@@ -99,7 +117,8 @@ class Client:
             self._channel = grpc.secure_channel(target, credentials, options)
         else:
             self._channel = grpc.insecure_channel(target, options)
-        self._predict = PredictionServiceStub(self._channel).Predict
+        stub = PredictionServiceStub(self._channel)
+        self._predict, self._metadata = stub.Predict, stub.GetModelMetadata
         self._status = ModelServiceStub(self._channel).GetModelStatus
 
     def predict(
@@ -110,15 +129,17 @@ class Client:
         outputs: Sequence[str] = (),
         version: int | None = None,
         label: str | None = None,
+        timeout: float | None = None,
     ) -> Prediction:
         """Runs one signature of the model.
 
         Args:
-            signature: `serving_default`, `sketch`, `classify`, `explain` or `weights`.
+            signature: `serving_default`, or another one of the model's (`signatures`).
             inputs: the signature's inputs by name; bytes go in an array of dtype object.
             outputs: names of the outputs that are wanted; all if empty.
             version: of the model; the newest that is loaded if neither it nor `label` is given.
             label: of a version, in its place.
+            timeout: seconds that it may take, if not the client's.
 
         Returns:
             The outputs by name, with the version that answered.
@@ -131,7 +152,7 @@ class Client:
         )
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(to_proto(np.asarray(array)))
-        response = self._call(self._predict, request, self.timeout)
+        response = self._call(self._predict, request, timeout or self.timeout)
         try:
             prediction = Prediction({n: to_array(proto) for n, proto in response.outputs.items()})
         except ValueError as error:
@@ -151,6 +172,25 @@ class Client:
         request = GetModelStatusRequest(model_spec=self._spec())
         statuses = self._call(self._status, request, timeout or self.timeout).model_version_status
         return sorted(s.version for s in statuses if s.state == ModelVersionStatus.AVAILABLE)
+
+    def signatures(self, version: int | None = None) -> dict[str, Signature]:
+        """The signatures that a version has, the newest if None, by name.
+
+        Raises:
+            ServerUnreachable, ServerBusy, ModelNotLoaded, WrongAnswer: see there.
+        """
+        request = GetModelMetadataRequest(
+            model_spec=self._spec(version), metadata_field=["signature_def"]
+        )
+        response = self._call(self._metadata, request, self.timeout)
+        told = SignatureDefMap()
+        if not response.metadata["signature_def"].Unpack(told):
+            raise WrongAnswer(f"The model server at {self.target} tells no signatures.")
+        return {
+            name: Signature(_read_infos(one.inputs), _read_infos(one.outputs))
+            for name, one in sorted(told.signature_def.items())
+            if one.method_name  # and not how the graph initialises itself
+        }
 
     def wait_until_ready(self, seconds: float) -> list[int]:
         """Waits until the server has at least one version loaded and returns the versions.
@@ -230,6 +270,18 @@ class Client:
         return RequestRefused(
             f"The model server at {self.target} refused the request ({code.name}): {details}"
         )
+
+
+def _read_infos(infos: Mapping) -> dict[str, TensorInfo]:
+    return {
+        name: TensorInfo(
+            types_pb2.DataType.Name(info.dtype).removeprefix("DT_").lower(),
+            None
+            if info.tensor_shape.unknown_rank
+            else tuple(dim.size if dim.size >= 0 else None for dim in info.tensor_shape.dim),
+        )
+        for name, info in sorted(infos.items())
+    }
 
 
 def _channel_options(target: str, timeout: float) -> list[tuple[str, int | str]]:

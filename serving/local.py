@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from serving.client import Client, ServingError
+from serving.ports import MODEL
 
 START_SECONDS = 120.0  # for importing TensorFlow and loading all versions on a slow machine
 STOP_SECONDS = 10.0
@@ -31,6 +32,7 @@ class LocalServer:
 
     Args:
         base_path: folder of numbered SavedModels.
+        model: the name that they are served under.
         port: for gRPC; a free one by default.
         rest_api_port: for REST; a free one by default, 0 for no REST.
         flags: more flags of `python -m serving`.
@@ -44,12 +46,14 @@ class LocalServer:
     def __init__(
         self,
         base_path: Path,
+        model: str = MODEL,
         port: int | None = None,
         rest_api_port: int | None = None,
         flags: tuple[str, ...] = (),
         *,
         is_real: bool = False,
     ):
+        self._model = model
         self.rest_api_port = find_free_port() if rest_api_port is None else rest_api_port
         self._folder = tempfile.TemporaryDirectory(prefix="layer-xray-")
         if is_real:
@@ -63,6 +67,7 @@ class LocalServer:
             flags = ("--embedded", f"--port={self.port}", *flags)
         self._command = [
             *(sys.executable, "-m", "serving"),
+            f"--model-name={model}",
             f"--model-base-path={base_path.resolve()}",
             f"--rest-api-port={self.rest_api_port}",
             *flags,
@@ -111,7 +116,7 @@ class LocalServer:
         )
 
     def _wait_until_ready(self) -> None:
-        with Client(self.target) as client:
+        with Client(self.target, self._model) as client:
             end = time.monotonic() + START_SECONDS
             while time.monotonic() < end:
                 if self._process.poll() is not None:

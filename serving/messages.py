@@ -28,6 +28,10 @@ def _stand_in() -> Iterator[None]:
 with _stand_in():
     from tensorflow.core.framework import types_pb2
     from tensorflow.core.framework.tensor_pb2 import TensorProto
+    from tensorflow_serving.apis.get_model_metadata_pb2 import (
+        GetModelMetadataRequest,
+        SignatureDefMap,
+    )
     from tensorflow_serving.apis.get_model_status_pb2 import (
         GetModelStatusRequest,
         ModelVersionStatus,
@@ -39,6 +43,7 @@ with _stand_in():
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 __all__ = [
+    "GetModelMetadataRequest",
     "GetModelStatusRequest",
     "ModelConfig",
     "ModelServerConfig",
@@ -47,6 +52,7 @@ __all__ = [
     "ModelVersionStatus",
     "PredictRequest",
     "PredictionServiceStub",
+    "SignatureDefMap",
     "TensorProto",
     "types_pb2",
 ]

@@ -1,5 +1,6 @@
 """Picture files of digits, as people send them."""
 
+import base64
 import io
 
 import numpy as np
@@ -16,3 +17,15 @@ def dark_on_light(digit: np.ndarray, scale: int = 6, margin: int = 40) -> Image.
     """A digit (uint8 [28, 28], 255 = ink), enlarged, in black on a white sheet."""
     ink = Image.fromarray(digit).resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC)
     return Image.fromarray(255 - np.pad(np.asarray(ink), margin))
+
+
+def read_sheet(url: str) -> np.ndarray:
+    """The picture of a data URL: uint8 [H, W, 4]."""
+    head, data = url.split(",", 1)
+    assert head == "data:image/png;base64"
+    return read_png(base64.b64decode(data))
+
+
+def read_png(png: bytes) -> np.ndarray:
+    """uint8 [H, W, 4]."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))

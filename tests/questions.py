@@ -10,17 +10,26 @@ SIDE = 112
 LIVE_PATH = "/xray/live"
 GRADIO_PATH = "/gradio_api/component_server/"
 INK = bytes(50 * SIDE) + b"\xff" * 12 * SIDE + bytes(50 * SIDE)
-STYLE = {"colours": "inferno", "scale": "layer", "shown": "B", "held": None}
-UNIT = {"shown": "B", "layer": "h_conv1", "map": 3, "row": 1, "column": 1}
+STYLE = {
+    "colours": "inferno",
+    "scale": "layer",
+    "curve": "root",
+    "shown": "B",
+    "held": None,
+}
+LAYERS = [0, 1, 2, 3, 4, 5]  # what the network sees, and all that have a gallery
+UNIT = {"model": None, "shown": "B", "layer": 1, "map": 3, "row": 1, "column": 1}
+PICTURE = {"model": None, "version": None}
 RIGHT = {  # of each question, what it has beside its name, and perhaps a drawing
-    "look_at": {"version": None, "style": STYLE},
-    "keep": {"version": None},
-    "tell_why": {"version": None, "digit": None},
-    "take": {"version": None, "what": "curl", "page": "http://127.0.0.1/"},
-    "repaint": {"style": STYLE},
+    "describe": PICTURE,
+    "look_at": {**PICTURE, "style": STYLE, "layers": LAYERS},
+    "keep": {**PICTURE, "layers": LAYERS},
+    "tell_why": {**PICTURE, "label": None},
+    "take": {**PICTURE, "what": "curl", "page": "http://127.0.0.1/"},
+    "repaint": {"model": None, "style": STYLE, "layers": LAYERS},
     "tell_unit": UNIT,
     "take_apart": UNIT,
-    "tell_likes": UNIT,
+    "tell_map": {**UNIT, "style": STYLE},
 }
 OF_DRAWINGS = ("look_at", "keep", "tell_why", "take")
 

@@ -12,19 +12,19 @@ import grpc
 import numpy as np
 import pytest
 from anyio.from_thread import start_blocking_portal
+from demo.likes import tell_likes
 from gradio_client import Client as GradioClient
 from gradio_client import handle_file
 from playwright.sync_api import Page, Route, expect
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from demo.answers import AWAY, BUSY, FAILED, Answers, Question
-from demo.layers import GALLERIES
-from demo.likes import tell_likes
 from demo.metrics import Metrics
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
 from serving.tensors import to_proto
 from tests.browser import draw
+from tests.galleries import GALLERIES
 from tests.hand import strokes_of
 from tests.pages import ROOT, run_page
 from tests.test_client import OtherServer
@@ -101,7 +101,7 @@ def notice(page: Page):
 def test_a_picture_that_does_not_decode_stops_nothing(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
-    broken = {"digit": 3, "picture": "data:image/png;base64,AAAA", "field": [0, 0, 1]}
+    broken = {"label": 3, "picture": "data:image/png;base64,AAAA", "field": [0, 0, 1, 1]}
     answers = [broken]
     intercept(page, "tell_why", lambda _: answers.pop() if answers else None)
     page.keyboard.press("w")
@@ -123,7 +123,7 @@ def test_a_sheet_that_does_not_decode_is_said_and_the_next_one_is_shown(visit, p
     answers.clear()
     page.keyboard.press("4")
     expect(notice(page)).to_be_hidden()
-    expect(page.locator(".live .digit")).to_have_text("4")
+    expect(page.locator(".live .best")).to_have_text("4")
 
 
 def test_what_stays_forgotten_does_not_stop_the_arithmetic(visit, page_url):
@@ -148,14 +148,14 @@ def test_a_login_that_has_ended_leads_to_the_login_and_the_drawing_comes_along(v
     with run_page(server.target, "--auth=ann:secret", port=port) as url:
         page = visit(url)
         log_in(page)
-        expect(page.locator(".live .digit")).to_have_text("3")
+        expect(page.locator(".live .best")).to_have_text("3")
     with run_page(server.target, "--auth=ann:secret", port=port):
         page.keyboard.press("c")
         draw(page, strokes_of(7), ".pad")
         expect(notice(page)).to_contain_text("asks for your password again")
         page.get_by_role("button", name="Log in again").click()
         log_in(page)
-        expect(page.locator(".live .digit")).to_have_text("7")
+        expect(page.locator(".live .best")).to_have_text("7")
         expect(notice(page)).to_be_hidden()
         page.close()
 
@@ -199,7 +199,7 @@ def test_what_is_refused_for_good_is_asked_once(visit, page_url):
     refusing.clear()
     page.keyboard.press("4")  # what is new is asked
     expect(notice(page)).to_be_hidden()
-    expect(page.locator(".live .digit")).to_have_text("4")
+    expect(page.locator(".live .best")).to_have_text("4")
 
 
 def test_a_busy_server_is_asked_less_and_less(visit, page_url):
@@ -214,7 +214,7 @@ def test_a_busy_server_is_asked_less_and_less(visit, page_url):
     assert 2 <= len(asked) <= 6  # every 400 ms it would be 8
     busy.clear()
     expect(notice(page)).to_be_hidden()
-    expect(page.locator(".live .digit")).to_have_text("7")
+    expect(page.locator(".live .best")).to_have_text("7")
 
 
 @pytest.mark.parametrize("final", [True, False])
@@ -223,7 +223,7 @@ def test_what_a_map_likes_is_not_asked_after_close(visit, page_url, final):
     expect(page.locator(".live .winner")).to_have_count(1)
     asked = intercept(page, "tell_likes", lambda _: {"error": "no", "final": final})
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv2")
-    page.mouse.click(*middle_of(page, ".live .gallery.h_conv2 .mosaic", layer, 5))
+    page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv2] .mosaic", layer, 5))
     expect(page.locator(".live .zoom")).to_be_visible()
     page.wait_for_timeout(1000)
     if final:
@@ -242,7 +242,7 @@ def test_with_a_shown_what_a_map_likes_is_of_its_version(open_page, client):
     expect(page.locator(".which")).to_be_visible()
     ask_anew(page, lambda: page.locator(f'.version[value="{versions[-1]}"]').click())
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv2")
-    page.mouse.click(*middle_of(page, ".live .gallery.h_conv2 .mosaic", layer, 5))
+    page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv2] .mosaic", layer, 5))
     for shown, version in (("B", versions[-1]), ("A", versions[1]), ("B", versions[-1])):
         page.locator(f'.which [value="{shown}"]').click()
         picture = tell_likes(client, version, "h_conv2", 5)["likes"]
@@ -289,13 +289,13 @@ def test_a_drawing_that_stays_lost_is_said(visit, page_url):
         page.wait_for_timeout(50)
     losing.clear()
     expect(notice(page)).to_be_hidden()
-    expect(page.locator(".live .digit")).to_have_text("7")
+    expect(page.locator(".live .best")).to_have_text("7")
 
 
 def test_keys_of_the_brush(open_page):
     page = open_page()
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv1")
-    page.mouse.click(*middle_of(page, ".live .gallery.h_conv1 .mosaic", layer, 5))
+    page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv1] .mosaic", layer, 5))
     expect(page.locator(".live .zoom .readout")).to_have_text("map 5 of 0–31")
     page.locator(".size").focus()
     before = float(page.locator(".size").input_value())
@@ -332,8 +332,10 @@ def test_the_first_stroke_over_a_sample_sends_no_empty_drawing(open_page):
     assert asked
     assert all(any(pixels) for pixels in asked)
     answer = touch(page, lambda: page.keyboard.press("z"))
-    assert answer["digit"] is None  # the sample had made way
-    assert touch(page, lambda: page.keyboard.press("z"))["digit"] == 3  # and can be had back
+    assert answer["best"] is None  # the sample had made way
+    assert (
+        touch(page, lambda: page.keyboard.press("z"))["best"]["index"] == 3
+    )  # and can be had back
 
 
 def test_a_link_without_a_map_closes_an_open_one(open_page):
@@ -341,7 +343,7 @@ def test_a_link_without_a_map_closes_an_open_one(open_page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     link = copied(page, "link")
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv1")
-    page.mouse.click(*middle_of(page, ".live .gallery.h_conv1 .mosaic", layer, 5))
+    page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv1] .mosaic", layer, 5))
     expect(page.locator(".live .zoom")).to_be_visible()
     page.evaluate("location.hash = ''")
     page.evaluate("link => { location.hash = new URL(link).hash; }", link)
@@ -378,8 +380,8 @@ def test_bars_of_the_arithmetic_have_one_scale(open_page):
 def test_headers_of_a_picture_are_not_cut_off(open_page, size):
     page = open_page(size)
     page.get_by_role("tab", name="Picture").click()
-    page.locator("input[type=file]").first.set_input_files(ROOT / "demo" / "digit.png")
-    expect(page.locator(".still .digit")).to_have_text("5")
+    page.locator("input[type=file]:not(.file)").first.set_input_files(ROOT / "demo" / "digit.png")
+    expect(page.locator(".still .best")).to_have_text("5")
     # Elsewhere the caption, of which there is more on wider screens, ends in an ellipsis.
     cut = page.evaluate("""() => [...document.querySelectorAll(".still figcaption > *")]
       .filter((part) => !part.matches(".gallery:not(.h_fc1) .about"))
@@ -452,7 +454,7 @@ def test_pictures_of_several_visitors_are_read_at_the_same_time(client):
                 api.close()
 
         with ThreadPoolExecutor(2) as threads:
-            for name in ("/look", "/read_digit", "/look"):
+            for name in ("/look", "/read", "/look"):
                 both = list(threads.map(ask, [name, name]))
                 assert len(both) == 2
                 assert all(len(each["probabilities"]) == 10 for each in both)

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from demo.layers import GALLERIES
-from demo.look import ask, look, show
+from demo.network import ExposedNetwork
 from serving.client import Client
 from serving.local import LocalServer
 from tests.browser import draw
+from tests.galleries import GALLERIES
 from tests.hand import strokes_of
 from tests.pages import run_page
-from tests.test_render import map_on, read_sheet
-from tests.visit import ask_anew, in_json, middle_of, opaque, pixels, touch
+from tests.pictures import read_sheet
+from tests.visit import ask_anew, in_json, look, middle_of, opaque, pixels, touch
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ from tests.visit import ask_anew, in_json, middle_of, opaque, pixels, touch
 )
 def test_a_map_is_named_and_opens_large(open_page, size, name, index):
     page = open_page(size)
-    gallery = page.locator(f".live .gallery.{name}")
+    gallery = page.locator(f".live .gallery[data-name={name}]")
     gallery.evaluate(
         "gallery => gallery.scrollIntoView({ block: 'center' })"
     )  # below the sticky pad
     layer = next(layer for layer in GALLERIES if layer.name == name)
-    mosaic = f".live .gallery.{name} .mosaic"
+    mosaic = f".live .gallery[data-name={name}] .mosaic"
     page.mouse.move(*middle_of(page, mosaic, layer, index))
-    readout = f".live .gallery.{name} .readout"
+    readout = f".live .gallery[data-name={name}] .readout"
     expect(page.locator(readout)).to_have_text(f"map {index} of 0–{layer.maps - 1}")
     page.mouse.click(*middle_of(page, mosaic, layer, index))
     expect(page.locator(".live .zoom")).to_be_visible()
@@ -45,14 +45,14 @@ def test_a_map_is_named_and_opens_large(open_page, size, name, index):
         return pixels(page, ".live .large")
 
     sheet = read_sheet(page.evaluate("last.answer.sheet"))
-    np.testing.assert_array_equal(shown(), map_on(sheet, layer, index))
+    np.testing.assert_array_equal(shown(), layer.map_on(sheet, index))
     page.keyboard.press("ArrowLeft")
-    np.testing.assert_array_equal(shown(), map_on(sheet, layer, index - 1))
+    np.testing.assert_array_equal(shown(), layer.map_on(sheet, index - 1))
     page.mouse.click(*middle_of(page, ".live .overview", layer, 5))
-    np.testing.assert_array_equal(shown(), map_on(sheet, layer, 5))
+    np.testing.assert_array_equal(shown(), layer.map_on(sheet, 5))
 
     other = touch(page, lambda: draw(page, strokes_of(0), ".pad"))  # it stays, and stays live
-    np.testing.assert_array_equal(shown(), map_on(read_sheet(other["sheet"]), layer, 5))
+    np.testing.assert_array_equal(shown(), layer.map_on(read_sheet(other["sheet"]), 5))
     page.keyboard.press("Escape")
     expect(page.locator(".live .zoom")).to_be_hidden()
 
@@ -69,9 +69,10 @@ def test_the_same_drawing_through_the_networks_history(open_page, client):
     for index, version in enumerate(versions):
         answer = ask_anew(page, buttons.nth(index).click)
         expect(pressed).to_have_attribute("value", str(version))
-        sent = asked[-1].post_data_json["data"]["pixels"]
+        sent = asked[-1].post_data_json["data"]["content"]
         drawing = np.frombuffer(base64.b64decode(sent), np.uint8).reshape(112, 112)
-        expected = {**look(client, drawing, version), "version": version, "versions": versions}
+        expected = in_json(look(client, drawing, version))
+        expected |= {"version": version, "versions": versions}
         assert {name: answer[name] for name in expected} == expected
     for key, version in ((",", versions[-2]), (",", versions[-3]), (".", versions[-2])):
         ask_anew(page, lambda key=key: page.keyboard.press(key))
@@ -121,14 +122,14 @@ def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, 
     page.on("request", lambda request: asked.append(request))
     touch(page, lambda: page.keyboard.press("8"))
     sent = next(
-        r.post_data_json["data"] for r in reversed(asked) if "pixels" in (r.post_data or "")
+        r.post_data_json["data"] for r in reversed(asked) if "content" in (r.post_data or "")
     )
-    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(1, 112, 112)
+    drawing = np.frombuffer(base64.b64decode(sent["content"]), np.uint8).reshape(1, 112, 112)
     maps = client.predict("sketch", {"drawings": drawing})[layer.name]
     maps = maps.reshape(layer.side, layer.side, layer.maps)
     strongest = np.unravel_index(maps.argmax(), maps.shape)
     row, column, index = map(int, strongest)
-    mosaic = page.locator(f".live .gallery.{layer.name} .mosaic")
+    mosaic = page.locator(f".live .gallery[data-name={layer.name}] .mosaic")
     mosaic.scroll_into_view_if_needed()
     box = mosaic.bounding_box()
     y = index // layer.columns * (layer.side + 1) + row + 0.5
@@ -138,17 +139,19 @@ def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, 
     )
     lens = page.locator(".live .lens")
     expect(lens).to_have_text(re.compile(f": {maps.max():.4f}$"))
-    field = page.locator(".live .seen .frame")
-    if not layer.field:
+    field = page.locator(".live .seen .sees")
+    described = ExposedNetwork(client).description().layers[layer.index]
+    if not described.field:
         expect(field).to_be_hidden()
         return
     assert f"map {index}: largest {maps.max():.2f}" in lens.text_content()
     assert f"row {row}, column {column}" in lens.text_content()
     image, shown = page.locator(".live .seen canvas").bounding_box(), field.bounding_box()
     pixel = image["width"] / 28
-    for at, place, size in ((row, "y", "height"), (column, "x", "width")):
-        first = max(0, layer.stride * at - layer.before)
-        last = min(28, layer.stride * at - layer.before + layer.field)
+    axes = zip((row, column), "yx", ("height", "width"), described.field, strict=True)
+    for at, place, size, axis in axes:
+        first = max(0, axis.stride * at - axis.before)
+        last = min(28, axis.stride * at - axis.before + axis.size)
         assert (shown[place] - image[place]) / pixel == pytest.approx(first, abs=0.1)
         assert shown[size] / pixel == pytest.approx(last - first, abs=0.1)
     page.mouse.move(1, 1)
@@ -161,10 +164,10 @@ def test_other_colours_cost_no_prediction(open_page, client):
     asked = []
     page.on("request", lambda request: asked.append(request.post_data_json))
     before = touch(page, lambda: page.keyboard.press("2"))
-    sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
-    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
-    activations = ask(client, drawing)
-    newest = {"version": activations.version}
+    sent = next(each["data"] for each in reversed(asked) if each and "content" in each["data"])
+    drawing = np.frombuffer(base64.b64decode(sent["content"]), np.uint8).reshape(112, 112)
+    seen = look(client, drawing)
+    newest = {"version": seen.version}
     asked.clear()
     for selector, choice, style in (
         (".colours", "grey", {"colours": "grey"}),
@@ -175,20 +178,22 @@ def test_other_colours_cost_no_prediction(open_page, client):
             page, lambda s=selector, c=choice: page.locator(f".live {s}").select_option(c)
         )
         assert newest.items() <= answer.items()
-        assert in_json(show(activations, style)).items() <= answer.items()
+        assert in_json(seen, style).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
-    held = before["largest"]
+    held = dict(zip(map(str, before["layers"][1:]), before["largest"][1:], strict=True))
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("inferno"))
-    assert in_json(show(activations, {"scale": "held", "held": held})).items() <= answer.items()
+    assert in_json(seen, {"scale": "held", "held": held}).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
-    assert not any(each and "pixels" in each["data"] for each in asked)
-    expect(page.locator(".live .h_conv1 .largest")).to_have_text(f"to {held['h_conv1']:.2f}")
+    assert not any(each and "content" in each["data"] for each in asked)
+    expect(page.locator(".live .gallery[data-name=h_conv1] .largest")).to_have_text(
+        f"to {held['1']:.2f}"
+    )
     answer = touch(page, lambda: page.keyboard.press("1"))
-    sent = next(each["data"] for each in reversed(asked) if each and "pixels" in each["data"])
-    drawing = np.frombuffer(base64.b64decode(sent["pixels"]), np.uint8).reshape(112, 112)
+    sent = next(each["data"] for each in reversed(asked) if each and "content" in each["data"])
+    drawing = np.frombuffer(base64.b64decode(sent["content"]), np.uint8).reshape(112, 112)
     style = {"colours": "cividis", "scale": "held", "held": held}
-    assert in_json(show(ask(client, drawing), style)).items() <= answer.items()
-    shown = pixels(page, ".live .gallery.h_conv2 canvas >> nth=0")
+    assert in_json(look(client, drawing), style).items() <= answer.items()
+    shown = pixels(page, ".live .gallery[data-name=h_conv2] canvas >> nth=0")
     sheet = read_sheet(answer["sheet"])
     layer = GALLERIES[2]
     expected = sheet[layer.top : layer.top + layer.height, : layer.width]

@@ -47,7 +47,7 @@ def visit(browser):
 def draw_and_read(page: Page, digit: int) -> None:
     touch(page, lambda: page.locator(".clear").click())
     touch(page, lambda: draw(page, strokes_of(digit), ".pad"))
-    expect(page.locator(".live .digit")).to_have_text(str(digit))
+    expect(page.locator(".live .best")).to_have_text(str(digit))
 
 
 def test_drawings_go_over_one_connection_and_nothing_else(visit, page_url):
@@ -92,7 +92,7 @@ def test_a_page_with_a_password_is_for_those_who_have_it(visit, server, browser)
         page.get_by_label("password").fill("secret")
         with page.expect_websocket() as opened:
             page.get_by_role("button", name="Login").click()
-            expect(page.locator(".live .digit")).to_have_text("3")
+            expect(page.locator(".live .best")).to_have_text("3")
         assert not opened.value.is_closed()
         page.close()
 
@@ -146,7 +146,7 @@ def test_a_connection_that_falls_silent_is_given_up(visit, page_url):
     page.keyboard.press("c")
     draw(page, strokes_of(7), ".pad")
     expect(page.locator(".live .notice")).to_have_text(re.compile("lost its server"))
-    expect(page.locator(".live .digit")).to_have_text("7")
+    expect(page.locator(".live .best")).to_have_text("7")
     expect(page.locator(".live .notice")).to_be_hidden()
     assert len(silent) == 2
 
@@ -167,7 +167,7 @@ def test_a_page_that_is_full_says_so_and_lets_one_in_when_another_leaves(visit, 
     assert page.calls == []  # which would have been no way round
     full.clear()
     expect(page.locator(".live .notice")).to_be_hidden()
-    expect(page.locator(".live .digit")).to_have_text("3")
+    expect(page.locator(".live .best")).to_have_text("3")
 
 
 def test_a_long_way_is_filled_with_drawings(visit, server):
@@ -184,7 +184,7 @@ def test_a_long_way_is_filled_with_drawings(visit, server):
             before, started = page.evaluate("count"), time.monotonic()
             draw(page, strokes_of(3), ".pad", 40)
             shown = (page.evaluate("count") - before) / (time.monotonic() - started)
-            expect(page.locator(".live .digit")).to_have_text("3")
+            expect(page.locator(".live .best")).to_have_text("3")
             page.close()
     assert shown > 8
 

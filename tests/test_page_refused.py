@@ -34,9 +34,9 @@ WRONG = {
     "no style": ("look_at", {"style": "inferno"}, INK),
     "a style that there is not": ("look_at", {"style": {**STYLE, "shown": "C"}}, INK),
     "half a drawing to keep": ("keep", {}, INK[:100]),
-    "why an 11": ("tell_why", {"digit": 11}, INK),
-    "why a number too large": ("tell_why", {"digit": 2**64}, INK),
-    "why some": ("tell_why", {"digit": [1, 2]}, INK),
+    "why an 11": ("tell_why", {"label": 11}, INK),
+    "why a number too large": ("tell_why", {"label": 2**64}, INK),
+    "why some": ("tell_why", {"label": [1, 2]}, INK),
     "to take something else": ("take", {"what": "everything"}, INK),
     "to take a list": ("take", {"what": ["curl"]}, INK),
     "repainting in no style": ("repaint", {"style": []}, b""),
@@ -45,10 +45,15 @@ WRONG = {
     "a part of no map": ("take_apart", {"map": 32}, b""),
     "a part of no unit": ("take_apart", {"row": "1"}, b""),
     "a part of A that is not kept": ("take_apart", {"shown": "A"}, b""),
-    "what a score likes": ("tell_likes", {"layer": "logits"}, b""),
-    "what no map likes": ("tell_likes", {"map": -1}, b""),
-    "what no layer likes": ("tell_likes", {"layer": "\ud800"}, b""),
+    "a map of no layer": ("tell_map", {"layer": 99}, b""),
+    "no map": ("tell_map", {"map": -1}, b""),
+    "a layer by name": ("tell_map", {"layer": "\ud800"}, b""),
     "what there is not": ("look_away", {}, b""),
+    "of a model that there is not": ("look_at", {"model": "\ud800"}, INK),
+    "of some models": ("describe", {"model": ["mnist"]}, b""),
+    "layers that there are not": ("look_at", {"layers": [99]}, INK),
+    "a layer as text": ("repaint", {"layers": "1"}, b""),
+    "a picture that is none": ("look_at", {}, b"\x89PNG" + INK),
     "a list of questions": (["look_at"], {}, b""),
 }
 Ask = Callable[[dict, bytes], dict]
@@ -62,8 +67,8 @@ def live(url: str, **headers: str) -> ClientConnection:
 def over_line(url: str, stack: ExitStack) -> Ask:
     line = stack.enter_context(live(url))
 
-    def ask(question: dict, pixels: bytes) -> dict:
-        line.send(json.dumps(question).encode() + b"\n" + pixels)
+    def ask(question: dict, content: bytes) -> dict:
+        line.send(json.dumps(question).encode() + b"\n" + content)
         return json.loads(line.recv(timeout=10).partition(b"\n")[0])
 
     return ask
@@ -73,10 +78,10 @@ def through_gradio(url: str, stack: ExitStack) -> Ask:
     component = find_component(url)
     visitor = secrets.token_hex(8)
 
-    def ask(question: dict | None, pixels: bytes) -> dict:
+    def ask(question: dict | None, content: bytes) -> dict:
         data = question
         if isinstance(question, dict):
-            data = {"visitor": visitor, "pixels": base64.b64encode(pixels).decode(), **question}
+            data = {"visitor": visitor, "content": base64.b64encode(content).decode(), **question}
         request = urllib.request.Request(
             url.rstrip("/") + GRADIO_PATH,
             as_call(component, "s", data),
@@ -93,7 +98,7 @@ def ask(request, page_url) -> Iterator[Ask]:
     """Asks the page one question, as a visitor whose drawing it has read."""
     with ExitStack() as stack:
         ask = request.param(page_url, stack)
-        assert "probabilities" in ask({"ask": "look_at", **RIGHT["look_at"]}, INK)
+        assert "scores" in ask({"ask": "look_at", **RIGHT["look_at"]}, INK)
         yield ask
 
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from playwright.sync_api import Page
 
-from demo.layers import Layer
-from demo.look import Shown
-from demo.render import as_url
-from tests.test_render import read_sheet
+from demo.look import show
+from demo.network import ExposedNetwork, Seen
+from demo.render import Style, as_url
+from serving.client import Client
+from tests.galleries import Gallery
+from tests.pictures import read_sheet
 
 # Keeps what was shown last, its picture as a data URL, and when the drawing last changed, so that
 # tests can wait for the one to have caught up with the other.
@@ -40,9 +42,32 @@ def forbid_live(page: Page) -> None:
     page.route_web_socket("**/xray/live", lambda socket: socket.close())
 
 
-def in_json(shown: Shown) -> dict:
+LAYERS = range(6)  # the image, and all that have a gallery
+
+
+def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Seen:
+    """What the network makes of a drawing, uint8 [H, W]."""
+    [seen] = ExposedNetwork(client).look(drawing[None, :, :, None], LAYERS, version)
+    return seen
+
+
+def in_json(seen: Seen, style: Style | None = None, minus: Seen | None = None) -> dict:
     """What is shown of a drawing as `last.answer` has it."""
+    maps = seen.maps
+    if minus is not None:
+        maps = {index: maps[index] - minus.maps[index] for index in LAYERS}
+    shown = show(seen, seen.description.layers[: len(LAYERS)], maps, style or {})
     return {**shown, "sheet": as_url(shown["sheet"])}
+
+
+def digit_of(answer: dict) -> int | None:
+    """What an answer reads."""
+    return answer["best"] and answer["best"]["index"]
+
+
+def probabilities_of(answer: dict) -> list[float]:
+    """Of each digit."""
+    return [score["value"] for score in answer["scores"]]
 
 
 def touch(page: Page, act: Callable[[], object]) -> dict:
@@ -71,7 +96,7 @@ def opaque(picture: np.ndarray) -> np.ndarray:
     return picture[picture[:, :, 3] == 255]
 
 
-def middle_of(page: Page, selector: str, layer: Layer, index: int) -> tuple[float, float]:
+def middle_of(page: Page, selector: str, layer: Gallery, index: int) -> tuple[float, float]:
     box = page.locator(selector).bounding_box()
     row, column = divmod(index, layer.columns)
     x = (column * (layer.side + 1) + layer.side / 2) / layer.width

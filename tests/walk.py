@@ -26,7 +26,7 @@ def walk(page: Page) -> Iterator[str]:
         page.locator(f".live {selector}").click()
 
     def open_map(layer: str, x: float, y: float) -> None:
-        mosaic = page.locator(f".live .gallery.{layer} .mosaic")
+        mosaic = page.locator(f".live .gallery[data-name={layer}] .mosaic")
         mosaic.evaluate("mosaic => mosaic.scrollIntoView({ block: 'center' })")
         box = mosaic.bounding_box()
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
@@ -36,11 +36,11 @@ def walk(page: Page) -> Iterator[str]:
         expect(page.locator(".live .zoom")).to_be_visible()
         expect(page.locator(".live .sum > *").first).to_be_attached()
 
-    expect(page.locator(".live .digit")).to_have_text("3")
+    expect(page.locator(".live .best")).to_have_text("3")
     yield "a first visit"
     click(".tour .end")
     draw(page, strokes_of(5), ".pad")
-    expect(page.locator(".live .digit")).to_have_text("5")
+    expect(page.locator(".live .best")).to_have_text("5")
     yield "a digit drawn by hand"
     for layer in ("h_conv1", "h_pool1", "h_conv2", "h_pool2"):
         open_map(layer, 0.35, 0.3)
@@ -65,7 +65,7 @@ def walk(page: Page) -> Iterator[str]:
     page.keyboard.press("w")
     click(".keep")
     page.keyboard.press("8")
-    expect(page.locator(".live .digit")).to_have_text("8")
+    expect(page.locator(".live .best")).to_have_text("8")
     click('.which [value="difference"]')
     expect(page.locator('.live[data-shown="difference"]')).to_be_attached()
     yield "beside another drawing"
@@ -76,8 +76,8 @@ def walk(page: Page) -> Iterator[str]:
     click(".take summary")
     yield "what can be taken along"
     page.keyboard.press("Escape")
-    click(".gallery.h_conv1 .ask")
-    expect(page.locator(".live .lesson.of-h_conv1")).to_be_visible()
+    click(".gallery[data-name=h_conv1] .ask")
+    expect(page.locator(".live .lesson")).to_be_visible()
     yield "a question answered"
     page.keyboard.press("Escape")
     page.keyboard.press("c")

@@ -1,4 +1,4 @@
-"""The live component: pad, scores and galleries in one, fed while the pen moves.
+"""The live component: input, scores and galleries in one, fed while the pen or a camera moves.
 
 Python renders, the browser draws the pen and swaps pictures: the modules in `scripts` compute
 nothing of the network.
@@ -13,9 +13,8 @@ import gradio as gr
 import orjson
 from starlette.responses import Response
 
-from demo.answers import LONGEST_NAME, SIDE, Answer, Question
+from demo.answers import LONGEST_NAME, Answer, Question
 from demo.colours import COLOURS, SIGNED_ENDS
-from demo.layers import GALLERIES, GAP, IMAGE, Layer
 from demo.live import PATH as LIVE_PATH
 from demo.look import Answer as LookedAt
 from demo.render import as_url
@@ -25,12 +24,12 @@ _FOLDER = Path(__file__).parent
 
 
 class Xray(gr.HTML):
-    """Shows what the network makes of a drawing.
+    """Shows what a network makes of a picture.
 
     Args:
         answer: answers what a visitor's browser asks (`demo.answers`); makes the component live,
-            with a pad to draw on. Without it there is no pad, and it shows the `Answer` of
-            `demo.look` that an event sets as its value.
+            with a pad to draw on or a camera. Without it there is none, and it shows the `Answer`
+            of `demo.look` that an event sets as its value.
     """
 
     def __init__(self, answer: Callable[[Question], Awaitable[Answer]] | None = None, **kwargs):
@@ -42,12 +41,8 @@ class Xray(gr.HTML):
             server_functions=[_through_gradio(answer)] if answer else [],
             scripts=SCRIPTS_PATH,
             live=LIVE_PATH if answer else None,
-            side=SIDE,
-            image=_as_prop(IMAGE),
-            layers=[_as_prop(layer) for layer in GALLERIES],
             colours=list(COLOURS),
             signed=SIGNED_ENDS,
-            samples=json.loads(_read("samples.json")),
             lessons=json.loads(_read("lessons.json")),
             tour=json.loads(_read("tour.json")),
             **kwargs,
@@ -59,10 +54,11 @@ class Xray(gr.HTML):
     def api_info(self) -> dict:
         return {
             "type": "object",
-            "description": "digit (null without ink), sure (false for what is perhaps no "
-            "digit), probabilities of 0 to 9, sheet (a PNG as a data URL: the 28x28 image that "
-            "the network sees and all layers, one under the other) "
-            "and largest (by layer, its largest activation, which the brightest colour stands for)",
+            "description": "best (the likeliest class: index, label, value; null on a blank "
+            "page), sure (false for what is perhaps none of the classes), scores (of all classes, "
+            "or of the best of many), sheet (a PNG as a data URL: what the network sees and all "
+            "layers, one under the other), network (how to find each layer on it) and largest (by "
+            "layer, its largest activation, which the brightest colour stands for)",
         }
 
 
@@ -72,10 +68,11 @@ def _through_gradio(answer: Callable[[Question], Awaitable[Answer]]) -> Callable
     async def ask(asked: object = None) -> Response:
         fields = asked if isinstance(asked, dict) else {}
         try:
-            pixels = base64.b64decode(fields.get("pixels", ""), validate=True)
+            content = base64.b64decode(fields.get("content", ""), validate=True)
         except (TypeError, ValueError):
-            pixels = b""
-        answered = await answer(Question(str(fields.get("visitor"))[:LONGEST_NAME], fields, pixels))
+            content = b""
+        visitor = str(fields.get("visitor"))[:LONGEST_NAME]
+        answered = await answer(Question(visitor, fields, content))
         if "sheet" in answered:
             answered["sheet"] = as_url(answered["sheet"])
         # Gradio passes a response on as it is; PNGs gain nothing from being compressed again.
@@ -83,16 +80,6 @@ def _through_gradio(answer: Callable[[Question], Awaitable[Answer]]) -> Callable
         return Response(orjson.dumps(answered), media_type="application/json", headers=headers)
 
     return ask
-
-
-def _as_prop(layer: Layer) -> dict:
-    sizes = {
-        "rows": layer.rows,
-        "width": layer.width,
-        "height": layer.height,
-        "step": layer.side + GAP,
-    }
-    return {**layer._asdict(), **sizes}
 
 
 def _read(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model.exposed.arguments import add_keras_arguments, check_keras_arguments, keras_flags
 from model.exposed.errors import ExposeError
+from model.exposed.place import MARK_FILE, VERSION
 
 MEMORY = Path("/proc/meminfo")
 LEAST_MEMORY = 2**30  # bytes; with less, Python and TensorFlow alone could not be had
@@ -41,13 +42,13 @@ def export(arguments: argparse.Namespace) -> None:
         ExposeError: it cannot be exposed.
     """
     mark = fingerprint(arguments)
-    from model.exposed.export import MARK_FILE, VERSION, expose  # seconds of import
-    from model.exposed.keras_file import load_keras_file
-
     there = arguments.out / str(VERSION) / MARK_FILE
     if mark and there.exists() and there.read_text() == mark:
         print(f"kept in {arguments.out}: {VERSION}")
         return
+    from model.exposed.export import expose  # TensorFlow takes seconds to be imported
+    from model.exposed.keras_file import load_keras_file
+
     model = load_keras_file(arguments.keras, arguments.definitions, is_trusted=arguments.trust)
     description = expose(
         model,

@@ -5,11 +5,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from model.exposed.form import small_form
 from model.exposed.kinds import OTHER
 from model.exposed.layers import Layer, Source
 from model.exposed.network import Network
 from model.exposed.pictures import Preparation
-from model.exposed.small import small_form
 
 SCHEMA = "layer-xray/1"
 

@@ -11,12 +11,10 @@ from model.exposed.describe import describe
 from model.exposed.errors import ExposeError
 from model.exposed.network import ALL_LAYERS, Network
 from model.exposed.pictures import Prepare, make_preparation
+from model.exposed.place import MARK_FILE, VERSION
 from model.exposed.signatures import Parts, build_signatures
 from model.exposed.warmup import write_warmup
 from model.versions import replace_version
-
-VERSION = 1
-MARK_FILE = Path("assets.extra") / "exposed"
 
 
 def expose(
@@ -50,7 +48,7 @@ def expose(
         size: height and width, for a model that takes any.
         layers: patterns of the names of the layers to expose, as of file names.
         about: more for the description: `title`, `trained`, and captions (`docs/description.md`).
-        mark: kept beside the model, to be found again by `is_marked`.
+        mark: kept beside the model, to know it again.
 
     Returns:
         The description.
@@ -78,7 +76,11 @@ def expose(
 
     def write(unfinished: Path) -> None:
         archive = keras.export.ExportArchive()
-        archive.track(model)
+        # Variables are found through the functions that use them, and `track(model)` would write
+        # them a second time; tables, of lookup layers, are found by `track` alone.
+        for resource in tf.train.TrackableView(model).descendants():
+            if isinstance(resource, tf.saved_model.experimental.TrackableResource):
+                archive.track(resource)
         for signature, (function, specs) in signatures.items():
             archive.add_endpoint(signature, function, specs)
         archive.write_out(unfinished, verbose=False)
@@ -86,7 +88,14 @@ def expose(
         (unfinished / MARK_FILE).write_text(mark)
 
     check_folder(folder)
-    replace_version(folder / str(VERSION), write)
+    try:
+        replace_version(folder / str(VERSION), write)
+    except tf.errors.OpError as error:
+        if "OOM when allocating" in error.message:
+            raise
+        # TensorFlow's own way to say that a disk is full, or that a folder is none.
+        said = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", error.message)
+        raise OSError(f"{folder} cannot be written: {said}") from error
     return description
 
 

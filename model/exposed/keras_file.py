@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import tensorflow as tf
 
 from model.exposed.errors import ExposeError
 
@@ -41,7 +42,7 @@ def load_keras_file(
     custom = _definitions(definitions) if definitions else {}
     try:
         model = keras.saving.load_model(path, custom, compile=False, safe_mode=not is_trusted)
-    except MemoryError:
+    except (MemoryError, tf.errors.ResourceExhaustedError):
         raise
     except Exception as error:  # Keras raises of many kinds
         raise ExposeError(_explain(path, error)) from error
@@ -58,7 +59,7 @@ def _definitions(path: Path) -> dict[str, object]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ExposeError(f"--import {path} fails: {type(error).__name__}: {error}") from error
     return {name: value for name, value in vars(module).items() if callable(value)}
 

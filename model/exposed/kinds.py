@@ -126,19 +126,25 @@ KINDS = (
     Kind("padding", (layers.ZeroPadding2D,)),
 )
 
+# Their `axis`, if they have one, is that of the maps; along another one they are of no kind.
+ALONG_MAPS = ("batch normalisation", "activation", "concatenation")
+
 # `a + b` of a functional model is no layer, but an operation of one of these classes.
 OPERATIONS = {"Add": "addition", "Concatenate": "concatenation", "Multiply": "multiplication"}
 
 
-def kind_of(layer: keras.Operation) -> Kind:
-    """The kind of a layer, `OTHER` if none is known."""
-    if not isinstance(layer, keras.Layer):
-        name = OPERATIONS.get(type(layer).__name__)
-        return next((kind for kind in KINDS if kind.name == name), OTHER)
+def kind_of(layer: keras.Operation, rank: int) -> Kind:
+    """The kind of a layer that answers a tensor of a rank, `OTHER` if none is known."""
     is_transposed = isinstance(layer, layers.Conv2DTranspose | layers.SeparableConv2D)
     if is_transposed or getattr(layer, "data_format", None) == "channels_first":
         return OTHER
-    return next((kind for kind in KINDS if isinstance(layer, kind.classes)), OTHER)
+    if isinstance(layer, keras.Layer):
+        kind = next((kind for kind in KINDS if isinstance(layer, kind.classes)), OTHER)
+    else:
+        name = OPERATIONS.get(type(layer).__name__)
+        kind = next((kind for kind in KINDS if kind.name == name), OTHER)
+    is_along_maps = getattr(layer, "axis", -1) in (-1, rank - 1)
+    return kind if is_along_maps or kind.name not in ALONG_MAPS else OTHER
 
 
 def activation_of(layer: keras.Operation) -> str:

@@ -12,6 +12,7 @@ from model.exposed.errors import ExposeError
 from model.exposed.geometry import PIXEL, Field, Window, join
 from model.exposed.kinds import (
     NOT_NEGATIVE,
+    OTHER,
     PASSING,
     Kind,
     activation_of,
@@ -31,6 +32,7 @@ class Source:
 
     layer: "Layer"
     pads: tuple[int, int] = (0, 0)  # rows above it and columns left of it that are zero
+    is_padded: bool = False  # whether there are such, or some below or to the right
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def find_layers(calls: Sequence[Call], inputs: tf.Tensor, patterns: Sequence[str
     tracer = _Tracer(calls, inputs, patterns)
     found = [tracer.layers[tensor] for tensor in tracer.order if tensor in tracer.layers]
     if len(found) == 1:
-        which = f"fits --layers {','.join(patterns)}" if patterns != ["*"] else "has activations"
+        which = (
+            f"fits --layers {','.join(patterns)}" if list(patterns) != ["*"] else "has activations"
+        )
         names = ", ".join(call.name for call in calls[:8])
         raise ExposeError(f"No layer {which}. The model's layers are {names or 'none'} …")
     return found
@@ -96,8 +100,7 @@ class _Tracer:
         self._found: dict[str, tuple[list[Source], bool]] = {}
         rank = inputs.shape.rank
         fields = (PIXEL, PIXEL) if rank in (3, 4) else None
-        kind = kind_of(keras.layers.InputLayer((1,)))
-        self.layers = {inputs.name: Layer(INPUT, kind, None, inputs, fields=fields)}
+        self.layers = {inputs.name: Layer(INPUT, OTHER, None, inputs, fields=fields)}
         self.order = [inputs.name, *self._calls]
         for call in calls:
             is_wanted = any(fnmatch.fnmatchcase(call.name, pattern) for pattern in patterns)
@@ -105,8 +108,14 @@ class _Tracer:
                 self.layers[call.output.name] = self._make(call)
 
     def _make(self, call: Call) -> Layer:
-        kind = kind_of(call.layer)
+        kind = kind_of(call.layer, call.output.shape.rank)
         sources, is_exact = self._sources(call.inputs)
+        # Zeros around a source are in what a convolution's window says, and in nothing else's.
+        if kind.kernel_rank < 2 and any(source.is_padded for source in sources):
+            is_exact = False
+        # The other summand of `x + 1` is no tensor.
+        if not isinstance(call.layer, keras.Layer) and len(call.inputs) < 2:
+            is_exact = False
         activation = activation_of(call.layer)
         is_signed = activation not in NOT_NEGATIVE
         if is_signed and activation == "linear" and kind.name in _KEEP_SIGN and is_exact:
@@ -162,7 +171,8 @@ class _Tracer:
         if isinstance(call.layer, keras.layers.ZeroPadding2D) and len(found) == 1:
             (top, _), (left, _) = call.layer.padding
             above, before = found[0].pads
-            return [Source(found[0].layer, (above + top, before + left))], is_exact
+            pads = above + top, before + left
+            return [Source(found[0].layer, pads, is_padded=True)], is_exact
         return found, False
 
     def fields(self, tensor: tf.Tensor) -> Fields | None:
@@ -183,7 +193,7 @@ class _Tracer:
         fields = [self.fields(one) for one in call.inputs]
         if not fields or None in fields:
             return None
-        kind = kind_of(call.layer)
+        kind = kind_of(call.layer, call.output.shape.rank)
         if kind.is_windowed and len(fields) == 1:
             windows = windows_of(call.layer, call.inputs[0].shape.as_list()[1:3])
             rows, columns = (f.through(w) for f, w in zip(fields[0], windows, strict=True))

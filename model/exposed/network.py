@@ -63,8 +63,11 @@ class Network:
                 named = dict(zip(self.outputs, named.values()))
             return Answers([], named, _scores_of(named, values)[1])
 
-        self._answer = tf.function(answer, input_signature=[inputs])
-        self._answer_output = tf.function(answer_output, input_signature=[inputs])
+        # As Keras does it: without AutoGraph, which would also rewrite what errors say.
+        self._answer, self._answer_output = (
+            tf.function(function, input_signature=[inputs], autograph=False)
+            for function in (answer, answer_output)
+        )
         try:
             traced = self._answer.get_concrete_function()
         except (MemoryError, ExposeError, tf.errors.ResourceExhaustedError):
@@ -92,9 +95,10 @@ class Network:
 
     def _run(self, function: tf.types.experimental.PolymorphicFunction, inputs: tf.Tensor):
         count = tf.shape(inputs)[0]
-        # oneDNN's convolution refuses an empty batch, so one is padded with a blank input.
-        blank = [[0, tf.cast(count == 0, tf.int32)], *[[0, 0]] * (inputs.shape.rank - 1)]
-        answers = function(tf.pad(inputs, blank))
+        # oneDNN's convolution refuses an empty batch, so that gets a blank input. Not by `tf.pad`,
+        # which is made one operation with a convolution behind it, where it pads no batch.
+        blank = tf.zeros([tf.cast(count == 0, tf.int32), *inputs.shape[1:]], inputs.dtype)
+        answers = function(tf.concat([inputs, blank], axis=0))
         return tf.nest.map_structure(lambda tensor: tensor[:count], answers)
 
 

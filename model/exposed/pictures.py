@@ -121,8 +121,9 @@ class Preparation:
             )
 
         is_alike = tf.reduce_all(tf.shape(pictures)[1:3] == self.shape[:2])
+        is_ready = is_alike | (tf.size(pictures) == 0)  # an empty batch may have no size either
         return tf.reshape(
-            tf.cond(is_alike, lambda: levels, scaled), [-1, *self.shape[:2], channels]
+            tf.cond(is_ready, lambda: levels, scaled), [-1, *self.shape[:2], channels]
         )
 
     def _scale(self, size: tf.Tensor) -> tf.Tensor:

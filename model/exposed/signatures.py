@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from model.explanation import COPIES, explain
+from model.exposed.form import MOST_SIDE
 from model.exposed.layers import Layer
 from model.exposed.network import Network
 from model.exposed.pictures import Preparation
-from model.exposed.small import MOST_SIDE, make_small
+from model.exposed.small import make_small
 from model.guards import (
     guard_anything,
     guard_classes,
@@ -240,6 +241,8 @@ def _explain(parts: Parts) -> Signature:
     """What each pixel speaks for, and how much."""
     network, preparation = parts.network, parts.preparation
     block = -(-max(preparation.shape[:2]) // MOST_SIDE)
+    rests = [-side % block for side in preparation.shape[:2]]
+    edges = [[0, 0], *[[rest // 2, rest - rest // 2] for rest in rests], [0, 0]]
 
     def explanation(pictures: tf.Tensor, classes: tf.Tensor) -> Tensors:
         pictures = guard_pictures(pictures, preparation.channels, _most_explained(network))
@@ -251,7 +254,8 @@ def _explain(parts: Parts) -> Signature:
             explain_inputs(parts, inputs, classes), axis=3, keepdims=True
         )  # [N, height, width, 1]
         if block > 1:
-            contributions = tf.nn.avg_pool2d(contributions, block, block, "SAME") * block**2
+            contributions = tf.pad(contributions, edges)  # so that each is counted once
+            contributions = tf.nn.avg_pool2d(contributions, block, block, "VALID") * block**2
         return {
             "classes": classes,
             "contributions": contributions[..., 0],

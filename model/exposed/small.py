@@ -1,63 +1,11 @@
-"""Activations small enough for a live page: some maps of each layer, a byte a unit.
+"""Activations small enough for a live page: in the form of `form.py`, a byte a unit.
 
-A page that follows a pen or a camera cannot have 250 MB an answer. So it gets at most `MOST_BYTES`
-of a layer: some of its maps, always the same ones, at most `MOST_SIDE` units a side, each quantised
-between its own least and largest activation.
+Each map is quantised between its own least and largest activation, which are answered beside it.
 """
-
-import math
-from typing import NamedTuple
 
 import tensorflow as tf
 
-MOST_MAPS = 64
-MOST_SIDE = 56
-MOST_BYTES = 32 * MOST_SIDE**2
-MOST_UNITS = 4096  # of a layer without places
-
-
-class Small(NamedTuple):
-    """The form that a layer is shown in.
-
-    Args:
-        maps: which of its maps, in order.
-        height, width: of each.
-        blocks: units averaged to one, down and across.
-    """
-
-    maps: list[int]
-    height: int
-    width: int
-    blocks: tuple[int, int]
-
-    @property
-    def size(self) -> int:
-        """Bytes of one item."""
-        return len(self.maps) * self.height * self.width
-
-
-def small_form(shape: list[int]) -> Small:
-    """How a layer whose activations have a shape is shown.
-
-    Args:
-        shape: [height, width, maps], [steps, features] (shown as one map) or [units] (shown as one
-            square, row by row, whose last places mean nothing).
-    """
-    if len(shape) == 1:
-        units = min(shape[0], MOST_UNITS)
-        width = math.ceil(math.sqrt(units))
-        return Small([0], math.ceil(units / width), width, (1, 1))
-    height, width, count = (*shape, 1)[:3]
-    blocks = (math.ceil(height / MOST_SIDE), math.ceil(width / MOST_SIDE))
-    height, width = math.ceil(height / blocks[0]), math.ceil(width / blocks[1])
-    maps = evenly(count, min(MOST_MAPS, MOST_BYTES // (height * width)))
-    return Small(maps, height, width, blocks)
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """All numbers below `count`, or `most` of them, evenly spaced."""
-    shown = min(count, most)
-    return [index * count // shown for index in range(shown)]
+from model.exposed.form import MOST_UNITS, Small, evenly, small_form
 
 
 def make_small(activations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -38,13 +38,13 @@ def trace_calls(
         output. A model in the model is a call only if it computes something behind its last layer.
     """
     calls: list[Call] = []
-    with _listening(model, calls, tf.compat.v1.get_default_graph()):
+    with _listening(inputs, calls, tf.compat.v1.get_default_graph()):
         output = model(inputs, training=False)
     return calls, output
 
 
 @contextmanager
-def _listening(model: keras.Model, calls: list[Call], graph: tf.Graph) -> Iterator[None]:
+def _listening(inputs: tf.Tensor, calls: list[Call], graph: tf.Graph) -> Iterator[None]:
     call_layer = keras.Operation.__call__
     callers: list[keras.Operation] = []
     names: set[str] = set()
@@ -63,10 +63,12 @@ def _listening(model: keras.Model, calls: list[Call], graph: tf.Graph) -> Iterat
         is_part = callers and (
             isinstance(layer, keras.Layer) or isinstance(callers[-1], keras.Model)
         )
-        if is_part and is_outer(output) and not any(output is call.output for call in calls):
+        # What a layer only hands on, as a Dropout does, is there already.
+        there = (inputs, *(call.output for call in calls))
+        if is_part and is_outer(output) and not any(output is one for one in there):
             name = "/".join(one.name for one in (*callers[1:], layer))
-            inputs = [value for value in tf.nest.flatten([args, kwargs]) if is_outer(value)]
-            calls.append(Call(_unique(name, names), layer, inputs, output))
+            taken = [value for value in tf.nest.flatten([args, kwargs]) if is_outer(value)]
+            calls.append(Call(_unique(name, names), layer, taken, output))
         return output
 
     with mock.patch.object(keras.Operation, "__call__", call):

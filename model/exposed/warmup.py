@@ -26,7 +26,7 @@ def write_warmup(
     picture = np.zeros((1, height, width, preparation.channels), np.uint8)
     picture[:, height // 6 : -height // 6, width // 3 : -width // 3] = 128
     number = np.array(0, np.int32)
-    parametric = next(i for i, layer in enumerate(network.layers) if layer.kind.parameters or i)
+    parametric = next((i for i, layer in enumerate(network.layers) if layer.kind.parameters), 0)
     inputs = {
         "serving_default": {
             network.inputs.name: np.zeros((1, *preparation.shape), network.inputs.dtype.name)

@@ -27,11 +27,16 @@ Deno.test("what is no drawing is refused and nothing else happens", () => {
 
 Deno.test("a view comes back from its address", () => {
   globalThis.location = { href: "http://page/path?__theme=dark#old" };
-  const view = { strokes: STROKES, version: 100, layer: "h_conv2", map: 7 };
+  const view = { model: "flowers", strokes: STROKES, version: 100, layer: 3, map: 7 };
   const link = writeLink({ ...view, unit: { row: 2, column: 3 } });
   assert.ok(link.startsWith("http://page/path#"));
-  assert.deepEqual(readLink(new URL(link).hash), { ...view, unit: { row: 2, column: 3 } });
+  assert.deepEqual(readLink(new URL(link).hash), {
+    ...view,
+    layer: "3", // by its number, or in older links by its name
+    unit: { row: 2, column: 3 },
+  });
   assert.equal(readLink("#drawing=!"), null);
   assert.equal(readLink("#elsewhere"), null);
+  assert.equal(readLink("#model=flowers").strokes, null); // pictures are not in links
   assert.equal(readLink(`#drawing=${packStrokes(STROKES)}&version=many`).version, null);
 });

@@ -12,39 +12,45 @@ function makeBench() {
       return new Promise((resolve) => bench.answers.push(resolve));
     },
   };
-  const drawing = () => ({ pixels: Uint8Array.of(bench.ink), version: null });
-  bench.look = makeLook(new EventTarget(), bench.state, server, drawing);
+  const picture = () => Promise.resolve({ content: Uint8Array.of(bench.ink), version: null });
+  bench.look = makeLook(new EventTarget(), bench.state, server, picture, () => [0, 1]);
   return bench;
 }
 
 Deno.test("a drawing that has been read is only painted again", async () => {
   const { look, answers, asked } = makeBench();
   const first = look.ask();
+  await settle();
   answers[0]({ sheet: "a PNG" });
   await first;
   look.ask();
+  await settle();
   assert.deepEqual(asked, ["look_at", "repaint"]);
 });
 
 Deno.test("of two drawings under way the server keeps the second", async () => {
   const bench = makeBench();
   const first = bench.look.ask();
+  await settle();
   bench.ink = 2;
   bench.look.ask();
+  await settle();
   bench.answers[0]({ sheet: "a PNG" });
   await first;
   bench.ink = 1; // undone
   bench.look.ask();
+  await settle();
   assert.deepEqual(bench.asked, ["look_at", "look_at", "look_at"]);
 });
 
 Deno.test("the server is reminded of A, unless there is none any more", async () => {
   const bench = makeBench();
-  bench.state.a = { pixels: Uint8Array.of(3), version: null };
+  bench.state.a = { content: Uint8Array.of(3), version: null };
   const first = bench.look.ask();
+  await settle();
   bench.answers[0]({ lost: true });
   await settle();
-  bench.answers[1]({ digit: 3 });
+  bench.answers[1]({ best: null });
   await settle();
   bench.answers[2]({ sheet: "a PNG" });
   assert.equal((await first).sheet, "a PNG");
@@ -52,6 +58,7 @@ Deno.test("the server is reminded of A, unless there is none any more", async ()
   bench.state.a = null;
   bench.ink = 2;
   const second = bench.look.ask();
+  await settle();
   bench.answers[3]({ lost: true });
   assert.match((await second).error, /forgotten/);
 });

@@ -87,7 +87,7 @@ Deno.test("where none can be had, Gradio's way takes over, and connecting waits"
   const asked = server.ask("keep", { version: null }, Uint8Array.of(1, 2));
   FakeSocket.all[0].close();
   assert.deepEqual(await asked, { digit: 3 });
-  assert.deepEqual([calls[0].ask, calls[0].pixels], ["keep", btoa("\x01\x02")]);
+  assert.deepEqual([calls[0].ask, calls[0].content], ["keep", btoa("\x01\x02")]);
   gradio.answer = { sheet: `data:image/png;base64,${btoa(String.fromCharCode(...PNG))}` };
   const { sheet } = await server.ask("repaint", {}); // at once: it is too early to connect again
   assert.equal(sheet.size, PNG.length);

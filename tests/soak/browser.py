@@ -16,7 +16,7 @@ from tests.soak.world import START_SECONDS, World
 from tests.visit import NO_TOUR, SIZES
 
 PAUSE = 2.0  # seconds between two digits
-READ = """digit => document.querySelector(".live .digit").textContent === digit
+READ = """digit => document.querySelector(".live .best").textContent === digit
   && document.querySelector(".live .notice").hidden"""
 
 

@@ -1,50 +1,57 @@
 // How a unit adds up, as Python has taken it apart.
 
+import { make } from "./dom.js";
 import { plain, setText, signed } from "./text.js";
 
-// The ten scores, as if they were a layer's maps.
-export const LOGITS = { name: "logits", title: "Score", maps: 10, rows: 1, columns: 10, side: 1 };
 const SIGNS = [" × ", " = "]; // between what it sees, its kernel, and what that gives
 
-function writeGrid({ title, numbers, picture, winner }) {
+function makeGrid({ title, numbers, picture, winner }) {
   const cell = (number, row, column) => {
     const wins = winner && winner[0] === row && winner[1] === column;
-    return `<td${wins ? ' class="wins"' : ""}>${plain(number, 2)}</td>`;
+    return make("td", { className: wins ? "wins" : "" }, plain(number, 2));
   };
-  const rows = numbers.map((row, y) =>
-    `<tr>${row.map((number, x) => cell(number, y, x)).join("")}</tr>`
-  );
-  return `<figure><table class="grid" style="background-image: url(${picture})"><tbody>${
-    rows.join("")
-  }</tbody></table><figcaption>${title}</figcaption></figure>`;
+  const rows = numbers.map((row, y) => make("tr", {}, ...row.map((n, x) => cell(n, y, x))));
+  const table = make("table", { className: "grid" }, make("tbody", {}, ...rows));
+  table.style.backgroundImage = `url(${picture})`;
+  return make("figure", {}, table, make("figcaption", {}, title));
 }
 
-function writeTerm({ name, at, contribution, input, weight, pictures = [] }, largest) {
-  const share = (100 * Math.abs(contribution)) / largest;
+function makeTerm({ name, at, contribution, input, weight, pictures = [] }, largest) {
   const product = input === undefined ? "" : `${plain(input, 3)} × ${plain(weight, 3)}`;
-  return `<tr>
-    <th scope="row">${
-    at ? `<button class="tool at" data-at='${JSON.stringify(at)}'>${name}</button>` : name
-  }</th>
-    <td class="pictures">${
-    pictures.map((url) => `<img src="${url}" alt="">`).join("")
-  }${product}</td>
-    <td class="share"><i class="${contribution < 0 ? "against" : "for"}" style="width: ${
-    share.toFixed(1)
-  }%"></i></td>
-    <td class="number">${signed(contribution)}</td>
-  </tr>`;
+  const share = make("i", { className: contribution < 0 ? "against" : "for" });
+  share.style.width = `${((100 * Math.abs(contribution)) / largest).toFixed(1)}%`;
+  const heading = at
+    ? make("button", { className: "tool at", data: { at: JSON.stringify(at) } }, name)
+    : name;
+  const row = make("th", { scope: "row" }, heading);
+  const images = pictures.map((src) => make("img", { src, alt: "" }));
+  return make(
+    "tr",
+    {},
+    row,
+    make("td", { className: "pictures" }, ...images, product),
+    make("td", { className: "share" }, share),
+    make("td", { className: "number" }, signed(contribution)),
+  );
 }
+
+const NAMES = { relu: "ReLU", relu6: "ReLU6", silu: "SiLU", softmax: "softmax", tanh: "tanh" };
 
 // The last line, in which everything adds up.
-function writeSum(layer, { bias, sum, value }) {
+function makeSum({ bias, sum, value, activation }) {
   // Of rounded numbers, so that the line adds up to its last digit.
   const inputs = `what comes in ${plain(Number(sum.toFixed(4)) - Number(bias.toFixed(4)))}`;
-  const end = layer === LOGITS ? "" : ` → ReLU → <b>${value.toFixed(4)}</b>`;
-  const total = layer === LOGITS ? `<b>${plain(sum)}</b>` : plain(sum);
-  return `<p class="total">${inputs} ${bias < 0 ? "−" : "+"} bias ${
-    Math.abs(bias).toFixed(4)
-  } = ${total}${end}</p>`;
+  const isLinear = activation === "linear";
+  const total = isLinear ? make("b", {}, plain(sum)) : plain(sum);
+  const end = isLinear ? "" : ` → ${NAMES[activation] ?? activation} → `;
+  return make(
+    "p",
+    { className: "total" },
+    `${inputs} ${bias < 0 ? "−" : "+"} bias ${Math.abs(bias).toFixed(4)} = `,
+    total,
+    end,
+    isLinear ? null : make("b", {}, value.toFixed(4)),
+  );
 }
 
 export function makeAnatomy(element) {
@@ -68,7 +75,8 @@ export function makeAnatomy(element) {
     follow.hidden = true;
   };
 
-  anatomy.show = (layer, told, of, isChosen) => {
+  // `isScore` of a class, which has no place among maps.
+  anatomy.show = (layer, told, { of, isChosen, isScore }) => {
     if (told.error) {
       anatomy.clear();
       body.textContent = `How it adds up cannot be told: ${told.error}`;
@@ -76,31 +84,34 @@ export function makeAnatomy(element) {
     }
     const { row, column, value, grids, terms } = told;
     anatomy.unit = { row, column };
-    const place = layer.field
+    const place = layer.units === null
       ? `row ${row}, column ${column}`
-      : `unit ${row * layer.side + column}`;
+      : `unit ${row * layer.size[1] + column}`;
     const which = isChosen ? "chosen unit" : "strongest unit";
-    const what = layer === LOGITS ? "what weighs most" : `${which}: ${place}, ${value.toFixed(4)}`;
+    const what = isScore ? "what weighs most" : `${which}: ${place}, ${value.toFixed(4)}`;
     setText(heading, of + what);
-    follow.hidden = !isChosen || !layer.field;
+    follow.hidden = !isChosen || layer.units !== null;
     const contributions = [...terms.map(({ contribution }) => contribution), told.rest ?? 0];
     const largest = Math.max(...contributions.map(Math.abs), 1e-9); // one scale for all of them
     const parts = [
-      `<div class="grids">${
-        grids.map((grid, i) =>
-          writeGrid(grid) + (i + 1 < grids.length ? `<span>${SIGNS[i]}</span>` : "")
-        ).join("")
-      }</div>`,
+      make(
+        "div",
+        { className: "grids" },
+        ...grids.flatMap((grid, i) => [
+          makeGrid(grid),
+          i + 1 < grids.length ? make("span", {}, SIGNS[i]) : null,
+        ]),
+      ),
     ];
     if (terms.length) {
       const rest = told.others
         ? [{ name: `the other ${told.others.toLocaleString("en")}`, contribution: told.rest }]
         : [];
-      const rows = [...terms, ...rest].map((term) => writeTerm(term, largest));
-      parts.push(`<table class="terms"><tbody>${rows.join("")}</tbody></table>`);
+      const rows = [...terms, ...rest].map((term) => makeTerm(term, largest));
+      parts.push(make("table", { className: "terms" }, make("tbody", {}, ...rows)));
     }
-    if (told.sum !== undefined) parts.push(writeSum(layer, told));
-    body.innerHTML = parts.join("");
+    if (told.bias !== undefined) parts.push(makeSum(told));
+    body.replaceChildren(...parts);
   };
 
   anatomy.like = (told) => {

@@ -1,11 +1,13 @@
-// What colours stand for: which colour map, and what its brightest is. `changed` is called to have
-// the same activations painted again.
+// What colours stand for: which colour map, what its brightest is, and how brightness grows.
+// `largest` tells what was largest, by layer; `changed` is called to have the same activations
+// painted again.
 
-export function makeColours(element, state, changed) {
+export function makeColours(element, state, largest, changed) {
   const colours = element.querySelector(".colours");
   const scale = element.querySelector(".scale");
   const { style } = state;
-  Object.assign(style, { colours: colours.value, scale: scale.value });
+  const curve = element.querySelector(".curve");
+  Object.assign(style, { colours: colours.value, scale: scale.value, curve: curve.value });
 
   colours.addEventListener("change", () => {
     style.colours = element.dataset.colours = colours.value;
@@ -15,7 +17,17 @@ export function makeColours(element, state, changed) {
   scale.addEventListener("change", () => {
     if (!state.answer) return (scale.value = style.scale); // there is nothing to hold yet
     style.scale = scale.value;
-    style.held = scale.value === "held" ? { ...state.answer.largest } : null;
+    style.held = scale.value === "held" ? largest() : null;
     return changed();
+  });
+
+  curve.addEventListener("change", () => {
+    style.curve = element.dataset.curve = curve.value;
+    changed();
+  });
+
+  element.addEventListener("described", () => {
+    if (style.scale === "held") style.scale = scale.value = "layer"; // what was held is of others
+    style.held = null;
   });
 }

@@ -1,4 +1,4 @@
-// A drawing is kept as A and the next ones, B, are seen beside it: A, B, or their difference.
+// A picture is kept as A and the next ones, B, are seen beside it: A, B, or their difference.
 
 export function makeCompare(element, state, scores, askKeep, complain, changed) {
   const keep = element.querySelector(".keep");
@@ -13,14 +13,14 @@ export function makeCompare(element, state, scores, askKeep, complain, changed) 
     changed();
   }
 
-  // `drawing` stays A until another is kept or it is dropped.
-  compare.keep = async (drawing) => {
-    const told = await askKeep(drawing);
+  // `picture` stays A until another is kept or it is dropped.
+  compare.keep = async (picture) => {
+    const told = await askKeep(picture);
     if (told.error) {
       complain(told);
       return changed(); // which takes the complaint back as soon as it can
     }
-    state.a = drawing;
+    state.a = picture;
     scores.compare(told);
     which.hidden = false;
     keep.hidden = true;
@@ -28,14 +28,23 @@ export function makeCompare(element, state, scores, askKeep, complain, changed) 
     show(state.style.shown);
   };
 
-  compare.drop = () => {
+  function end() {
     state.a = null;
     scores.compare(null);
     which.hidden = true;
     keep.hidden = false;
+  }
+
+  compare.drop = () => {
+    end();
     keep.focus({ preventScroll: true });
     show("B");
   };
+
+  element.addEventListener("described", () => {
+    end(); // it is of other layers
+    show("B");
+  });
 
   which.addEventListener("click", ({ target }) => {
     if (target.matches(".drop")) compare.drop();

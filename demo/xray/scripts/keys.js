@@ -1,7 +1,7 @@
 // The keyboard: what a key does, unless something else on the page has it.
 
-// `ways` by key; `zoom` has its own keys while it is open.
-export function listenToKeys(element, zoom, ways) {
+// `wayOf` tells what a key does; `zoom` has its own keys while it is open.
+export function listenToKeys(element, zoom, wayOf) {
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest?.(
       "input:not(.size), select, textarea, [contenteditable]",
@@ -14,10 +14,9 @@ export function listenToKeys(element, zoom, ways) {
     const isCommand = (event.altKey || event.ctrlKey || event.metaKey) && !isUndo && !isTyped;
     if (isTyping || isSliding || isHidden || isCommand) return;
     const key = event.key.toLowerCase();
-    if (zoom.press(event.key)) event.preventDefault();
-    else if (key in ways) {
-      event.preventDefault();
-      ways[key]();
-    }
+    const way = zoom.press(event.key) ? () => {} : wayOf(key);
+    if (!way) return;
+    event.preventDefault();
+    way();
   });
 }

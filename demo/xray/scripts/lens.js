@@ -1,68 +1,73 @@
-// What is under the pointer: a unit's exact value, the patch of the image that it sees, and the
-// same spot in every layer.
+// What is under the pointer: a unit's exact value, the part of the input that it sees, and the same
+// spot in every layer.
 
 import { makeAsker } from "./loop.js";
-import { place, placeOf } from "./maps.js";
+import { hasMaps, pixelOf, place, placeOf } from "./maps.js";
 import { setText } from "./text.js";
 
 const DIGITS = 4; // after the point
+const ROWS = 0; // the axes of a field
+const COLUMNS = 1;
 
-export function makeLens(element, layers, image, askUnit) {
+export function makeLens(element, state, galleries, askUnit) {
   const line = element.querySelector(".lens");
-  const box = element.querySelector(".seen .frame");
-  const spots = layers.map((layer) => {
-    const canvas = element.querySelector(`.gallery.${layer.name} .spots`);
-    canvas.width = layer.width;
-    canvas.height = layer.height;
-    return canvas.getContext("2d");
-  });
+  const boxes = element.querySelectorAll(".sees");
   let pointed = null; // {layer, map, row, column}
   const colour = getComputedStyle(element).getPropertyValue("--lens");
 
-  // The patch of the image that a unit sees, cut at the border: a receptive field.
-  function fieldOf({ stride, before, field }, at) {
+  // The part of the input that a unit sees along an axis, cut at the border: a receptive field.
+  function fieldOf({ size, stride, before }, at, end) {
     const start = stride * at - before;
-    return [Math.max(0, start), Math.min(image.side, start + field)];
+    return [Math.max(0, start) / end, Math.min(end, start + size) / end];
+  }
+
+  function wipe() {
+    for (const { spots } of galleries.each()) {
+      spots.getContext("2d").clearRect(0, 0, spots.width, spots.height);
+    }
   }
 
   function clear() {
     pointed = null;
     ask(null);
-    box.style.display = "none";
+    for (const box of boxes) box.style.display = "none";
     line.hidden = true;
-    spots.forEach((context, i) => context.clearRect(0, 0, layers[i].width, layers[i].height));
+    wipe();
   }
 
   function mark({ layer, row, column }) {
-    const [top, bottom] = fieldOf(layer, row).map((pixels) => pixels / image.side);
-    const [left, right] = fieldOf(layer, column).map((pixels) => pixels / image.side);
-    place(box, left, top, right - left, bottom - top);
-    layers.forEach((other, i) => {
-      const context = spots[i];
-      context.clearRect(0, 0, other.width, other.height);
-      if (!other.field) return;
-      const y = Math.min(other.side - 1, Math.floor(((row + 0.5) * layer.stride) / other.stride));
-      const x = Math.min(
-        other.side - 1,
-        Math.floor(((column + 0.5) * layer.stride) / other.stride),
-      );
+    const { height, width } = state.network.input;
+    const [top, bottom] = fieldOf(layer.field[ROWS], row, height);
+    const [left, right] = fieldOf(layer.field[COLUMNS], column, width);
+    for (const box of boxes) place(box, left, top, right - left, bottom - top);
+    // The middle of what it sees, in the units of another layer.
+    const middle = (axis, at) => (at + 0.5) * layer.field[axis].stride;
+    const there = (other, axis, at) =>
+      Math.min(other.size[axis] - 1, Math.floor(middle(axis, at) / other.field[axis].stride));
+    wipe();
+    for (const { layer: other, spots } of galleries.each()) {
+      if (!other.field) continue;
+      const unit = { row: there(other, ROWS, row), column: there(other, COLUMNS, column) };
+      const { x, y } = pixelOf(other, unit);
+      const context = spots.getContext("2d");
       context.fillStyle = colour;
-      for (let map = 0; map < other.maps; map++) {
+      for (const map of other.maps) {
         const corner = placeOf(other, map);
         context.fillRect(corner.x + x, corner.y + y, 1, 1);
       }
-    });
+    }
   }
 
   const ask = makeAsker(
-    ({ layer, map, row, column }) => askUnit({ layer: layer.name, map, row, column }),
+    ({ layer, map, row, column }) => askUnit({ layer: layer.index, map, row, column }),
     ({ layer, map, row, column }, { value, largest, mean, error }) => {
       if (error) return; // the live loop says what is the matter
-      const of = layer.field
-        ? `${layer.name} map ${map}: largest ${largest.toFixed(2)}, mean ${
-          mean.toFixed(2)
-        }; row ${row}, column ${column}: `
-        : `${layer.name} unit ${row * layer.side + column}: `;
+      const unit = row * layer.size[1] + column;
+      const of = layer.units === null
+        ? `${layer.name}${hasMaps(layer) ? ` map ${map}` : ""}: largest ${
+          largest.toFixed(2)
+        }, mean ${mean.toFixed(2)}; row ${row}, column ${column}: `
+        : `${layer.name} unit ${unit}: `;
       setText(line, of + value.toFixed(DIGITS));
       line.hidden = false;
     },
@@ -70,9 +75,12 @@ export function makeLens(element, layers, image, askUnit) {
 
   element.addEventListener("pointed", ({ detail }) => {
     if (!detail) return clear();
+    const { layer, row, column } = detail;
+    if (layer.units !== null && row * layer.size[1] + column >= layer.units) return clear();
     pointed = detail;
-    if (detail.layer.field) mark(detail);
+    if (layer.field) mark(detail);
     ask(pointed);
   });
-  element.addEventListener("shown", () => pointed && ask({ ...pointed })); // of another drawing
+  element.addEventListener("shown", () => pointed && ask({ ...pointed })); // of another picture
+  element.addEventListener("described", clear);
 }

@@ -1,5 +1,5 @@
-// A view as part of an address: strokes, version, open map and its chosen unit. What a teacher sends
-// is what the class sees.
+// A view as part of an address: model, strokes, version, open map and its chosen unit. What a teacher
+// sends is what the class sees; a picture stays where it is.
 //
 // Strokes are whole units, each point as its distance from the one before, in bytes of variable
 // number (the low bit is the sign; seven bits a byte, the eighth says that more follow), in the
@@ -64,27 +64,33 @@ export function unpackStrokes(text) {
   return strokes;
 }
 
-export function writeLink({ strokes, version, layer, map, unit }) {
-  const view = new URLSearchParams({ drawing: packStrokes(strokes) });
+export function writeLink({ model, strokes, version, layer, map, unit }) {
+  const view = new URLSearchParams();
+  if (model) view.set("model", model);
+  if (strokes) view.set("drawing", packStrokes(strokes));
   if (version !== null) view.set("version", version);
-  if (layer) view.set("map", [layer, map, ...(unit ? [unit.row, unit.column] : [])].join("."));
+  if (layer !== undefined) {
+    view.set("map", [layer, map, ...(unit ? [unit.row, unit.column] : [])].join("."));
+  }
   const address = new URL(location.href);
   address.search = ""; // the visitor's own settings and keys
   address.hash = view;
   return address.href;
 }
 
-// The view that an address holds; null if it has none that can be read.
+// The view that an address holds; null if it has none that can be read. A layer is named by its
+// number, or in older links by its name.
 export function readLink(hash) {
   const view = new URLSearchParams(hash.slice(1));
-  if (!view.has("drawing")) return null;
+  if (!view.has("drawing") && !view.has("model")) return null;
   try {
-    const strokes = unpackStrokes(view.get("drawing"));
+    const strokes = view.has("drawing") ? unpackStrokes(view.get("drawing")) : null;
     const number = Number(view.get("version") ?? NaN);
     const version = Number.isSafeInteger(number) && number >= 0 ? number : null;
     const [layer = null, ...numbers] = view.get("map")?.split(".") ?? [];
     const [map = 0, row, column] = numbers.map(Number);
-    return { strokes, version, layer, map, unit: column === undefined ? null : { row, column } };
+    const unit = column === undefined ? null : { row, column };
+    return { model: view.get("model"), strokes, version, layer, map, unit };
   } catch {
     return null;
   }

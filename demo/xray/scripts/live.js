@@ -1,14 +1,18 @@
-// The component with a pad: what the visitor does, and where that leads.
+// The live component: what the visitor does, and where that leads.
 
 import { makeAddress } from "./address.js";
 import { makeColours } from "./colours.js";
 import { makeCompare } from "./compare.js";
+import { makeGalleries } from "./galleries.js";
 import { makeHistory } from "./history.js";
 import { listenToKeys } from "./keys.js";
 import { makeLens } from "./lens.js";
 import { makeLook } from "./look.js";
 import { makeLoop } from "./loop.js";
+import { makeNetwork } from "./network.js";
 import { makePad } from "./pad.js";
+import { makePicture } from "./picture.js";
+import { makeScores } from "./scores.js";
 import { makeServer } from "./server.js";
 import { copy, drawPicture, makeTake, save } from "./take.js";
 import { setText } from "./text.js";
@@ -17,48 +21,82 @@ import { makeTour, remembered } from "./tour.js";
 import { makeWhy } from "./why.js";
 import { makeZoom } from "./zoom.js";
 
-export function startPad({ xray, props, gradio, state, galleries, scores, notice }) {
+export function startLive({ xray, props, gradio, state, notice }) {
   const find = (selector) => xray.querySelector(selector);
   const hint = find(".hint");
 
   const server = makeServer(props.live, gradio);
-  const drawing = () => ({ pixels: pad.pixels(), version: state.version });
-  const look = makeLook(xray, state, server, drawing);
-  const changed = makeLoop({
+  const network = makeNetwork(xray, state, server, notice.tell);
+  const isDrawing = () => state.network.input.kind === "drawing";
+  const seen = async () => {
+    const content = await (isDrawing() ? pad.content() : picture.content());
+    return { content, version: state.version };
+  };
+  const galleries = makeGalleries(xray, state, () => changed());
+  const look = makeLook(xray, state, server, seen, galleries.layers);
+  const ask = makeLoop({
     ask: look.ask,
     mostUnderWay: () => server.mostUnderWay,
     show: (answer, askedAt) => {
+      // Another version may have other layers.
+      if (answer.network !== state.network.identity) {
+        return network.load(state.model, answer.version);
+      }
       notice.clear();
       history.follow(answer, answer.asked);
       return galleries.show(answer, askedAt);
     },
     complain: notice.tell,
   });
+  const changed = () => state.network && ask();
   look.again = changed;
 
-  const pad = makePad(find(".pad"), props.side, () => {
+  const pad = makePad(find(".pad"), () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
+    drawn();
+  });
+  const picture = makePicture(xray, drawn);
+  function drawn() {
     xray.dispatchEvent(new CustomEvent("drawn", { detail: {}, bubbles: true }));
     changed();
     address.drawn();
-  });
+  }
   const history = makeHistory(find(".history"), state, () => {
     state.kept = null; // the newest may be another by now
     changed();
   });
-  makeColours(xray, state, changed);
+  makeColours(xray, state, galleries.largest, changed);
+  const scores = makeScores(xray, state, (label) => {
+    // Open arithmetic of one score gives way to another's.
+    if (zoom.showsScore()) zoom.openScore(label);
+    why.choose(label);
+  });
   const compare = makeCompare(xray, state, scores, look.keep, notice.tell, changed);
-  makeLens(xray, props.layers, props.image, (unit) => look.detail("tell_unit", unit));
+  makeLens(xray, state, galleries, (unit) => look.detail("tell_unit", unit));
   const zoom = makeZoom(
     xray,
     state,
-    props.layers,
+    galleries,
     (unit) => look.detail("take_apart", unit),
-    (map) => look.detail("tell_likes", map),
+    (map) => look.detail("tell_map", map),
   );
-  const why = makeWhy(xray, state, find(".pad"), look.why);
+  const canvas = () => (isDrawing() ? find(".pad") : picture.canvas);
+  const why = makeWhy(xray, state, scores, canvas, look.why);
   const tour = makeTour(xray, props.tour);
-  const address = makeAddress(xray, pad, history, zoom);
+  const address = makeAddress(xray, state, { pad, history, zoom, network });
+  const tools = makeTools(xray, pad);
+
+  xray.addEventListener("shown", ({ detail }) => scores.show(detail.answer));
+  xray.addEventListener("described", ({ detail }) => {
+    galleries.build(detail);
+    scores.build(detail);
+    history.set(null);
+    find(".take").hidden = detail.takes.length === 0;
+    find(".add-up").hidden = (detail.scores?.layer ?? null) === null;
+    if (address.restore() || !isDrawing()) return;
+    pad.fit(detail.input.side);
+    pad.set(detail.samples[3]?.strokes ?? pad.strokes(), true); // a first visit finds it firing
+  });
 
   async function take(what) {
     const told = await look.take(what, history.shown());
@@ -70,7 +108,7 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
   makeTake(find(".take"), {
     link: () => copy(address.link(), find(".copied")),
     picture: async () => {
-      save(await drawPicture(xray, state, galleries, props.layers), "layer-xray.png");
+      save(await drawPicture(xray, state, galleries), "layer-xray.png");
       return "Saved";
     },
     npz: async () => {
@@ -83,23 +121,23 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
     grpc: async () => copy(await take("grpc"), find(".copied")),
   });
 
-  listenToKeys(xray, zoom, {
-    ...makeTools(xray, pad, props.samples),
-    w: why.toggle,
-    f: history.play,
-    ",": () => history.step(-1),
-    ".": () => history.step(1),
-  });
+  listenToKeys(
+    xray,
+    zoom,
+    (key) =>
+      (state.network && isDrawing() ? tools[key] : undefined) ?? {
+        w: why.toggle,
+        f: history.play,
+        ",": () => history.step(-1),
+        ".": () => history.step(1),
+      }[key],
+  );
 
-  find(".keep").addEventListener("click", () => compare.keep(drawing()));
-  find(".add-up").addEventListener("click", () => {
-    zoom.open("logits", state.why.digit ?? state.answer?.digit ?? 0);
+  find(".keep").addEventListener("click", async () => {
+    compare.keep({ ...(await seen()), layers: galleries.layers() });
   });
-  // Open arithmetic of one score gives way to another's.
-  xray.querySelectorAll(".score").forEach((score, digit) => {
-    score.addEventListener("click", () => {
-      if (zoom.opened()?.layer === "logits") zoom.open("logits", digit);
-    });
+  find(".add-up").addEventListener("click", () => {
+    zoom.openScore(state.why.label ?? state.answer?.best?.index ?? 0);
   });
   find(".log-in").addEventListener("click", () => {
     address.link();
@@ -108,15 +146,16 @@ export function startPad({ xray, props, gradio, state, galleries, scores, notice
 
   // Screen readers hear what is read once the pen is up, not all that it was on the way.
   function announce() {
-    const { digit = null, sure } = state.answer ?? {};
-    const reading = sure ? `Read as ${digit}.` : `Not sure; perhaps a ${digit}.`;
-    if (!pad.isDown()) setText(find(".announcement"), digit === null ? "" : reading);
+    const { best = null, sure } = state.answer ?? {};
+    const reading = sure ? `Read as ${best?.label}.` : `Not sure; perhaps a ${best?.label}.`;
+    if (!pad.isDown() && !picture.isLive()) {
+      setText(find(".announcement"), best === null ? "" : reading);
+    }
   }
   find(".pad").addEventListener("pointerup", announce);
   xray.addEventListener("shown", announce);
 
-  pad.fit();
-  if (address.restore()) return;
-  pad.set(props.samples[3], true); // a first visit finds a digit already firing
-  if (!remembered()) tour.start();
+  network.load(address.model()).then(() => {
+    if (!address.isGiven() && isDrawing() && !remembered()) tour.start();
+  });
 }

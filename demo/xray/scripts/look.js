@@ -1,52 +1,56 @@
-// What is asked about the drawing on the pad: to have it read, and details of it. The page's server
+// What is asked about the picture that is shown: to have it read, and details of it. The page's server
 // keeps what it has read last; where it has forgotten that, it reads it anew.
 
 import { wait } from "./wait.js";
 
-const REREAD_MS = 2000; // that a drawing may take to be read anew
+const REREAD_MS = 2000; // that a picture may take to be read anew
 const FORGOTTEN = { error: "The page's server has forgotten what this is about. Draw on." };
 
-// `drawing` tells {pixels, version}.
-export function makeLook(element, state, server, drawing) {
-  const askAbout = (name, { pixels, version }, fields = {}) =>
-    server.ask(name, { version, ...fields }, pixels);
-  const isKept = ({ pixels, version }) =>
-    state.kept?.version === version && state.kept.pixels.every((ink, i) => ink === pixels[i]);
+// `picture` tells {content, version}, `layers` the numbers of those that are in sight.
+export function makeLook(element, state, server, picture, layers) {
+  const askAbout = (name, { content, version }, fields = {}) =>
+    server.ask(name, { model: state.model, version, ...fields }, content);
+  const isSame = (a, b) =>
+    a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
+  const isKept = ({ content, version }) =>
+    state.kept?.version === version && isSame(state.kept.content, content);
 
-  let lastAsked = 0; // counts drawings
+  let lastAsked = 0; // counts pictures
   const look = { again: () => {} }; // has it read once more; the live loop's
 
-  // The newest drawing is read, or, if it has been, only painted again.
+  // The newest picture is read, or, if it has been, only painted again.
   look.ask = async () => {
     const { style } = state;
-    const asked = drawing();
+    const asked = await picture();
+    const how = { style, layers: layers() };
     if (isKept(asked)) {
-      const answer = await server.ask("repaint", { style });
+      const answer = await server.ask("repaint", { model: state.model, ...how });
       if (answer.sheet) return { ...answer, asked: asked.version };
     }
     const turn = ++lastAsked;
     state.kept = null;
-    let answer = await askAbout("look_at", asked, { style });
+    let answer = await askAbout("look_at", asked, how);
     if (answer.lost && state.a) { // A, which it is compared with
-      const reminded = await askAbout("keep", state.a);
+      const reminded = await askAbout("keep", state.a, { layers: how.layers });
       if (reminded.error) return reminded;
-      answer = await askAbout("look_at", asked, { style });
+      answer = await askAbout("look_at", asked, how);
     }
     if (answer.lost) return FORGOTTEN;
     if (answer.sheet && turn === lastAsked) state.kept = asked;
     return { ...answer, asked: asked.version };
   };
 
-  look.keep = (asked) => askAbout("keep", asked);
-  look.why = (digit) => askAbout("tell_why", drawing(), { digit });
-  look.take = (what, version) => {
+  look.keep = (asked) => askAbout("keep", asked, { layers: layers() });
+  look.why = async (label) => askAbout("tell_why", await picture(), { label });
+  look.take = async (what, version) => {
     const page = location.href.split(/[?#]/)[0];
-    return askAbout("take", { ...drawing(), version }, { what, page });
+    return askAbout("take", { ...await picture(), version }, { what, page });
   };
 
-  // A detail of the drawing that was read last.
+  // A detail of the picture that was read last.
   look.detail = async (name, fields) => {
-    const ask = () => server.ask(name, { shown: state.style.shown, ...fields });
+    const { model, style } = state;
+    const ask = () => server.ask(name, { model, shown: style.shown, ...fields });
     const told = await ask();
     if (!told.forgotten) return told;
     state.kept = null;

@@ -1,10 +1,10 @@
-// Puts the parts together. In the order in which a drawing passes through them: strokes, pad, loop,
-// look, server, galleries, scores; then what there is to do with what they show.
+// Puts the parts together. In the order in which a picture passes through them: strokes, pad or
+// picture, loop, look, server, galleries, scores; then what there is to do with what they show.
 
 import { makeGalleries } from "./galleries.js";
 import { listenToKeys } from "./keys.js";
 import { makeLessons } from "./lessons.js";
-import { startPad } from "./live.js";
+import { startLive } from "./live.js";
 import { makeNotice } from "./notice.js";
 import { makeScores } from "./scores.js";
 import { pictureOf } from "./server.js";
@@ -16,23 +16,30 @@ import { makeZoom } from "./zoom.js";
 export function start({ element, props, watch, gradio }) {
   const xray = element.querySelector(".xray");
   const state = makeState();
-  const galleries = makeGalleries(xray, state, props.image, props.layers);
-  const scores = makeScores(xray);
-  xray.addEventListener("shown", ({ detail }) => scores.show(detail.answer));
   const notice = makeNotice(xray);
-  makeLessons(xray);
-  if (props.live) startPad({ xray, props, gradio, state, galleries, scores, notice });
-  else showValues({ xray, props, watch, state, galleries, notice });
+  if (props.live) startLive({ xray, props, gradio, state, notice });
+  makeLessons(xray, props.lessons); // later: when a model is described, its galleries are there
+  if (!props.live) showValues({ xray, props, watch, state, notice });
 }
 
 // Without a pad: what an event of Gradio's has set.
-function showValues({ xray, props, watch, state, galleries, notice }) {
-  listenToKeys(xray, makeZoom(xray, state, props.layers), {});
+function showValues({ xray, props, watch, state, notice }) {
+  const galleries = makeGalleries(xray, state, () => {});
+  const scores = makeScores(xray, state, null);
+  listenToKeys(xray, makeZoom(xray, state, galleries), () => undefined);
   function show() {
     const { value } = props;
     if (!value) return;
     if (value.error) return notice.tell(value);
     notice.clear();
+    if (value.network.identity !== state.network?.identity) {
+      state.network = value.network;
+      xray.classList.toggle("for-picture", value.network.input.kind === "picture");
+      galleries.build(value.network);
+      scores.build(value.network);
+      xray.dispatchEvent(new CustomEvent("described", { detail: value.network }));
+    }
+    scores.show(value);
     galleries.show({ ...value, sheet: pictureOf(value.sheet) });
   }
   watch("value", show);

@@ -6,10 +6,9 @@ import { drawAll, drawStroke, rounded } from "./strokes.js";
 const PRIMARY = 0; // button of a mouse, a finger or a pen's tip
 const ERASER = 5; // a pen's other end
 
-export function makePad(canvas, side, changed) {
+export function makePad(canvas, changed) {
   const seen = canvas.getContext("2d");
   const small = document.createElement("canvas");
-  small.width = small.height = side;
   const sent = small.getContext("2d", { willReadFrequently: true });
   const pad = { size: 0.08, erase: false, isSample: false };
   const history = [[]]; // every state of the drawing that undo can go back to, the present one last
@@ -45,15 +44,19 @@ export function makePad(canvas, side, changed) {
   pad.isDown = () => stroke !== null;
 
   // Uint8Array of side x side, 0 = paper, 255 = ink.
-  pad.pixels = () => {
+  pad.content = () => {
+    const side = small.width;
     const rgba = sent.getImageData(0, 0, side, side).data;
     const ink = new Uint8Array(side * side);
     for (let i = 0; i < ink.length; i++) ink[i] = rgba[4 * i + 3];
     return ink;
   };
 
-  // The canvas has as many pixels as the screen gives it; ink has the theme's colour.
-  pad.fit = () => {
+  // The canvas has as many pixels as the screen gives it, and what is sent as many as is wanted; ink
+  // has the theme's colour.
+  pad.fit = (side = small.width) => {
+    if (small.width !== side) small.width = small.height = side;
+    drawAll(sent, pad.strokes());
     const pixels = Math.round(canvas.clientWidth * devicePixelRatio);
     if (!pixels) return;
     canvas.width = canvas.height = pixels;
@@ -110,7 +113,7 @@ export function makePad(canvas, side, changed) {
     });
   }
 
-  new ResizeObserver(pad.fit).observe(canvas);
-  new MutationObserver(pad.fit).observe(document.body, { attributeFilter: ["class"] }); // theme
+  new ResizeObserver(() => pad.fit()).observe(canvas);
+  new MutationObserver(() => pad.fit()).observe(document.body, { attributeFilter: ["class"] }); // theme
   return pad;
 }

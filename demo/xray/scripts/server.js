@@ -9,11 +9,12 @@ const RETRY_MS = 1000; // before another try to connect; twice as long after the
 const LONGEST_RETRY_MS = 60_000;
 const TRY_AGAIN_LATER = 1013; // a closing code
 const LINE_FEED = 10;
+const CHUNK = 2 ** 15; // bytes: a function takes only so many arguments
 const MOST_UNDER_WAY = 4; // drawings
 const FRAME_MS = 16; // the least that one takes as far as that goes
-const LOST = { error: "The page has lost its server. Your drawing is kept; it goes on trying." };
+const LOST = { error: "The page has lost its server. What you see is kept; it goes on trying." };
 const FULL = {
-  error: "The page has as many visitors as it can take. Your drawing is kept; it goes on trying.",
+  error: "The page has as many visitors as it can take. What you see is kept; it goes on trying.",
   busy: true,
 };
 const LOGGED_OUT = {
@@ -76,11 +77,11 @@ export function makeServer(path, gradio) {
     return found?.socket.readyState === WebSocket.OPEN ? found : null;
   }
 
-  async function askConnection({ socket, waiting }, question, pixels) {
+  async function askConnection({ socket, waiting }, question, content) {
     const id = ++lastId;
     const answered = new Promise((resolve) => waiting.set(id, resolve));
     const sentAt = performance.now();
-    socket.send(pack({ id, ...question }, pixels));
+    socket.send(pack({ id, ...question }, content));
     const answer = await within(PATIENCE_MS, answered);
     if (!answer) socket.close(); // which may not have noticed that it is broken
     if (!answer || answer.overtaken) return answer;
@@ -93,9 +94,9 @@ export function makeServer(path, gradio) {
 
   // Gradio answers nothing at all, without an error, when its server cannot be reached or does not
   // know the visitor.
-  async function askThroughGradio(question, pixels) {
+  async function askThroughGradio(question, content) {
     server.mostUnderWay = 1; // these answers may overtake each other
-    const text = pixels && { pixels: btoa(String.fromCharCode.apply(null, pixels)) };
+    const text = content && { content: toBase64(content) };
     const asking = gradio.ask({ visitor, ...question, ...text });
     const answer = await within(PATIENCE_MS, asking).catch(() => null);
     return answer?.sheet ? { ...answer, sheet: pictureOf(answer.sheet) } : answer;
@@ -110,13 +111,13 @@ export function makeServer(path, gradio) {
     }
   }
 
-  // `name` is one of demo/answers.py's; `pixels` are of a drawing, where it is about one.
-  server.ask = async (name, fields, pixels = null) => {
+  // `name` is one of demo/answers.py's; `content` is of a picture, where it is about one.
+  server.ask = async (name, fields, content = null) => {
     const question = { ask: name, ...fields };
     const found = await findConnection();
-    let answer = found && (await askConnection(found, question, pixels));
+    let answer = found && (await askConnection(found, question, content));
     if (answer === null && isFull) return FULL;
-    if (answer === null && !found?.hasAnswered) answer = await askThroughGradio(question, pixels);
+    if (answer === null && !found?.hasAnswered) answer = await askThroughGradio(question, content);
     return answer ?? ((await isLoggedOut()) ? LOGGED_OUT : LOST);
   };
 
@@ -125,14 +126,22 @@ export function makeServer(path, gradio) {
 
 const makeName = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
 
-function pack(question, pixels) {
+function pack(question, content) {
   const head = new TextEncoder().encode(JSON.stringify(question));
-  if (!pixels) return head;
-  const message = new Uint8Array(head.length + 1 + pixels.length);
+  if (!content) return head;
+  const message = new Uint8Array(head.length + 1 + content.length);
   message.set(head);
   message[head.length] = LINE_FEED;
-  message.set(pixels, head.length + 1);
+  message.set(content, head.length + 1);
   return message;
+}
+
+function toBase64(bytes) {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + CHUNK));
+  }
+  return btoa(text);
 }
 
 function unpack(data) {

@@ -3,7 +3,7 @@
 
 import { short } from "./text.js";
 
-const SCALE = 4; // of the galleries in the picture
+const SCALE = 2; // of the galleries in the picture
 const MARGIN = 24; // pixels of the picture
 const SAID_MS = 2000; // that a button says what it has done
 const FAILED_MS = 6000; // that it says why it could not
@@ -30,14 +30,15 @@ export async function copy(text, area) {
   }
 }
 
-// All galleries one under the other, with their names, on the page's dark ground.
-export function drawPicture(element, state, galleries, layers) {
+// All galleries that are in sight one under the other, with their names, on the page's dark ground.
+export function drawPicture(element, state, galleries) {
   const style = getComputedStyle(element);
   const [ground, ink] = ["--ground", "--on-ground"].map((name) => style.getPropertyValue(name));
+  const shown = galleries.each().filter(({ layer }) => state.answer.layers.includes(layer.index));
   const canvas = document.createElement("canvas");
-  const height = ({ height }) => SCALE * height + 3 * MARGIN;
-  canvas.width = SCALE * Math.max(...layers.map(({ width }) => width)) + 2 * MARGIN;
-  canvas.height = layers.reduce((sum, layer) => sum + height(layer), MARGIN);
+  const heightOf = ({ layer }) => SCALE * layer.height + 3 * MARGIN;
+  canvas.width = SCALE * Math.max(...shown.map(({ layer }) => layer.width)) + 2 * MARGIN;
+  canvas.height = shown.reduce((sum, gallery) => sum + heightOf(gallery), MARGIN);
   const context = canvas.getContext("2d");
   context.fillStyle = ground;
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -45,12 +46,17 @@ export function drawPicture(element, state, galleries, layers) {
   context.font = `20px ${style.fontFamily}`;
   context.imageSmoothingEnabled = false;
   let top = MARGIN;
-  for (const layer of layers) {
-    const largest = short(state.answer.largest[layer.name]);
+  for (const gallery of shown) {
+    const { layer, most } = gallery;
     const of = { A: "A, ", difference: "B − A, " }[state.style.shown] ?? "";
-    context.fillText(`${layer.title}  ${layer.name}, ${of}largest ${largest}`, MARGIN, top + 20);
-    galleries.paint(context, layer, MARGIN, top + 36, SCALE);
-    top += height(layer);
+    context.fillText(
+      `${layer.title}  ${layer.name}, ${of}largest ${short(most)}`,
+      MARGIN,
+      top + 20,
+    );
+    const [width, height] = [SCALE * layer.width, SCALE * layer.height];
+    context.drawImage(gallery.canvas, MARGIN, top + 36, width, height);
+    top += heightOf(gallery);
   }
   return new Promise((resolve) => canvas.toBlob(resolve));
 }

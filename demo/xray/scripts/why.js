@@ -1,19 +1,22 @@
-// Why this digit: which ink speaks for it and which against, over the drawing, live.
+// Why this class: which parts speak for it and which against, over the picture, live.
 
 import { makeAsker } from "./loop.js";
 import { setText } from "./text.js";
 
 const NEUTRAL = "#8b8b94"; // ink that says nothing
+const FADED = "grayscale(1) brightness(0.6)"; // a picture under what is said of it
 
-export function makeWhy(element, state, padCanvas, askWhy) {
+// `canvas` tells the one that the picture is on.
+export function makeWhy(element, state, scores, canvasOf, askWhy) {
   const find = (selector) => element.querySelector(selector);
   const canvas = find(".overlay");
   const because = find(".because");
   const cannot = find(".cannot");
   const button = find(".why");
   const { why } = state;
+  const asker = {};
 
-  const ask = makeAsker(({ digit }) => askWhy(digit), async (_, told) => {
+  const ask = makeAsker(({ label }) => askWhy(label), async (_, told) => {
     if (told.error) {
       hide();
       setText(cannot, `Why cannot be told. ${told.error}`);
@@ -23,43 +26,54 @@ export function makeWhy(element, state, padCanvas, askWhy) {
     const picture = new Image();
     picture.src = told.picture;
     await picture.decode();
-    if (why.isOn && hasInk()) paint(picture, told);
+    if (why.isOn && isRead()) paint(picture, told);
   });
 
   function hide() {
     canvas.hidden = because.hidden = cannot.hidden = true;
   }
 
-  const hasInk = () => (state.answer?.digit ?? null) !== null;
+  const isRead = () => Boolean(state.answer?.best);
 
-  function paint(picture, { digit, field: [top, left, side] }) {
+  function paint(picture, { label, field: [top, left, height, width] }) {
     const context = canvas.getContext("2d");
-    canvas.width = padCanvas.width;
-    canvas.height = padCanvas.height;
-    context.drawImage(padCanvas, 0, 0);
-    context.globalCompositeOperation = "source-in";
-    context.fillStyle = NEUTRAL;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.globalCompositeOperation = "source-atop"; // on the ink alone
-    const [x, y, size] = [left, top, side].map((fraction) => fraction * canvas.width);
-    context.drawImage(picture, x, y, size, size);
-    for (const node of because.querySelectorAll("b")) setText(node, String(digit));
+    const under = canvasOf();
+    canvas.width = under.width;
+    canvas.height = under.height;
+    const isDrawing = state.network.input.kind === "drawing";
+    if (isDrawing) {
+      context.drawImage(under, 0, 0);
+      context.globalCompositeOperation = "source-in";
+      context.fillStyle = NEUTRAL;
+      context.fillRect(0, 0, canvas.width, canvas.height);
+      context.globalCompositeOperation = "source-atop"; // on the ink alone
+    } else {
+      context.filter = FADED;
+      context.drawImage(under, 0, 0);
+      context.filter = "none";
+    }
+    const [x, w] = [left, width].map((fraction) => fraction * canvas.width);
+    const [y, h] = [top, height].map((fraction) => fraction * canvas.height);
+    context.drawImage(picture, x, y, w, h);
+    const { labels } = state.network.scores;
+    const known = state.answer.scores.find(({ index }) => index === label)?.label;
+    for (const node of because.querySelectorAll("b")) {
+      setText(node, known ?? labels[label] ?? String(label));
+    }
     canvas.hidden = because.hidden = false;
     cannot.hidden = true;
   }
 
   function update() {
     button.setAttribute("aria-pressed", why.isOn);
-    element.querySelectorAll(".score").forEach((score, digit) => {
-      score.setAttribute("aria-pressed", why.isOn && digit === why.digit);
-    });
+    scores.press(why.isOn ? why.label : null);
     look();
     if (!why.isOn) return;
     element.dispatchEvent(new CustomEvent("explained", { detail: {} }));
   }
 
   function look() {
-    if (why.isOn && hasInk()) return ask({ digit: why.digit });
+    if (why.isOn && isRead()) return ask({ label: why.label });
     hide();
     ask(null);
     if (!why.isOn) return;
@@ -67,24 +81,27 @@ export function makeWhy(element, state, padCanvas, askWhy) {
     cannot.hidden = false;
   }
 
-  function toggle() {
+  asker.toggle = () => {
+    if (!state.network?.canExplain) return;
     why.isOn = !why.isOn;
-    why.digit = null;
+    why.label = null;
     update();
-  }
+  };
 
   // The same once more ends it.
-  function choose(digit) {
-    why.isOn = !(why.isOn && why.digit === digit);
-    why.digit = why.isOn ? digit : null;
+  asker.choose = (label) => {
+    why.isOn = !(why.isOn && why.label === label);
+    why.label = why.isOn ? label : null;
     update();
-  }
+  };
 
-  button.addEventListener("click", toggle);
-  element.querySelectorAll(".score").forEach((score, digit) => {
-    score.addEventListener("click", () => choose(digit));
-  });
+  button.addEventListener("click", asker.toggle);
   element.addEventListener("shown", () => why.isOn && look());
-  new ResizeObserver(() => why.isOn && look()).observe(padCanvas);
-  return { toggle };
+  element.addEventListener("described", ({ detail }) => {
+    button.hidden = !detail.canExplain;
+    Object.assign(why, { isOn: false, label: null });
+    update();
+  });
+  new ResizeObserver(() => why.isOn && look()).observe(find(".paper"));
+  return asker;
 }

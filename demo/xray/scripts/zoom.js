@@ -1,15 +1,15 @@
 // One map, large, over the galleries: it stays while the pen goes on, with the arithmetic of one of
-// its units, the strongest unless another is chosen. The ten scores open here as well.
+// its units, the strongest unless another is chosen. Scores open here as well.
 
-import { LOGITS, makeAnatomy } from "./anatomy.js";
+import { makeAnatomy } from "./anatomy.js";
 import { makeCopy } from "./galleries.js";
 import { makeLarge } from "./large.js";
 import { makeAsker } from "./loop.js";
-import { frameMap, nameOf, neighbourMap, place, STEPS, unitAt } from "./maps.js";
+import { frameMap, hasMaps, nameOf, neighbourMap, place, placeOf, STEPS, unitAt } from "./maps.js";
 
-// `askAnatomy` tells how a unit adds up and `askLikes` what drives a map; where there are none, the
-// map alone is shown.
-export function makeZoom(element, state, layers, askAnatomy, askLikes) {
+// `askAnatomy` tells how a unit adds up and `askMap` shows a map in full and what drives it; where
+// there are none, the map alone is shown.
+export function makeZoom(element, state, galleries, askAnatomy = null, askMap = null) {
   const find = (selector) => element.querySelector(selector);
   const panel = find(".zoom");
   const overview = find(".overview");
@@ -19,12 +19,13 @@ export function makeZoom(element, state, layers, askAnatomy, askLikes) {
   const large = makeLarge(
     element,
     state,
-    ({ layer, map, row, column }) => zoom.open(layer.name, map, { row, column }),
+    ({ layer, map, row, column }) => zoom.open(layer.index, map, { row, column }),
     () => anatomy.unit,
   );
+  const isScore = (layer) => layer.index === state.network.scores?.layer;
 
   const question = ({ layer, map, unit }) => ({
-    layer: layer.name,
+    layer: layer.index,
     map,
     row: unit?.row ?? null,
     column: unit?.column ?? null,
@@ -35,106 +36,135 @@ export function makeZoom(element, state, layers, askAnatomy, askLikes) {
 
   const ask = makeAsker(askAnatomy, (asked, told) => {
     if (!isOpen(asked)) return;
-    // A difference is not added up; what is told of it is the present drawing's.
+    // A difference is not added up; what is told of it is the present picture's.
     const of = { A: "In A: ", difference: "In B: " }[state.style.shown] ?? "";
-    anatomy.show(state.open.layer, told, of, state.open.unit !== null);
+    const { layer, unit } = state.open;
+    anatomy.show(layer, told, { of, isChosen: unit !== null, isScore: isScore(layer) });
     if (told.error) return;
-    const { side } = state.open.layer;
-    place(find(".one .frame"), told.column / side, told.row / side, 1 / side, 1 / side);
+    const [rows, columns] = layer.size;
+    place(find(".one .frame"), told.column / columns, told.row / rows, 1 / columns, 1 / rows);
   });
 
-  let liked = null; // whose pictures are shown: they are of a map and a version, of no drawing
-  const askLike = makeAsker(askLikes, (_, told) => anatomy.like(told.error ? {} : told));
-  function like({ layer, map }) {
-    const of = `${layer.name} ${map} ${state.answer.shown_version}`;
-    if (of === liked) return;
-    liked = of;
-    if (layer !== LOGITS) return askLike({ layer: layer.name, map });
-    askLike(null);
-    anatomy.like({});
-  }
+  // Whether the mosaic has all units of a map.
+  const isWhole = ({ layer, map }) =>
+    layer.blocks.every((block) => block === 1) && placeOf(layer, map);
+
+  // With each picture, for the map is of it.
+  const askPicture = makeAsker(askMap, async (asked, told) => {
+    if (!state.open || asked.layer !== state.open.layer.index || asked.map !== state.open.map) {
+      return;
+    }
+    anatomy.like(told.error ? {} : told);
+    if (told.error || isWhole(state.open)) return;
+    const picture = new Image();
+    picture.src = told.picture;
+    await picture.decode();
+    if (state.open) large.draw(picture);
+  });
 
   zoom.opened = () => {
     if (!state.open) return null;
     const { layer, map, unit } = state.open;
-    return { layer: layer.name, map, unit };
+    return { layer: layer.index, map, unit };
   };
 
-  zoom.open = (name, map, unit = null) => {
-    const layer = [...layers, LOGITS].find((layer) => layer.name === name);
+  zoom.open = (index, map, unit = null) => {
+    const layer = state.network?.layers[index];
     const isThere = (at, end) => Number.isInteger(at) && at >= 0 && at < end;
-    if (!state.answer || !layer || !isThere(map, layer.maps)) return;
-    if (unit && !(isThere(unit.row, layer.side) && isThere(unit.column, layer.side))) unit = null;
+    if (!state.answer || !layer || !isThere(map, layer.count)) return;
+    if (unit && !(isThere(unit.row, layer.size[0]) && isThere(unit.column, layer.size[1]))) {
+      unit = null;
+    }
     const isOther = state.open?.layer !== layer || state.open.map !== map;
     const from = state.open?.from ?? document.activeElement;
     const isFirst = !state.open;
     state.open = { layer, map, unit, from };
     panel.hidden = false;
-    if (isOther) anatomy.clear();
+    if (isOther) {
+      anatomy.clear();
+      anatomy.like({});
+      large.clear();
+      find(".one .frame").style.display = "none";
+    }
     draw();
     if (isFirst) find(".zoom .close").focus({ preventScroll: true });
   };
+
+  // A class's score, by the number of the class.
+  zoom.openScore = (label) => {
+    const { scores, layers } = state.network;
+    if (scores?.layer === null || !scores) return;
+    const columns = layers[scores.layer].size[1];
+    zoom.open(scores.layer, 0, { row: Math.floor(label / columns), column: label % columns });
+  };
+
+  zoom.showsScore = () => state.open !== null && isScore(state.open.layer);
 
   zoom.close = () => {
     if (!state.open) return;
     state.open.from?.focus({ preventScroll: true });
     state.open = null;
-    liked = null;
     ask(null);
-    askLike(null);
+    askPicture(null);
     panel.hidden = true;
   };
 
   function draw() {
-    const { layer, map } = state.open;
-    const hasPicture = layer !== LOGITS;
-    find(".zoom .name").textContent = hasPicture
-      ? `${layer.title} ${layer.name}`
-      : `${layer.title} of ${map}`;
-    find(".zoom .readout").textContent = hasPicture
-      ? nameOf(layer, map)
-      : "logit, before the softmax";
-    find(".one").hidden = !hasPicture;
-    panel.classList.toggle("alone", !hasPicture);
-    overview.hidden = layer.maps === 1 || !hasPicture;
-    if (hasPicture) {
+    const { layer, map, unit } = state.open;
+    const alone = isScore(layer);
+    const [title, readout] = find(".zoom header").querySelectorAll(".name, .readout");
+    const label = alone && unit ? unit.row * layer.size[1] + unit.column : null;
+    const { labels } = state.network.scores ?? {};
+    title.textContent = alone
+      ? `Score of ${labels?.[label] ?? label}`
+      : `${layer.title} ${layer.name}`;
+    readout.textContent = alone ? "before the softmax" : nameOf(layer, map);
+    find(".one").hidden = alone;
+    find(".one").style.setProperty("--aspect", layer.size[1] / layer.size[0]);
+    panel.classList.toggle("alone", alone);
+    const gallery = galleries.each().find((one) => one.layer === layer);
+    overview.hidden = alone || !hasMaps(layer) || !gallery;
+    if (!overview.hidden) {
       overview.style.setProperty("--aspect", layer.width / layer.height);
-      copyOverview(state.sheet, 0, layer.top, layer.width, layer.height);
+      copyOverview(gallery.canvas, 0, 0, layer.width, layer.height);
       frameMap(overview, layer, map);
-      large.draw(state.open);
     }
+    if (gallery && isWhole(state.open)) large.copy(gallery.canvas, layer, placeOf(layer, map));
     if (!askAnatomy) return;
     ask(question(state.open));
-    like(state.open);
+    if (alone) askPicture(null);
+    else askPicture({ layer: layer.index, map, row: null, column: null, style: state.style });
   }
 
   overview.addEventListener(
     "click",
-    (event) => zoom.open(state.open.layer.name, unitAt(state.open.layer, overview, event).map),
+    (event) => zoom.open(state.open.layer.index, unitAt(state.open.layer, overview, event).map),
   );
   find(".zoom .close").addEventListener("click", zoom.close);
   find(".anatomy").addEventListener("click", ({ target }) => {
-    if (target.matches(".follow")) zoom.open(state.open.layer.name, state.open.map);
+    if (target.matches(".follow")) zoom.open(state.open.layer.index, state.open.map);
     if (!target.dataset.at) return;
     const { layer, map, row, column } = JSON.parse(target.dataset.at);
     zoom.open(layer, map, row === undefined ? null : { row, column });
     large.focus(); // what was clicked is gone
   });
-  // A unit of the dense layer is all that there is to open of it.
+  // A unit of a dense layer is all that there is to open of it.
   element.addEventListener(
     "chosen",
     ({ detail: { layer, map, row, column } }) =>
-      zoom.open(layer.name, map, layer.field ? null : { row, column }),
+      zoom.open(layer.index, map, layer.units === null ? null : { row, column }),
   );
   element.addEventListener("shown", () => state.open && draw());
+  element.addEventListener("described", zoom.close);
 
   // Returns whether the key was one of the zoom's.
   zoom.press = (key) => {
     if (!state.open || element.querySelector(":popover-open")) return false;
     if (key === "Escape") zoom.close();
-    else if (key in STEPS && state.open.layer.maps === 1) large.step(key);
+    else if (key in STEPS && !hasMaps(state.open.layer)) large.step(key);
     else if (key in STEPS) {
-      zoom.open(state.open.layer.name, neighbourMap(key, state.open.layer, state.open.map));
+      const { layer, map } = state.open;
+      zoom.open(layer.index, neighbourMap(key, layer, map));
     } else return false;
     return true;
   };
