@@ -1,4 +1,4 @@
-"""What the page's server answers to a visitor's browser: nine questions, by name.
+"""What the page's server answers to a visitor's browser: ten questions, by name.
 
 A question is a JSON object, whose field `ask` names it, and a picture beside it where it is about
 one; an answer is a JSON object, and the picture of the layers beside it where it has one.
@@ -129,7 +129,8 @@ class Answers:
         self._versions: dict[str, ServedVersions] = {}
         metrics.waiting.set_function(lambda: sum(one.waiting for one in self._readers.values()))
         functions = (self.describe, self.look_at, self.keep, self.tell_why, self.take)
-        functions += (self.repaint, self.tell_unit, self.take_apart, self.tell_map)
+        functions += (self.repaint, self.tell_unit, self.take_apart)
+        functions += (self.tell_map, self.tell_likes)
         self._threads = ThreadPoolExecutor(THREADS, "answers")
         self._places = asyncio.Semaphore(THREADS)
         self._functions: dict[str, Callable[[Question], Awaitable[Answer]]]
@@ -261,21 +262,26 @@ class Answers:
         return dict(await self._in_thread(dissect, unit))
 
     async def tell_map(self, question: Question) -> Answer:
-        """A map in full, and what drives it most, in the version that has read it."""
+        """A map of it in full."""
         layer, map, *_ = self._place(question)
         check_unit(layer, map)
-        style, network = question.style(), await self._network(question)
+        style = question.style()
         maps = (await self._maps(question, layer))[:, :, map]
         held = style["held"] if style.get("scale") == "held" else {}
         brightest = held.get(str(layer.index)) or float(np.abs(maps).max())
-        picture = render_map(maps, layer, brightest, style)
-        seen = self._of_one(question)
+        return {"picture": render_map(maps, layer, brightest, style)}
+
+    async def tell_likes(self, question: Question) -> Answer:
+        """What drives a map most, in the version that has read it."""
+        layer, map, *_ = self._place(question)
+        check_unit(layer, map)
+        seen, network = self._of_one(question), await self._network(question)
         feature, made = None, seen.description.made(layer)
         if made.has_parameters and "parameters" in seen.description.signatures:
             told = await self._in_thread(network.parameters, made, map, seen.version)
             feature = render_grid(told.feature, "grey", 255) if told.feature.size else None
         examples = await self._in_thread(find_strip, network, seen.description, layer, map)
-        return {"picture": picture, "likes": feature, "examples": examples}
+        return {"likes": feature, "examples": examples}
 
     async def _in_thread(self, function: Callable[..., T], *args: object, **kwargs: object) -> T:
         """Calls what waits for the model server.

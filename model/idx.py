@@ -5,6 +5,7 @@ Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
         if (zeros, kind, dims) != (0, UBYTE, rank):
             raise ValueError("its first four bytes are not those of such a file")
         return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
-    except (OSError, EOFError, struct.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise ValueError(
             f"{path.name} in {path.parent} is not a whole IDX file of unsigned bytes of rank "
             f"{rank}: {error}."

@@ -39,8 +39,8 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
         **expose_signatures(network, temperature, features),
         **build_signatures(layers, temperature, features),
     }
+    # Variables are found through the functions that use them; `track` would write them once more.
     archive = keras.export.ExportArchive()
-    archive.track(layers)
     for name, signature in signatures.items():
         archive.add_endpoint(name, signature.function, signature.inputs)
     archive.write_out(folder, verbose=False)
@@ -56,7 +56,7 @@ def expose_signatures(
         Network(network, inputs),
         make_preparation((SIDE, SIDE), tf.float32),
         temperature,
-        {"h_conv2": features, "h_pool2": features},
+        {"h_conv2": features},
     )
     strokes = json.loads(SAMPLES.read_text())
     samples = [{"name": name, "strokes": one} for name, one in zip(LABELS, strokes, strict=True)]

@@ -30,6 +30,7 @@ RIGHT = {  # of each question, what it has beside its name, and perhaps a drawin
     "tell_unit": UNIT,
     "take_apart": UNIT,
     "tell_map": {**UNIT, "style": STYLE},
+    "tell_likes": UNIT,
 }
 OF_DRAWINGS = ("look_at", "keep", "tell_why", "take")
 

@@ -1,5 +1,6 @@
 """What a caller of the client gets, above all when something is wrong."""
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +8,27 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
 import trustme
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+    SignatureDefMap,
+)
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from serving.client import Client, ModelNotLoaded, RequestRefused, ServerUnreachable
+from serving.client import (
+    Client,
+    ModelNotLoaded,
+    RequestRefused,
+    ServerUnreachable,
+    TensorInfo,
+    WrongAnswer,
+)
 from serving.local import find_free_port
 from tests.line import Line
 
@@ -19,14 +36,28 @@ BLANK = np.zeros((1, 28, 28), np.float32)
 
 
 class OtherServer:
-    """Answers Predict with one function, on as many addresses as wanted."""
+    """Answers Predict with one function, and GetModelMetadata with another if there is one, on as
+    many addresses as wanted.
+    """
 
-    def __init__(self, answer, credentials: grpc.ServerCredentials | None = None, threads: int = 4):
+    def __init__(
+        self,
+        answer,
+        credentials: grpc.ServerCredentials | None = None,
+        threads: int = 4,
+        tell=None,
+    ):
         methods = {
             "Predict": grpc.unary_unary_rpc_method_handler(
                 answer, PredictRequest.FromString, PredictResponse.SerializeToString
             )
         }
+        if tell:
+            methods["GetModelMetadata"] = grpc.unary_unary_rpc_method_handler(
+                tell,
+                GetModelMetadataRequest.FromString,
+                GetModelMetadataResponse.SerializeToString,
+            )
         self._server = grpc.server(ThreadPoolExecutor(threads))
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", methods)]
@@ -128,6 +159,112 @@ def test_a_server_that_hangs_costs_the_deadline_only():
         took = time.monotonic() - started
         released.set()
     assert 0.4 < took < 3
+
+
+@pytest.mark.parametrize(("usual", "of_call"), [(10.0, 0.5), (0.5, 10.0)])
+def test_a_call_may_have_less_time_than_usual_or_more(usual, of_call):
+    released = threading.Event()
+
+    def take_a_second(request, context):
+        released.wait(1)
+        return float_val_answer(request, context)
+
+    with OtherServer(take_a_second) as other, Client(other.target, timeout=usual) as client:
+        started = time.monotonic()
+        is_enough = of_call > 1
+        with contextlib.nullcontext() if is_enough else pytest.raises(ServerUnreachable):
+            answer = client.predict("sketch", {"drawings": BLANK}, timeout=of_call)
+            assert answer["logits"].shape == (1, 3)
+        took = time.monotonic() - started
+        released.set()
+    assert (1 <= took < 4) if is_enough else (0.4 < took < 0.9)
+
+
+def test_a_call_of_its_own_time_leaves_the_next_ones_as_they_are():
+    def hang(request, context):
+        threading.Event().wait(1)
+        return float_val_answer(request, context)
+
+    with OtherServer(hang) as other, Client(other.target, timeout=0.3) as client:
+        assert client.predict("sketch", {"drawings": BLANK}, timeout=5)
+        with pytest.raises(ServerUnreachable):
+            client.predict("sketch", {"drawings": BLANK})
+
+
+@pytest.mark.parametrize("which", ["newest", "first"])
+def test_signatures_are_those_of_the_saved_model(client, base_path, final_version, which):
+    """As TensorFlow has written them."""
+    version = final_version if which == "newest" else client.versions()[0]
+    saved = SavedModel.FromString((base_path / str(version) / "saved_model.pb").read_bytes())
+    written = dict(saved.meta_graphs[0].signature_def)
+    written.pop("__saved_model_init_op")
+
+    def infos_of(infos) -> dict[str, TensorInfo]:
+        found = {}
+        for name, info in infos.items():
+            dtype, shape = tf.as_dtype(info.dtype), tf.TensorShape(info.tensor_shape)
+            sizes = None if shape.rank is None else tuple(shape.as_list())
+            found[name] = TensorInfo({"float32": "float"}.get(dtype.name, dtype.name), sizes)
+        return found
+
+    told = client.signatures(None if which == "newest" else version)
+    assert set(told) == set(written)
+    for name, signature in written.items():
+        assert told[name].inputs == infos_of(signature.inputs)
+        assert told[name].outputs == infos_of(signature.outputs)
+    assert told["sketch"].inputs == {"drawings": TensorInfo("uint8", (None, None, None))}
+
+
+def test_signatures_of_what_is_not_there(client, server):
+    with pytest.raises(ModelNotLoaded, match="99"):
+        client.signatures(99)
+    with Client(server.target, model="cifar") as other, pytest.raises(ModelNotLoaded):
+        other.signatures()
+    with Client(f"127.0.0.1:{find_free_port()}", timeout=2) as nobody:
+        with pytest.raises(ServerUnreachable):
+            nobody.signatures()
+
+
+def test_signatures_of_any_kind():
+    """Of an unknown rank or size, of each type; what only sets the graph up is none."""
+    asked = []
+
+    def tell(request, context):
+        asked.append(request)
+        signature = SignatureDef(method_name="tensorflow/serving/predict")
+        signature.inputs["text"].dtype = types_pb2.DT_STRING
+        signature.inputs["text"].tensor_shape.unknown_rank = True
+        signature.inputs["pixels"].dtype = types_pb2.DT_HALF
+        for size in (-1, 3):
+            signature.inputs["pixels"].tensor_shape.dim.add().size = size
+        signature.outputs["one"].dtype = types_pb2.DT_BOOL
+        told = SignatureDefMap()
+        told.signature_def["do"].CopyFrom(signature)
+        told.signature_def["__saved_model_init_op"].SetInParent()
+        response = GetModelMetadataResponse()
+        response.metadata["signature_def"].Pack(told)
+        return response
+
+    with OtherServer(float_val_answer, tell=tell) as other:
+        with Client(other.target, model="any") as client:
+            assert client.signatures(7) == {
+                "do": (
+                    {"text": TensorInfo("string", None), "pixels": TensorInfo("half", (None, 3))},
+                    {"one": TensorInfo("bool", ())},
+                )
+            }
+    [request] = asked
+    assert (request.model_spec.name, request.model_spec.version.value) == ("any", 7)
+    assert request.metadata_field == ["signature_def"]
+
+
+def test_a_server_that_tells_no_signatures():
+    with OtherServer(float_val_answer, tell=lambda *_: GetModelMetadataResponse()) as other:
+        with Client(other.target) as client, pytest.raises(WrongAnswer, match="no signatures"):
+            client.signatures()
+    with OtherServer(float_val_answer) as other, Client(other.target) as client:
+        with pytest.raises(RequestRefused, match="UNIMPLEMENTED"):
+            client.signatures()
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,20 @@
 
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 
+import gradio_client
+import numpy as np
 import pytest
+from PIL import Image
 
 from demo import __main__ as demo_main
 from demo.__main__ import Server, parse_arguments, place_of, tell_what_is_open
@@ -86,6 +92,12 @@ def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
         (["--auth=ann"], "expected USER:PASSWORD"),
         (["--server=x:1", "--real-server"], "which --server does without"),
         (["--real-server"], "there is no tensorflow_model_server on the PATH"),
+        (["--model=cats"], "use either --keras or --server with --model"),
+        (["--keras=x.keras", "--model=x"], "use either --keras or --server with --model"),
+        (["--keras=x.keras", "--server=x:1"], "use either --keras or --server with --model"),
+        (["--labels=x.txt"], "--labels is about a Keras model: name it with --keras FILE"),
+        (["--pixels=0..1"], "--pixels is about a Keras model: name it with --keras FILE"),
+        (["--server=x:1", "--pixels=0"], "expected two numbers, as 0..1"),
     ],
 )
 def test_flags_that_do_not_fit_together(flags, sentence, monkeypatch, capsys):
@@ -100,6 +112,77 @@ def arguments_of(monkeypatch, *flags: str):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["demo", *flags])
     return parse_arguments()
+
+
+@pytest.mark.parametrize(
+    ("flags", "models", "pixels"),
+    [
+        ([], ["mnist"], None),
+        (["--server=x:1"], ["mnist"], None),
+        (["--server=x:1", "--model=cats"], ["cats"], None),
+        (["--server=x:1", "--model=cats", "--model=dogs"], ["cats", "dogs"], None),
+        (["--server=x:1", "--model=cats", "--pixels=-1..1"], ["cats"], (-1, 1)),
+        (["--keras=some/small cats.keras"], ["small_cats"], None),
+        (["--keras=x.keras", "--name=cats", "--pixels=0..1"], ["cats"], (0, 1)),
+    ],
+)
+def test_which_models_are_shown(monkeypatch, flags, models, pixels):
+    arguments = arguments_of(monkeypatch, *flags)
+    assert (arguments.model, arguments.pixels) == (models, pixels)
+
+
+@pytest.fixture
+def keras_file(tmp_path) -> Iterator[Path]:
+    """A model that tells light from dark pictures, under a name that nothing else has."""
+    import keras
+
+    inputs = keras.Input((8, 8, 3))
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")(inputs)
+    weights = np.array([[-1, 1]] * 3, np.float32), np.array([382.5, -382.5], np.float32)
+    scores = keras.layers.Dense(2, "softmax", name="scores")
+    model = keras.Model(inputs, scores(mean))
+    scores.set_weights(weights)
+    path = tmp_path / f"light-{secrets.token_hex(4)}.keras"
+    model.save(path)
+    yield path
+    shutil.rmtree(ROOT / "exported" / path.stem, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_keras_file_is_exported_served_and_shown(keras_file, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("dark\nlight\n")
+    port = find_free_port()
+    url = f"http://127.0.0.1:{port}/"
+    process = start(f"--keras={keras_file}", f"--labels={labels}", f"--port={port}")
+    try:
+        wait_for(url, process)
+        client = gradio_client.Client(url, verbose=False)
+        for level, label in ((250, "light"), (5, "dark")):
+            Image.new("RGB", (20, 20), (level,) * 3).save(tmp_path / "picture.png")
+            picture = gradio_client.handle_file(tmp_path / "picture.png")
+            answer = client.predict(picture, api_name="/look")
+            assert answer["best"]["label"] == label
+            names = [layer["name"] for layer in answer["network"]["layers"]]
+            assert names == ["input", "mean", "scores"]
+        client.close()
+        status = f"{url}v1/models/{keras_file.stem}"
+        with urllib.request.urlopen(status, timeout=10) as response:
+            assert b"AVAILABLE" in response.read()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_what_cannot_be_exported_is_not_shown(tmp_path):
+    broken = tmp_path / f"broken-{secrets.token_hex(4)}.keras"
+    broken.write_bytes(b"no model")
+    process = start(f"--keras={broken}", f"--port={find_free_port()}")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "there is nothing to show, for the export failed" in error
+    assert "Traceback" not in error
+    assert not (ROOT / "exported" / broken.stem).exists()
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,18 @@ def test_the_local_server_says_why_it_failed(tmp_path):
         LocalServer(tmp_path / "nothing").__enter__()
 
 
+def test_a_model_is_served_under_the_name_that_it_is_given(newest_alone, final_version):
+    with LocalServer(newest_alone, "digits") as server:
+        with Client(server.target, "digits") as client:
+            assert client.versions() == [final_version]
+            answer = client.predict("serving_default", {"images": BLANK})
+            assert answer.version == final_version
+        with Client(server.target) as client, pytest.raises(ModelNotLoaded):
+            client.versions()
+        url = f"http://127.0.0.1:{server.rest_api_port}/v1/models/digits"
+        assert "AVAILABLE" in _get(url)
+
+
 def test_the_local_server_starts_again_after_a_crash(newest_alone):
     with LocalServer(newest_alone) as server, Client(server.target) as client:
         os.kill(server.pid, signal.SIGKILL)
@@ -217,11 +229,13 @@ def test_the_real_server_leaves_no_file_behind(real_server, base_path, tmp_path)
 
 def test_the_pages_own_real_server_opens_as_little_as_it_can(real_server, base_path, monkeypatch):
     monkeypatch.setenv("PATH", before_path(real_server)["PATH"])
-    server = LocalServer(base_path, rest_api_port=0, is_real=True)
+    server = LocalServer(base_path, "digits", rest_api_port=0, is_real=True)
     with pytest.raises(LocalServerError, match="did not start"):
         server.__enter__()  # the stand-in ends at once
     flags = flags_of(real_server)
     assert (flags["port"], flags["rest_api_port"]) == ("0", "0")
+    [model] = read_config(real_server / "models.config").model_config_list.config
+    assert model.name == "digits"
     assert server.target == f"unix:{flags['grpc_socket_path']}"
     assert not Path(flags["grpc_socket_path"]).parent.exists()
 

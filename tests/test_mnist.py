@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.idx import read_idx
 from model.mnist import MnistError, load_mnist
 
 NAMES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
@@ -45,6 +46,43 @@ def test_refuses_a_truncated_file(tmp_path, arrays):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(MnistError, match=r"t10k-labels-idx1-ubyte.*not a whole IDX file"):
         load_mnist(tmp_path)
+
+
+WHOLE = struct.pack(">HBB3I", 0, 8, 3, 2, 4, 5) + bytes(range(40))
+BROKEN = {
+    "nothing": b"",
+    "half a head": WHOLE[:9],
+    "cut off": WHOLE[:-1],
+    "too long": WHOLE + b"a",
+    "of another type": WHOLE[:2] + b"\x0d" + WHOLE[3:],
+    "of another rank": struct.pack(">HBBI", 0, 8, 1, 40) + bytes(40),
+    "no such file": b"\x89PNG\r\n\x1a\n" + WHOLE,
+    "larger than it is": struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 2**31),
+}
+
+
+def test_a_file_is_read_as_it_is_or_compressed(tmp_path):
+    for name, data in (("digits", WHOLE), ("digits.gz", gzip.compress(WHOLE))):
+        (tmp_path / name).write_bytes(data)
+        read = read_idx(tmp_path / name, rank=3)
+        np.testing.assert_array_equal(read, np.arange(40, dtype=np.uint8).reshape(2, 4, 5))
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_no_whole_idx_file_is_said(tmp_path, what):
+    data = BROKEN[what]
+    zipped = bytearray(gzip.compress(WHOLE))
+    zipped[12] ^= 0xFF
+    for name, content in {
+        "digits": data,
+        "digits.gz": gzip.compress(data),
+        "plain.gz": data or b"a",
+        "broken.gz": bytes(zipped),
+        "half.gz": gzip.compress(WHOLE)[:20],
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name} in .* not a whole IDX file .* of rank 3: "):
+            read_idx(tmp_path / name, rank=3)
 
 
 def test_refuses_images_that_do_not_match_their_labels(tmp_path, arrays):

@@ -12,17 +12,17 @@ import grpc
 import numpy as np
 import pytest
 from anyio.from_thread import start_blocking_portal
-from demo.likes import tell_likes
 from gradio_client import Client as GradioClient
 from gradio_client import handle_file
 from playwright.sync_api import Page, Route, expect
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from demo.answers import AWAY, BUSY, FAILED, Answers, Question
 from demo.metrics import Metrics
+from demo.render import render_grid
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
-from serving.tensors import to_proto
 from tests.browser import draw
 from tests.galleries import GALLERIES
 from tests.hand import strokes_of
@@ -209,7 +209,7 @@ def test_a_busy_server_is_asked_less_and_less(visit, page_url):
     told = {"error": BUSY, "busy": True}
     asked = intercept(page, "look_at", lambda _: told if busy else None)
     page.keyboard.press("7")
-    expect(notice(page)).to_contain_text("is busy. Your drawing is kept")
+    expect(notice(page)).to_contain_text("is busy. Your picture is kept")
     page.wait_for_timeout(3000)
     assert 2 <= len(asked) <= 6  # every 400 ms it would be 8
     busy.clear()
@@ -245,7 +245,8 @@ def test_with_a_shown_what_a_map_likes_is_of_its_version(open_page, client):
     page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv2] .mosaic", layer, 5))
     for shown, version in (("B", versions[-1]), ("A", versions[1]), ("B", versions[-1])):
         page.locator(f'.which [value="{shown}"]').click()
-        picture = tell_likes(client, version, "h_conv2", 5)["likes"]
+        told = client.predict("weights", {"units": np.array([], np.int32)}, version=version)
+        picture = render_grid(told["h_conv2_features"][5], "grey", 255)
         expect(page.locator(".live .likes img")).to_have_attribute("src", picture)
 
 
@@ -325,7 +326,7 @@ def test_the_first_stroke_over_a_sample_sends_no_empty_drawing(open_page):
     def remember(request) -> None:
         content = request.post_data_json
         if content and content["data"]["ask"] == "look_at":
-            asked.append(base64.b64decode(content["data"]["pixels"]))
+            asked.append(base64.b64decode(content["data"]["content"]))
 
     page.on("request", remember)
     touch(page, lambda: draw(page, strokes_of(1), ".pad"))
@@ -417,7 +418,7 @@ def test_an_error_of_our_own_is_not_the_visitors_and_is_logged(caplog, monkeypat
 def test_a_server_whose_answer_lies_is_no_fault_of_the_drawing(visit):
     def lie(request, context) -> PredictResponse:
         response = PredictResponse()
-        for name in request.output_filter:
+        for name in (*request.output_filter, "descriptions"):
             proto = response.outputs[name]
             proto.dtype = 1
             proto.tensor_shape.dim.add().size = 7
@@ -431,20 +432,20 @@ def test_a_server_whose_answer_lies_is_no_fault_of_the_drawing(visit):
 
 def test_pictures_of_several_visitors_are_read_at_the_same_time(client):
     together = threading.Barrier(2)
-    answer = client.predict("sketch", {"drawings": np.zeros((1, 28, 28), np.uint8)})
 
     def meet(request, context) -> PredictResponse:
-        """Answers once two are there."""
-        try:
-            together.wait(10)
-        except threading.BrokenBarrierError:
-            context.abort(grpc.StatusCode.INTERNAL, "one at a time")
-        response = PredictResponse()
-        for name in request.output_filter:
-            response.outputs[name].CopyFrom(to_proto(answer[name]))
-        return response
+        """Answers once two are there; what else is asked, at once."""
+        if request.model_spec.signature_name == "look":
+            try:
+                together.wait(10)
+            except threading.BrokenBarrierError:
+                context.abort(grpc.StatusCode.INTERNAL, "one at a time")
+        return client._predict(request, timeout=10)
 
-    with OtherServer(meet) as server, run_page(server.target) as url:
+    def tell(request, context) -> GetModelMetadataResponse:
+        return client._metadata(request, timeout=10)
+
+    with OtherServer(meet, threads=8, tell=tell) as server, run_page(server.target) as url:
 
         def ask(name: str) -> dict:
             api = GradioClient(url, verbose=False)
@@ -457,7 +458,7 @@ def test_pictures_of_several_visitors_are_read_at_the_same_time(client):
             for name in ("/look", "/read", "/look"):
                 both = list(threads.map(ask, [name, name]))
                 assert len(both) == 2
-                assert all(len(each["probabilities"]) == 10 for each in both)
+                assert all(len(each["scores"]) == 10 for each in both)
 
 
 def test_a_server_that_hangs_is_said_in_time(visit):

@@ -277,3 +277,18 @@ def test_numbers_are_read_as_they_are(enum, value, expected):
     read = read_columns({"inputs": value}, {"x": enum})["x"]
     assert read.dtype == expected.dtype
     np.testing.assert_array_equal(read, expected)
+
+
+def test_strings_are_answered_as_text(rest):
+    """The description is one: in rows, in columns, and of an empty batch."""
+    asked = {"signature_name": "describe"}
+    code, answer = predict(rest, {**asked, "instances": [0, 0]})
+    assert code == 200
+    first, second = answer["predictions"]
+    assert first == second
+    assert json.loads(first)["schema"] == "layer-xray/1"
+    code, answer = predict(rest, {**asked, "inputs": [0]})
+    assert (code, answer["outputs"]) == (200, [first])
+    code, answer = predict(rest, {**asked, "inputs": {"anything": [0] * 9}})
+    assert code == 400
+    assert "at most 8 in a request" in answer["error"]

@@ -117,6 +117,34 @@ def test_brackets_within_strings_are_no_depth():
         check_json(b'{"b64": "", "x": ' + b"[" * 300)
 
 
+def test_several_models_are_passed_on_and_no_others():
+    """To a server that answers with the path that has reached it."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps(self.path).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        door = rest.make_rest_route(url, ["mnist", "a.b"], Metrics())
+        with TestClient(Starlette(routes=[door])) as page:
+            for path in ("/v1/models/mnist", "/v1/models/a.b/versions/3/metadata"):
+                assert page.get(path).json() == path
+            for path in ("/v1/models/m", "/v1/models/acb", "/v1/models/mnista.b"):
+                answer = page.get(path)
+                assert answer.status_code == 404
+                assert "POST /v1/models/mnist or a.b:predict" in answer.json()["error"]
+        server.shutdown()
+
+
 def test_a_body_is_checked_in_no_time():
     for body in (
         b'"' + b'\\"' * 2**22,
@@ -174,7 +202,7 @@ def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
     monkeypatch.setattr(rest, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         door = rest.make_rest_route(
-            f"http://127.0.0.1:{silent.getsockname()[1]}", "mnist", Metrics()
+            f"http://127.0.0.1:{silent.getsockname()[1]}", ["mnist"], Metrics()
         )
         with TestClient(Starlette(routes=[door])) as page, ThreadPoolExecutor(8) as threads:
 
@@ -189,7 +217,7 @@ def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
 
 def test_a_caller_who_goes_away_is_counted():
     metrics = Metrics()
-    door = rest.make_rest_route("http://127.0.0.1:1", "mnist", metrics)
+    door = rest.make_rest_route("http://127.0.0.1:1", ["mnist"], metrics)
 
     async def go_away() -> dict:
         return {"type": "http.disconnect"}

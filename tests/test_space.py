@@ -110,7 +110,7 @@ def test_starts_as_a_space_does(home):
             time.sleep(0.2)
         client = Client(url, verbose=False)
         picture = handle_file(ROOT / "demo" / "digit.png")
-        assert client.predict(picture, api_name="/look")["digit"] == 5
+        assert client.predict(picture, api_name="/look")["best"]["label"] == "5"
         client.close()
         with urllib.request.urlopen(f"{url}v1/models/mnist", timeout=10) as response:
             assert b"AVAILABLE" in response.read()

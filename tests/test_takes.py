@@ -16,7 +16,9 @@ import pytest
 import trustme
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
+from demo import takes
 from demo.errors import RequestError
+from demo.network import ExposedNetwork
 from demo.takes import Place, make_takes
 from serving.client import Client
 from serving.tensors import to_proto
@@ -27,8 +29,14 @@ REQUESTS = ("curl", "python", "grpc")
 
 @pytest.fixture(scope="module")
 def drawings(digits) -> list[np.ndarray]:
-    """Three digits on a pad of 112x112."""
-    return [np.kron(digits[0][index], np.ones((4, 4), np.uint8)) for index in (700, 2100, 4600)]
+    """Three digits on a pad of 112x112: uint8 [112, 112, 1] each."""
+    drawn = [np.kron(digits[0][index], np.ones((4, 4), np.uint8)) for index in (700, 2100, 4600)]
+    return [drawing[:, :, None] for drawing in drawn]
+
+
+@pytest.fixture(scope="module")
+def network(client) -> ExposedNetwork:
+    return ExposedNetwork(client)
 
 
 def paste(what: str, text: str) -> str:
@@ -50,26 +58,26 @@ def digit_of(what: str, printed: str) -> int:
 
 @pytest.mark.parametrize("what", REQUESTS)
 @pytest.mark.parametrize("which", ["newest", "first"])
-def test_a_pasted_request_gets_the_same_digit(client, page_url, drawings, what, which):
+def test_a_pasted_request_gets_the_same_digit(client, network, page_url, drawings, what, which):
     version = None if which == "newest" else client.versions()[0]
-    take = make_takes(client, Place())[what]
+    take = make_takes(network, Place())[what]
     for drawing in drawings[: 1 if what == "grpc" else None]:
-        truth = client.predict("sketch", {"drawings": drawing[None]}, version=version)
+        truth = client.predict("sketch", {"drawings": drawing[None, :, :, 0]}, version=version)
         printed = paste(what, take(drawing, version, page_url))
         assert digit_of(what, printed) == truth["probabilities"][0].argmax()
 
 
-def test_a_request_where_the_page_asks_for_a_password(guarded_url, client, drawings):
+def test_a_request_where_the_page_asks_for_a_password(guarded_url, network, drawings):
     for what in ("curl", "python"):
-        text = make_takes(client, Place(auth=True))[what](drawings[0], None, guarded_url)
+        text = make_takes(network, Place(auth=True))[what](drawings[0], None, guarded_url)
         printed = paste(what, text.replace("USER:PASSWORD", "ann:secret"))
         assert digit_of(what, printed) == 1
 
 
-def test_where_the_page_does_not_pass_rest_on(client, drawings):
+def test_where_the_page_does_not_pass_rest_on(network, drawings):
     place = Place("http://models.example.org:8501")
     for what in ("curl", "python"):
-        text = make_takes(client, place)[what](drawings[0], 10, "http://page.example.org/")
+        text = make_takes(network, place)[what](drawings[0], 10, "http://page.example.org/")
         assert "http://models.example.org:8501/v1/models/mnist/versions/10:predict" in text
         assert "page.example.org" not in text
 
@@ -94,13 +102,14 @@ def test_a_request_over_tls_trusts_what_the_page_trusts(authority, drawings):
 
     with OtherServer(answer, grpc.ssl_server_credentials([pair])) as server:
         with Client(server.target, tls=True, ca=ca.encode()) as client:
-            text = make_takes(client, Place(ca=ca))["grpc"](drawings[0], None, "")
+            network = ExposedNetwork(client)
+            text = make_takes(network, Place(ca=ca))["grpc"](drawings[0], None, "")
         assert digit_of("grpc", paste("grpc", text)) == 4
 
 
 @pytest.mark.parametrize("what", ["curl", "python"])
 def test_a_request_over_https_trusts_what_the_page_trusts(
-    authority, client, drawings, what, tmp_path
+    authority, network, drawings, what, tmp_path
 ):
     ca, (key, chain) = authority
     (tmp_path / "pem").write_bytes(key + chain)
@@ -123,21 +132,38 @@ def test_a_request_over_https_trusts_what_the_page_trusts(
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"https://127.0.0.1:{server.server_port}"
-        text = make_takes(client, Place(url, ca=ca))[what](drawings[0], None, "")
+        text = make_takes(network, Place(url, ca=ca))[what](drawings[0], None, "")
         assert digit_of(what, paste(what, text)) == 4
         server.shutdown()
 
 
-def test_where_there_is_no_rest_at_all(client, drawings):
+def test_where_there_is_no_rest_at_all(network, drawings):
     for what in ("curl", "python"):
         with pytest.raises(RequestError, match="gRPC alone"):
-            make_takes(client, Place(""))[what](drawings[0], None, "http://page.example.org/")
+            make_takes(network, Place(""))[what](drawings[0], None, "http://page.example.org/")
 
 
-def test_all_activations_in_a_file(client, drawings):
-    text = make_takes(client, Place())["npz"](drawings[1], None, "")
-    truth = client.predict("sketch", {"drawings": drawings[1][None]})
+def test_all_activations_in_a_file(client, network, drawings):
+    text = make_takes(network, Place())["npz"](drawings[1], None, "")
+    truth = client.predict("sketch", {"drawings": drawings[1][None, :, :, 0]})
+    truth["input"] = truth.pop("images")
+    truth["scores"] = truth["logits"]
     with np.load(io.BytesIO(base64.b64decode(text))) as file:
         assert set(file.files) == set(truth)
         for name, array in truth.items():
-            np.testing.assert_array_equal(file[name], array[0])
+            assert file[name].dtype == np.float32
+            np.testing.assert_allclose(file[name], array[0], rtol=1e-5, atol=1e-6)
+
+
+def test_the_file_is_of_the_version_that_is_asked(client, network, drawings):
+    first = client.versions()[0]
+    text = make_takes(network, Place())["npz"](drawings[1], first, "")
+    truth = client.predict("sketch", {"drawings": drawings[1][None, :, :, 0]}, version=first)
+    with np.load(io.BytesIO(base64.b64decode(text))) as file:
+        np.testing.assert_allclose(file["h_pool2"], truth["h_pool2"][0], rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_too_large_for_a_file_is_said(network, drawings, monkeypatch):
+    monkeypatch.setattr(takes, "MOST_TAKEN", 2**17)  # bytes; all layers are 0.2 MB
+    with pytest.raises(RequestError, match="signature `layer`"):
+        make_takes(network, Place())["npz"](drawings[1], None, "")

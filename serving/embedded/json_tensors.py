@@ -23,6 +23,7 @@ from serving.embedded.status import StatusError, invalid_argument
 from serving.tensors import dtype_of
 
 Arrays = dict[str, np.ndarray]
+BYTES_SUFFIX = "_bytes"
 LONGEST_ECHO = 100_000  # characters of a wrong request that its error repeats
 _TYPES = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
@@ -150,22 +151,34 @@ def write_answer(outputs: Arrays, in_rows: bool) -> dict[str, Any]:
     [count] = sizes
     return {
         "predictions": [
-            _unwrap_single({name: array[i] for name, array in outputs.items()})
+            _unwrap_single({name: array[i, ...] for name, array in outputs.items()})
             for i in range(count)
         ]
     }
 
 
 def _unwrap_single(arrays: Arrays) -> Any:
-    values = {name: _printable(array) for name, array in arrays.items()}
+    values = {name: _printable(name, array) for name, array in arrays.items()}
     return next(iter(values.values())) if len(values) == 1 else values
 
 
-def _printable(array: np.ndarray) -> np.ndarray | orjson.Fragment:
-    """NaN and Infinity stand bare, which is no JSON, but what TensorFlow Serving writes."""
+def _printable(name: str, array: np.ndarray) -> Any:
+    """NaN and Infinity stand bare, which is no JSON, but TensorFlow Serving writes it; strings are
+    text, or base64 in an object if the output's name ends with `_bytes` (json_tensor.cc).
+    """
+    if array.dtype.kind == "O":
+        return _write_strings(array.tolist(), in_base64=name.endswith(BYTES_SUFFIX))
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         return orjson.Fragment(json.dumps(array.tolist()))
-    return array
+    return array if array.ndim else array[()]
+
+
+def _write_strings(value: bytes | list, in_base64: bool) -> Any:
+    if isinstance(value, list):
+        return [_write_strings(one, in_base64) for one in value]
+    if in_base64:
+        return {"b64": base64.b64encode(value).decode()}
+    return value.decode(errors="replace")
 
 
 def _row(value: Any, index: int, name: str, enum: int) -> np.ndarray:

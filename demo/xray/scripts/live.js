@@ -79,6 +79,7 @@ export function startLive({ xray, props, gradio, state, notice }) {
     galleries,
     (unit) => look.detail("take_apart", unit),
     (map) => look.detail("tell_map", map),
+    (map) => look.detail("tell_likes", map),
   );
   const canvas = () => (isDrawing() ? find(".pad") : picture.canvas);
   const why = makeWhy(xray, state, scores, canvas, look.why);

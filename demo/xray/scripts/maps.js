@@ -87,6 +87,10 @@ export function neighbourMap(key, layer, map) {
 
 export const hasMaps = (layer) => layer.count > 1;
 
+// Whether a map is in the mosaic, unit by unit.
+export const isShownWhole = (layer, map) =>
+  layer.maps.includes(map) && layer.blocks.every((block) => block === 1);
+
 export function nameOf(layer, map) {
   if (layer.units !== null) return `units 0–${layer.units - 1}, row by row`;
   return hasMaps(layer) ? `map ${map} of 0–${layer.count - 1}` : `${layer.size.join("×")}`;

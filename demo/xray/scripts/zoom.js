@@ -5,11 +5,21 @@ import { makeAnatomy } from "./anatomy.js";
 import { makeCopy } from "./galleries.js";
 import { makeLarge } from "./large.js";
 import { makeAsker } from "./loop.js";
-import { frameMap, hasMaps, nameOf, neighbourMap, place, placeOf, STEPS, unitAt } from "./maps.js";
+import {
+  frameMap,
+  hasMaps,
+  isShownWhole,
+  nameOf,
+  neighbourMap,
+  place,
+  placeOf,
+  STEPS,
+  unitAt,
+} from "./maps.js";
 
-// `askAnatomy` tells how a unit adds up and `askMap` shows a map in full and what drives it; where
-// there are none, the map alone is shown.
-export function makeZoom(element, state, galleries, askAnatomy = null, askMap = null) {
+// `askAnatomy` tells how a unit adds up, `askMap` shows a map in full, and `askLikes` what drives it;
+// where there are none, the map alone is shown as it is in its gallery.
+export function makeZoom(element, state, galleries, askAnatomy, askMap, askLikes) {
   const find = (selector) => element.querySelector(selector);
   const panel = find(".zoom");
   const overview = find(".overview");
@@ -45,22 +55,25 @@ export function makeZoom(element, state, galleries, askAnatomy = null, askMap = 
     place(find(".one .frame"), told.column / columns, told.row / rows, 1 / columns, 1 / rows);
   });
 
-  // Whether the mosaic has all units of a map.
-  const isWhole = ({ layer, map }) =>
-    layer.blocks.every((block) => block === 1) && placeOf(layer, map);
+  const isMap = ({ layer, map }) =>
+    state.open !== null && state.open.layer.index === layer && state.open.map === map;
 
-  // With each picture, for the map is of it.
   const askPicture = makeAsker(askMap, async (asked, told) => {
-    if (!state.open || asked.layer !== state.open.layer.index || asked.map !== state.open.map) {
-      return;
-    }
-    anatomy.like(told.error ? {} : told);
-    if (told.error || isWhole(state.open)) return;
+    if (told.error || !isMap(asked)) return;
     const picture = new Image();
     picture.src = told.picture;
     await picture.decode();
-    if (state.open) large.draw(picture);
+    if (isMap(asked)) large.draw(picture);
   });
+
+  let liked = null; // whose pictures are shown: they are of a map and a version, of no picture
+  const askLike = makeAsker(askLikes, (_, told) => anatomy.like(told.error ? {} : told));
+  function like({ layer, map }) {
+    const of = `${layer.index} ${map} ${state.answer.shown_version}`;
+    if (of === liked) return;
+    liked = of;
+    askLike({ layer: layer.index, map, row: null, column: null });
+  }
 
   zoom.opened = () => {
     if (!state.open) return null;
@@ -104,8 +117,8 @@ export function makeZoom(element, state, galleries, askAnatomy = null, askMap = 
     if (!state.open) return;
     state.open.from?.focus({ preventScroll: true });
     state.open = null;
-    ask(null);
-    askPicture(null);
+    liked = null;
+    for (const asker of [ask, askPicture, askLike]) asker(null);
     panel.hidden = true;
   };
 
@@ -129,10 +142,16 @@ export function makeZoom(element, state, galleries, askAnatomy = null, askMap = 
       copyOverview(gallery.canvas, 0, 0, layer.width, layer.height);
       frameMap(overview, layer, map);
     }
-    if (gallery && isWhole(state.open)) large.copy(gallery.canvas, layer, placeOf(layer, map));
+    const isWhole = gallery && isShownWhole(layer, map);
+    if (isWhole) large.copy(gallery.canvas, layer, placeOf(layer, map));
     if (!askAnatomy) return;
     ask(question(state.open));
-    if (alone) askPicture(null);
+    if (alone) {
+      liked = null;
+      askLike(null);
+      anatomy.like({});
+    } else like(state.open);
+    if (alone || isWhole) askPicture(null);
     else askPicture({ layer: layer.index, map, row: null, column: null, style: state.style });
   }
 
