@@ -242,11 +242,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     add_keras_arguments(parser)
     arguments = parser.parse_args()
-    pixels = arguments.pixels
-    if arguments.server and not arguments.keras:  # it is about the models that this has
-        arguments.pixels = None
-    check_keras_arguments(parser, arguments)
-    arguments.pixels = pixels
+    # A model of a server that does not describe itself says not either what it takes for black.
+    check_keras_arguments(parser, arguments, others=("pixels",) if arguments.server else ())
     if (arguments.model and not arguments.server) or (arguments.keras and arguments.server):
         parser.error(
             "--keras shows a model on a server of its own, --model one that --server has: use "

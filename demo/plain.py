@@ -61,8 +61,13 @@ class PlainNetwork:
         self.client, self._signature = client, signature
         signatures = client.signatures()
         self.choices = usable(signatures)
-        if signature not in self.choices:
+        if not self.choices:
             raise RequestRefused(explain_unusable(client.model, signatures))
+        if signature not in self.choices:
+            raise RequestRefused(
+                f"{client.model} has no signature {signature} that takes one picture; those that "
+                f"do are {', '.join(self.choices)}."
+            )
         [(self._input, self._info)] = signatures[signature].inputs.items()
         height, width, channels = _size_of(self._info)
         is_drawn = channels == 1 and height == width <= LARGEST_DRAWN
@@ -87,9 +92,12 @@ class PlainNetwork:
     def _describe(self, answer: Prediction) -> Description:
         taken = self._taken
         layers = [_layer("input", "input", (taken.height, taken.width, taken.channels))]
-        maps = {name: array.shape[1:] for name, array in answer.items() if _is_maps(array)}
-        layers += [_layer(name, "other", shape) for name, shape in maps.items()]
-        scores = [name for name, array in answer.items() if _is_scores(array)]
+        layers += [
+            _layer(name, "other", array.shape[1:])
+            for name, array in sorted(answer.items())
+            if _is_maps(array)
+        ]
+        scores = _names_of_scores(answer)
         fields = {
             "title": f"{self.client.model}, {self._signature}",
             "input": taken._asdict(),
@@ -133,7 +141,7 @@ class PlainNetwork:
             ends = shown.min(axis=(0, 1)), shown.max(axis=(0, 1))
             seen.ranges[layer.index] = np.stack(ends, axis=1)
         if description.scores:
-            name = next(name for name, array in answer.items() if _is_scores(array))
+            name, *_ = _names_of_scores(answer)
             seen.scores = answer[name][row].astype(np.float32)
             is_sum = seen.scores.min() >= 0 and abs(seen.scores.sum() - 1) < 1e-3
             seen.probabilities = seen.scores if is_sum else None
@@ -208,8 +216,12 @@ def _is_maps(array: np.ndarray) -> bool:
     return array.ndim == 4 and array.dtype.kind in "fiu" and array.size > 0
 
 
-def _is_scores(array: np.ndarray) -> bool:
-    return array.ndim == 2 and array.dtype.kind == "f" and array.size > 0
+def _names_of_scores(answer: Prediction) -> list[str]:
+    return [
+        name
+        for name, array in sorted(answer.items())
+        if array.ndim == 2 and array.dtype.kind == "f" and array.size > 0
+    ]
 
 
 def _layer(name: str, kind: str, shape: tuple[int, ...]) -> dict:

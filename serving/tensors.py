@@ -20,6 +20,7 @@ MOST_FILLED_BYTES = 2**24
 MOST_FILLED_STRINGS = 1024
 _STRING = types_pb2.DT_STRING
 _DTYPES = {  # dtype, and the field that lists its values
+    types_pb2.DT_HALF: (np.dtype(np.float16), "half_val"),
     types_pb2.DT_FLOAT: (np.dtype(np.float32), "float_val"),
     types_pb2.DT_DOUBLE: (np.dtype(np.float64), "double_val"),
     types_pb2.DT_INT8: (np.dtype(np.int8), "int_val"),
@@ -102,6 +103,8 @@ def to_array(proto: TensorProto) -> np.ndarray:
 
 
 def _as_dtype(values: Sequence, dtype: np.dtype) -> np.ndarray:
+    if dtype == np.float16:
+        return np.array(values, np.int32).astype(np.uint16).view(dtype)  # their bits
     if dtype.kind in "iu" and dtype.itemsize < 4:
         # They are in `int_val`, as int32; what is too large wraps, as in TensorFlow.
         return np.array(values, np.int32).astype(dtype)

@@ -13,6 +13,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # A camera that shows a clock, and that no dialogue asks about.
+    "--use-fake-device-for-media-stream=fps=60",
+    "--use-fake-ui-for-media-stream",
 ]
 
 

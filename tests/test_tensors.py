@@ -5,11 +5,12 @@ import tracemalloc
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from serving.tensors import to_array, to_proto
 
-DTYPES = "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
+DTYPES = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -34,6 +35,14 @@ def test_one_value_or_none_fills_a_tensor_as_in_tensorflow(values):
     for size in (2, 3):
         proto.tensor_shape.dim.add().size = size
     np.testing.assert_array_equal(to_array(proto), tf.make_ndarray(proto))
+
+
+@pytest.mark.parametrize("values", [[0x3E00], [0x3E00, 0x8001, 0x7C00]])
+def test_half_numbers_are_listed_by_their_bits(values):
+    proto = TensorProto(dtype=types_pb2.DT_HALF, half_val=values)
+    proto.tensor_shape.dim.add().size = len(values)
+    np.testing.assert_array_equal(to_array(proto), tf.make_ndarray(proto))
+    assert to_array(proto)[0] == 1.5
 
 
 @pytest.mark.parametrize("values", [[300], [-1], [1, 2, 300, -1]])

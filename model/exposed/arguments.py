@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -48,9 +49,11 @@ def add_keras_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_keras_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Refuses flags about a model where there is none."""
-    given = [name for name in _values(arguments) if name != "keras"]
+def check_keras_arguments(
+    parser: argparse.ArgumentParser, arguments: argparse.Namespace, others: Sequence[str] = ()
+) -> None:
+    """Refuses flags about a model where there is none, but for some `others`."""
+    given = [name for name in _values(arguments) if name not in ("keras", *others)]
     if given and not arguments.keras:
         parser.error(f"--{given[0]} is about a Keras model: name it with --keras FILE")
     if arguments.keras:

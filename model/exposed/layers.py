@@ -110,16 +110,19 @@ class _Tracer:
     def _make(self, call: Call) -> Layer:
         kind = kind_of(call.layer, call.output.shape.rank)
         sources, is_exact = self._sources(call.inputs)
-        # Zeros around a source are in what a convolution's window says, and in nothing else's.
-        if kind.kernel_rank < 2 and any(source.is_padded for source in sources):
-            is_exact = False
+        # Zeros around a source are in what a convolution's window says; to the largest of what is
+        # never negative they add nothing; anything else takes other numbers than its source's.
+        is_padded = any(source.is_padded for source in sources)
+        is_sourced_signed = any(source.layer.is_signed for source in sources)
+        if is_padded and kind.kernel_rank < 2:
+            is_exact &= kind.name == "max pooling" and not is_sourced_signed
         # The other summand of `x + 1` is no tensor.
         if not isinstance(call.layer, keras.Layer) and len(call.inputs) < 2:
             is_exact = False
         activation = activation_of(call.layer)
         is_signed = activation not in NOT_NEGATIVE
-        if is_signed and activation == "linear" and kind.name in _KEEP_SIGN and is_exact:
-            is_signed = any(source.layer.is_signed for source in sources)
+        if activation == "linear" and kind.name in _KEEP_SIGN and (is_exact or is_padded):
+            is_signed = is_sourced_signed
         windows = None
         if kind.is_windowed and len(sources) == 1 and len(sources[0].layer.shape) >= 2:
             windows = self._windows(call, sources[0])

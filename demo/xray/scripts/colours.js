@@ -21,12 +21,19 @@ export function makeColours(element, state, largest, changed) {
     return changed();
   });
 
+  // What stands in the middle of the ramp, as a part of what its brightest stands for.
+  const middle = { root: "middle: ¼ of it", linear: "middle: ½ of it" };
   curve.addEventListener("change", () => {
-    style.curve = element.dataset.curve = curve.value;
+    style.curve = curve.value;
+    element.querySelector(".middle").textContent = middle[curve.value];
     changed();
   });
 
-  element.addEventListener("described", () => {
+  element.addEventListener("described", ({ detail: { layers, scores } }) => {
+    const isSigned = layers.some((layer) =>
+      layer.isSigned && layer.index > 0 && layer.index !== scores?.layer
+    );
+    element.classList.toggle("signed", isSigned);
     if (style.scale === "held") style.scale = scale.value = "layer"; // what was held is of others
     style.held = null;
   });
