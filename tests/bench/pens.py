@@ -197,8 +197,8 @@ async def _draw_through_gradio(url: str, frames: list[bytes], watch: Watch) -> N
     component, visitor = await asyncio.to_thread(find_component, url), f"pen{id(watch)}"
     count = 0
     while watch.goes_on():
-        pixels = base64.b64encode(frames[count % len(frames)]).decode()
-        body = as_call(component, visitor, {**QUESTION, "visitor": visitor, "pixels": pixels})
+        content = base64.b64encode(frames[count % len(frames)]).decode()
+        body = as_call(component, visitor, {**QUESTION, "visitor": visitor, "content": content})
         sent = perf_counter()
         async with asyncio.timeout(LONGEST):
             watch.note(sent, await _request(reader, writer, body))

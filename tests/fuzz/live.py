@@ -1,4 +1,4 @@
-"""The page's live connection: messages of a JSON object and, perhaps, the ink of a drawing."""
+"""The page's live connection: messages of a JSON object and, perhaps, a drawing or a picture."""
 
 import json
 
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.fuzz.http_requests import framed, http_requests
 from tests.fuzz.json_values import ODD_VALUES, json_bodies
 from tests.fuzz.mangle import mangled, with_part_exchanged
+from tests.fuzz.picture_files import files
 from tests.fuzz.request import Request
 from tests.questions import INK, LIVE_PATH, OF_DRAWINGS, RIGHT
 
@@ -41,7 +42,7 @@ def _messages(draw) -> bytes:
     question = {"id": 7, "ask": ask, **RIGHT[ask]}
     right = json.dumps(question).encode()
     ink = b"\n" + INK if ask in OF_DRAWINGS else b""
-    match draw(st.sampled_from(["part", "part", "part", "json", "ink", "mangled"])):
+    match draw(st.sampled_from(["part", "part", "part", "json", "ink", "file", "mangled"])):
         case "part":
             asked = json.dumps(draw(with_part_exchanged(question, ODD_VALUES))).encode()
             return asked + ink
@@ -50,6 +51,8 @@ def _messages(draw) -> bytes:
         case "ink":
             length = draw(st.sampled_from([0, 1, len(INK) - 1, len(INK) + 1, 2 * len(INK), 2**21]))
             return right + draw(st.sampled_from([b"\n", b"", b"\r\n", b"\n\n"])) + bytes(length)
+        case "file":
+            return right + b"\n" + draw(files())
         case _:
             return draw(mangled(right + ink))
 

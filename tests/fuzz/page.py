@@ -5,6 +5,7 @@ import json
 
 from hypothesis import strategies as st
 
+from tests.fuzz import picture_files
 from tests.fuzz.http_requests import METHODS, framed, http_requests
 from tests.fuzz.json_values import ODD_VALUES, json_bodies
 from tests.fuzz.mangle import mangled, with_part_exchanged
@@ -16,7 +17,7 @@ FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
 BODIES = {  # right ones, or nearly, of Gradio's own endpoints
     "queue/join": {"data": [FILE], "fn_index": 0, "session_hash": "fuzz", "trigger_id": 1},
     "call/look": {"data": [{"url": "http://127.0.0.1:1/a.png", "orig_name": "a", **FILE}]},
-    "call/read_digit": {"data": [None], "session_hash": "fuzz"},
+    "call/read": {"data": [None], "session_hash": "fuzz"},
     "call/v2/look": {"picture": FILE},
     "run/look": {"data": [FILE], "event_data": {}, "batched": True},
     "api/predict": {"data": [1], "fn_index": 1, "simple_format": True},
@@ -55,7 +56,7 @@ ODD_PARTS += [
     PART.replace(b"files", b"f" * 9000),
     PART * 50,
 ]
-MCP = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read_digit"}}
+MCP = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read_picture"}}
 MCP["params"]["arguments"] = {"picture": "data:image/png;base64,AAAA"}
 MCP_HEADERS = b"Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 
@@ -88,7 +89,8 @@ def _calls(draw, component: int) -> tuple[str, str, bytes]:
     name = draw(st.sampled_from(list(RIGHT)))
     right = {"ask": name, "visitor": "fuzz", **RIGHT[name]}
     if name in OF_DRAWINGS:
-        right["pixels"] = base64.b64encode(INK).decode()
+        content = draw(st.one_of(st.just(INK), picture_files.files()))
+        right["content"] = base64.b64encode(content).decode()
     if draw(st.integers(0, 5)):
         question = json.dumps(draw(with_part_exchanged(right, ODD_VALUES))).encode()
     else:

@@ -73,7 +73,7 @@ def read_rightly(doors: Doors) -> dict[str, bool]:
             "gRPC": Request("", "grpc", picture_files.over_grpc([file]), PREDICT),
             "REST": Request("", "rest", over_http),
             "REST through the page": Request("", "page", over_http),
-            "the page": Request("", "picture", file, "read_digit/digit.png"),
+            "the page": Request("", "picture", file, "read/digit.png"),
         }.items()
     }
 
@@ -86,5 +86,5 @@ def _digit_in(answer: Answer) -> int | None:
         case "200":
             return json.loads(answer.content)["predictions"][0]["classes"]
         case "complete":
-            return json.loads(answer.content)[0]["digit"]
+            return json.loads(answer.content)[0]["best"]["index"]
     return None

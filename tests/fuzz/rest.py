@@ -17,6 +17,11 @@ RIGHT = [
     {"instances": [{"b64": "R0lGODlh"}], "signature_name": "classify"},
     {"instances": [{"drawings": [[9]], "digits": 3}], "signature_name": "explain"},
     {"inputs": [0, 1023], "signature_name": "weights"},
+    {"inputs": {"pictures": [[[[0], [255]]]], "layers": [0, 6]}, "signature_name": "look"},
+    {"inputs": {"pictures": [[[[0], [255]]]], "layer": 4}, "signature_name": "layer"},
+    {"inputs": {"layer": 3, "map": 63}, "signature_name": "parameters"},
+    {"instances": [{"pictures": [[[9]]], "classes": 3}], "signature_name": "explain_class"},
+    {"instances": [0, 1], "signature_name": "describe"},
     {"examples": [{"x": 1.0}], "signature_name": "serving_default"},
 ]
 VERBS = ["predict", "classify", "regress"]

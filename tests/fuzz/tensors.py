@@ -12,6 +12,7 @@ from tests.fuzz.request import Request
 KIND = "tensors"
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 DRAWING = np.zeros((1, 112, 112), np.uint8)
+PICTURES = DRAWING[..., None]
 RIGHT = {  # a right request for each signature
     "": {"images": np.zeros((1, 28, 28), np.float32)},
     "serving_default": {"images": np.zeros((2, 28, 28), np.float32)},
@@ -19,10 +20,16 @@ RIGHT = {  # a right request for each signature
     "classify": {"image_bytes": np.array([b"GIF89a"], object)},
     "explain": {"drawings": DRAWING, "digits": np.array([3])},
     "weights": {"units": np.array([0, 1023], np.int32)},
+    "look": {"pictures": PICTURES, "layers": np.array([0, 3, 6], np.int32)},
+    "layer": {"pictures": PICTURES, "layer": np.array(3, np.int32)},
+    "parameters": {"layer": np.array(3, np.int32), "map": np.array(63, np.int32)},
+    "explain_class": {"pictures": PICTURES, "classes": np.array([3])},
+    "describe": {"anything": np.array([0, 1], np.int32)},
 }
 SIZES = [0, 1, 2, 3, 9, 27, 28, 29, 112, 1025, 2048, 2049, 2**16, 2**31, 2**32, 2**62, 2**63 - 1]
 SIZES += [-1, -2, -(2**63)]
-INTEGERS = [-(2**63), -(2**31), -2, -1, 0, 9, 10, 1023, 1024, 2**31 - 1, 2**31, 2**63 - 1]
+INTEGERS = [-(2**63), -(2**31), -2, -1, 0, 6, 7, 9, 10, 31, 32, 1023, 1024]
+INTEGERS += [2**31 - 1, 2**31, 2**63 - 1]
 FLOATS = [float("nan"), float("inf"), -float("inf"), 3.4e38, 1e-45, -1.0, 2.0]
 LISTS = {  # what a field of values may hold
     **dict.fromkeys(("float_val", "double_val", "scomplex_val", "dcomplex_val"), FLOATS),
@@ -35,8 +42,10 @@ LISTS = {  # what a field of values may hold
     "string_val": [b"", b"\0", b"\xff\xd8\xff" + bytes(30), b"\x89PNG\r\n\x1a\n" + bytes(20)],
 }
 DTYPES = list(types_pb2.DataType.values())
-NAMES = ["images", "drawings", "image_bytes", "digits", "units", "", "\n", "x" * 9000]
-OUTPUTS = ["logits", "probabilities", "h_conv1", "images", "classes", "", "images:0", "x" * 9000]
+NAMES = ["images", "drawings", "image_bytes", "digits", "units", "pictures", "layers", "layer"]
+NAMES += ["map", "classes", "anything", "", "\n", "x" * 9000]
+OUTPUTS = ["logits", "probabilities", "h_conv1", "images", "classes", "maps", "kernel"]
+OUTPUTS += ["", "images:0", "x" * 9000]
 
 
 @st.composite
@@ -108,7 +117,7 @@ def _outputs(draw, request: PredictRequest) -> None:
 
 
 def _signature(draw, request: PredictRequest) -> None:
-    others = [*RIGHT, "describe", "__saved_model_init_op", "x" * 9000, "\n"]
+    others = [*RIGHT, "nothing", "__saved_model_init_op", "x" * 9000, "\n"]
     request.model_spec.signature_name = draw(st.sampled_from(others))
 
 

@@ -117,7 +117,7 @@ class GradioCaller:
                 )
             job = self._client.submit(
                 gradio_client.handle_file(picture),
-                api_name=chance.choice(["/look", "/read_digit"]),
+                api_name=chance.choice(["/look", "/read"]),
             )
             answer = job.result(timeout=GRADIO_TIMEOUT)
         except Exception as error:  # of whatever kind its client raises
@@ -129,8 +129,8 @@ class GradioCaller:
             if isinstance(error, httpx.HTTPStatusError):
                 return tally.error(error.response.text)
             return tally.fail(f"{error!r} after {time.monotonic() - began:.1f} s")
-        if answer["digit"] != digit:
-            return tally.fail(f"a {digit}: {answer['digit']} {answer['probabilities']}")
+        if answer["best"]["index"] != digit:
+            return tally.fail(f"a {digit}: {answer['best']} {answer['scores']}")
         return tally.right()
 
     def close(self) -> None:

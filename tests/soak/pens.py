@@ -83,7 +83,7 @@ class Pen:
         self.readings.append((drawn, time.monotonic()))
 
     def _check(self, answer: dict, version: int | None, digit: int, frame: int) -> None:
-        reading = answer.get("probabilities", [])
+        reading = [score["value"] for score in answer.get("scores", [])]
         read_by = answer.get("version")
         self._versions = answer.get("versions") or []
         told = {name: value for name, value in answer.items() if name != "sheet"}
@@ -93,8 +93,8 @@ class Pen:
             self._tally.fail(f"asked for version {version}: {told}")
         elif not self._world.truth.is_read(read_by, digit, frame, reading):
             self._tally.fail(f"frame {frame} of a {digit} is misread: {told}")
-        elif answer["digit"] != max(range(10), key=reading.__getitem__):
-            self._tally.fail(f"the digit is not the likeliest: {told}")
+        elif answer["best"]["index"] != max(range(10), key=reading.__getitem__):
+            self._tally.fail(f"the best digit is not the likeliest: {told}")
         else:
             self._tally.right()
 
@@ -154,7 +154,8 @@ class Pen:
             return None
 
     def _ask_through_gradio(self, question: dict, pixels: bytes) -> dict | None:
-        data = {"visitor": self._visitor, **question, "pixels": base64.b64encode(pixels).decode()}
+        content = base64.b64encode(pixels).decode()
+        data = {"visitor": self._visitor, **question, "content": content}
         request = urllib.request.Request(
             self._world.url.rstrip("/") + GRADIO_PATH,
             as_call(self._component, self._visitor, data),

@@ -1,0 +1,98 @@
+"""The live camera on MobileNetV2 at 224x224: everything on this machine.
+
+python -m tests.bench.camera
+"""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from playwright.sync_api import WebSocket
+
+from model.exposed.command import export_keras_file
+from serving.local import LocalServer
+from tests.browser import launch_chromium
+from tests.pages import run_page
+
+SECONDS = 10  # of the measurement
+SETTLED = 30  # frames before it
+
+COUNT = """(seconds) => new Promise((done) => {
+  const xray = document.querySelector(".live");
+  let frames = 0;
+  let layers = 0;
+  xray.addEventListener("shown", ({ detail }) => {
+    frames++;
+    layers = detail.answer.layers.length;
+  });
+  setTimeout(() => done([frames / seconds, layers]), 1000 * seconds);
+})"""
+
+
+class Camera(NamedTuple):
+    """What a frame costs, and what it takes until the first one."""
+
+    export_seconds: float
+    start_seconds: float  # of the model server
+    rate: float  # painted frames a second
+    layers: int  # in sight
+    sent: float  # bytes a frame
+    received: float
+
+
+def measure_camera() -> Camera:
+    """Exports MobileNetV2 with random weights, serves it, and shows the camera through it."""
+    with tempfile.TemporaryDirectory() as name:
+        file, base_path = Path(name) / "mobilenet.keras", Path(name) / "mobilenet"
+        keras.applications.MobileNetV2(weights=None).save(file)
+        started = time.perf_counter()
+        if export_keras_file([f"--keras={file}", "--pixels=-1..1"], base_path) != 0:
+            raise RuntimeError("the export failed")
+        exported = time.perf_counter()
+        with LocalServer(base_path, "mobilenet") as server:
+            serving = time.perf_counter()
+            with run_page(server.target, "--model=mobilenet") as url:
+                seen = _watch(url)
+    return Camera(exported - started, serving - exported, *seen)
+
+
+def _watch(url: str) -> tuple[float, int, float, float]:
+    sent: list[int] = []
+    received: list[int] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(len(frame)))
+        socket.on("framereceived", lambda frame: received.append(len(frame)))
+
+    with launch_chromium() as browser:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.on("websocket", listen)
+        page.goto(url)
+        page.locator(".live .winner").wait_for()
+        page.locator(".camera").click()
+        page.evaluate(
+            """(count) => new Promise((done) => {
+              document.querySelector(".live").addEventListener("shown", () => --count || done());
+            })""",
+            SETTLED,
+        )
+        sent.clear()
+        received.clear()
+        rate, layers = page.evaluate(COUNT, SECONDS)
+    return rate, layers, float(np.mean(sent)), float(np.mean(received))
+
+
+def print_camera(camera: Camera) -> None:
+    print("| the camera on MobileNetV2 at 224x224 | |")
+    print("| --- | --- |")
+    print(f"| painted frames a second, {camera.layers} layers in sight | {camera.rate:.1f} |")
+    print(f"| bytes a frame, sent and received | {camera.sent:,.0f} and {camera.received:,.0f} |")
+    print(f"| export, seconds | {camera.export_seconds:.0f} |")
+    print(f"| start of the embedded server, seconds | {camera.start_seconds:.0f} |")
+
+
+if __name__ == "__main__":
+    print_camera(measure_camera())
