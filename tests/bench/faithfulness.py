@@ -7,7 +7,9 @@ Lower is more faithful. Beside it: plain gradients of the same log odds, and cha
 python -m tests.bench.faithfulness
 """
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +17,8 @@ import tensorflow as tf
 
 from model.calibration import softmax
 from model.export import export_versions
-from model.mnist import load_mnist
+from model.exposed.export import expose
+from model.mnist import Mnist, load_mnist
 from model.network import build_network
 from model.weights import RELEASED, find_snapshots, load_snapshot
 from serving.client import Client
@@ -26,6 +29,7 @@ from tests.pages import ROOT
 TAKEN = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the ink
 TOGETHER = 50  # drawings in a request
 DIGITS = 1000
+OTHER_EPOCHS = 2
 
 
 def measure_faithfulness(client: Client, digits: np.ndarray) -> dict[str, np.ndarray]:
@@ -37,8 +41,26 @@ def measure_faithfulness(client: Client, digits: np.ndarray) -> dict[str, np.nda
     """
     network, temperature = _load_released()
     read = np.concatenate([_read(client, part) for part in _parts(digits)])
+    return measure(network, temperature, digits, read, _explain(client, digits, read))
+
+
+def measure(
+    network: keras.Model,
+    temperature: float,
+    digits: np.ndarray,
+    read: np.ndarray,
+    contributions: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """The same for any network of [N, 28, 28] or [N, 28, 28, 1], 0 = paper, to logits.
+
+    Args:
+        network, temperature: whose score counts.
+        digits: uint8 [N, 28, 28].
+        read: the classes that are read, [N].
+        contributions: what explains them, [N, 28, 28].
+    """
     pointers = {
-        "explain": _explain(client, digits, read),
+        "explain": contributions,
         "gradients": _plain_gradients(network, digits, read),
         "chance": np.random.default_rng(0).uniform(size=digits.shape),
     }
@@ -103,12 +125,61 @@ def _load_released() -> tuple[keras.Model, float]:
     return network, load_snapshot(network, snapshots[max(snapshots)])
 
 
+def train_other(mnist: Mnist) -> keras.Model:
+    """A network of another shape: batch normalisation and residual connections, logits [N, 10]."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((28, 28, 1))
+    x = keras.layers.Conv2D(32, 3, padding="same", use_bias=False)(inputs)
+    for stride in (2, 2):
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        shortcut = keras.layers.Conv2D(32, 1, strides=stride)(x)
+        x = keras.layers.Conv2D(32, 3, strides=stride, padding="same", use_bias=False)(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        x = keras.layers.Conv2D(32, 3, padding="same")(x)
+        x = keras.layers.Add()([x, shortcut])
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
+    network = keras.Model(inputs, keras.layers.Dense(10)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile("adam", loss, jit_compile=False)
+    images = mnist.train_images[..., None] / np.float32(255)
+    network.fit(images, mnist.train_labels, batch_size=128, epochs=OTHER_EPOCHS, verbose=0)
+    return network
+
+
+def measure_other(mnist: Mnist, digits: np.ndarray) -> dict[str, np.ndarray]:
+    """Faithfulness of the served `explain` of an exposed Keras model."""
+    network = train_other(mnist)
+    with tempfile.TemporaryDirectory() as folder:
+        expose(network, Path(folder) / "other")
+        with (
+            LocalServer(Path(folder) / "other", "other") as server,
+            Client(server.target, "other", timeout=60) as client,
+        ):
+            answers = [
+                client.predict(
+                    "explain", {"pictures": some[..., None], "classes": np.full(len(some), -1)}
+                )
+                for some in _parts(digits)
+            ]
+    read, contributions = (
+        np.concatenate([answer[name] for answer in answers])
+        for name in ("classes", "contributions")
+    )
+    return measure(network, 1.0, digits, read, contributions)
+
+
 def main() -> None:
     base_path = ROOT / "exported" / "for-tests"
     export_versions(find_snapshots(RELEASED), base_path)
-    digits = load_mnist(FULL_MNIST).test_images[:DIGITS]
+    mnist = load_mnist(FULL_MNIST)
+    digits = mnist.test_images[:DIGITS]
     with LocalServer(base_path) as server, Client(server.target, timeout=60) as client:
-        scores = measure_faithfulness(client, digits)
+        _print(measure_faithfulness(client, digits))
+    print("\na network of another shape, batch normalisation and residual connections:\n")
+    _print(measure_other(mnist, digits))
+
+
+def _print(scores: dict[str, np.ndarray]) -> None:
     print(f"| of {DIGITS:,} test digits | mean | {' | '.join(f'{t:.0%}' for t in TAKEN)} |")
     print(f"| --- | --- |{' --- |' * len(TAKEN)}")
     for name, score in scores.items():

@@ -39,7 +39,7 @@ const NAMES = { relu: "ReLU", relu6: "ReLU6", silu: "SiLU", softmax: "softmax", 
 
 // The last line, in which everything adds up.
 function makeSum({ bias, sum, value, activation }) {
-  // Of rounded numbers, so that the line adds up to its last digit.
+  // Of rounded numbers, so that the line adds up to its last decimal.
   const inputs = `what comes in ${plain(Number(sum.toFixed(4)) - Number(bias.toFixed(4)))}`;
   const isLinear = activation === "linear";
   const total = isLinear ? make("b", {}, plain(sum)) : plain(sum);

@@ -5,7 +5,7 @@ import { makeAsker } from "./loop.js";
 import { hasMaps, pixelOf, place, placeOf } from "./maps.js";
 import { setText } from "./text.js";
 
-const DIGITS = 4; // after the point
+const DECIMALS = 4; // after the point
 const ROWS = 0; // the axes of a field
 const COLUMNS = 1;
 
@@ -68,7 +68,7 @@ export function makeLens(element, state, galleries, askUnit) {
           largest.toFixed(2)
         }, mean ${mean.toFixed(2)}; row ${row}, column ${column}: `
         : `${layer.name} unit ${unit}: `;
-      setText(line, of + value.toFixed(DIGITS));
+      setText(line, of + value.toFixed(DECIMALS));
       line.hidden = false;
     },
   );

@@ -57,8 +57,8 @@ export function makeScores(element, state, choose) {
   const isShare = (value) => value >= 0 && value <= 1; // and no number of another kind
 
   function fill(bar, percent, value) {
-    const digits = list.classList.contains("rows") ? 1 : 0;
-    setText(percent, isShare(value) ? (100 * value).toFixed(digits) : short(value));
+    const decimals = list.classList.contains("rows") ? 1 : 0;
+    setText(percent, isShare(value) ? (100 * value).toFixed(decimals) : short(value));
     bar.style.setProperty("--value", Math.min(1, Math.max(0, value)));
   }
 

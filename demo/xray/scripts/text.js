@@ -6,7 +6,7 @@ export function setText(node, text) {
 }
 
 export const short = (number) => number.toFixed(number < 10 ? 2 : 1);
-export const plain = (number, digits = 4) =>
-  `${number < 0 ? "−" : ""}${Math.abs(number).toFixed(digits)}`;
-export const signed = (number, digits = 4) =>
-  `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
+export const plain = (number, decimals = 4) =>
+  `${number < 0 ? "−" : ""}${Math.abs(number).toFixed(decimals)}`;
+export const signed = (number, decimals = 4) =>
+  `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(decimals)}`;
