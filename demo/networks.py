@@ -7,6 +7,7 @@ from demo.network import ExposedNetwork, Network
 from demo.plain import DEFAULT, PlainNetwork, explain_unusable, usable
 from serving.client import Client, RequestRefused
 
+DESCRIBE = "describe"
 SEPARATOR = ":"  # between a model's name and a signature's
 
 
@@ -61,10 +62,13 @@ class Networks:
             try:
                 network.description()
                 return network
-            except RequestRefused:  # it has no `describe`
-                choices = usable(client.signatures())
+            except RequestRefused:
+                signatures = client.signatures()
+                if DESCRIBE in signatures:  # so it was refused for another reason
+                    raise
+                choices = usable(signatures)
                 if not choices:
-                    raise RequestRefused(explain_unusable(model, client.signatures())) from None
+                    raise RequestRefused(explain_unusable(model, signatures)) from None
                 signature = choices[0]
         return PlainNetwork(client, signature or DEFAULT, self._pixels)
 

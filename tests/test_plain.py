@@ -322,6 +322,20 @@ def test_a_model_that_describes_itself_is_none_of_these(client, clients):
         networks.find("colour")
 
 
+def test_a_model_that_describes_itself_but_not_just_now_is_asked_again(client, monkeypatch):
+    """As where its server has no memory at that moment; it does not become a stranger for good."""
+    networks, describe = Networks({"mnist": client}), ExposedNetwork.description
+
+    def refuse(*_: object) -> None:
+        raise RequestRefused("The model server refused the request (INTERNAL): no memory")
+
+    monkeypatch.setattr(ExposedNetwork, "description", refuse)
+    with pytest.raises(RequestRefused, match="no memory"):
+        networks.find("mnist")
+    monkeypatch.setattr(ExposedNetwork, "description", describe)
+    assert isinstance(networks.find("mnist"), ExposedNetwork)
+
+
 def test_a_model_that_is_not_there_is_asked_for_again(clients):
     networks = Networks({"cats": Client(clients["grey"].target, "cats")})
     for _ in range(2):

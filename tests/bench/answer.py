@@ -11,18 +11,17 @@ import numpy as np
 from PIL import Image
 from websockets.asyncio.client import connect
 
-from demo.colours import COLOURS
-from demo.look import SHOWN
+from demo.network import ExposedNetwork
 from demo.reader import MOST_TOGETHER
-from demo.render import render_sheet, write_png
+from demo.render import PALETTES, render_sheet, write_png
 from serving.client import Client
 from serving.embedded.servable import Servable
 from tests.bench.pens import drawings
-from tests.questions import SIDE, live_address
+from tests.questions import LAYERS, RIGHT, SIDE, live_address
 
 CALLS = 200
 # The page has read nothing of the visitor who asks this, and says so at once.
-NOTHING_KEPT = json.dumps({"id": 0, "ask": "repaint", "style": {}}).encode()
+NOTHING_KEPT = json.dumps({"id": 0, "ask": "repaint", **RIGHT["repaint"]}).encode()
 
 
 def measure_answer(client: Client, saved_model: Path, page_url: str) -> dict[str, float]:
@@ -32,32 +31,32 @@ def measure_answer(client: Client, saved_model: Path, page_url: str) -> dict[str
         client: of a server of the model in `saved_model`.
         page_url: of a page, whose connection alone is measured.
     """
-    ink = np.frombuffer(b"".join(drawings()[-MOST_TOGETHER:]), np.uint8).reshape(-1, SIDE, SIDE)
-    graph = Servable(saved_model)
-    layers = {name: array[0] for name, array in client.predict("sketch", _of(ink)).items()}
-    levels = np.asarray(Image.open(io.BytesIO(render_sheet(layers)[0])))  # [height, width]
+    ink = np.frombuffer(b"".join(drawings()[-MOST_TOGETHER:]), np.uint8)
+    ink = ink.reshape(-1, SIDE, SIDE, 1)
+    graph, network = Servable(saved_model), ExposedNetwork(client)
+    seen, *_ = network.look(ink, LAYERS)
+    layers = [seen.description.layers[index] for index in LAYERS]
+    sheet, _ = render_sheet(layers, seen.maps)
+    levels = np.asarray(Image.open(io.BytesIO(sheet)))  # [height, width]
 
     def run(count: int) -> float:
-        return _median(lambda: graph.run("sketch", _of(ink[:count]), SHOWN)) / count
+        inputs = {"pictures": ink[:count], "layers": np.array(LAYERS, np.int32)}
+        return _median(lambda: graph.run("look", inputs)) / count
 
-    def predict(count: int) -> float:
-        return _median(lambda: client.predict("sketch", _of(ink[:count]), outputs=SHOWN)) / count
+    def look(count: int) -> float:
+        return _median(lambda: network.look(ink[:count], LAYERS)) / count
 
-    writing = _median(lambda: write_png(levels, COLOURS["inferno"]))
+    writing = _median(lambda: write_png(levels, PALETTES["inferno"]))
     computing, together = run(1), run(MOST_TOGETHER)
     return {
         "connection and JSON, there and back": asyncio.run(_connection(page_url)),
         "the graph": computing,
         f"the graph, {MOST_TOGETHER} together": together,
-        "gRPC and tensors": predict(1) - computing,
-        f"gRPC and tensors, {MOST_TOGETHER} together": predict(MOST_TOGETHER) - together,
-        "painting": _median(lambda: render_sheet(layers)) - writing,
+        "gRPC and tensors": look(1) - computing,
+        f"gRPC and tensors, {MOST_TOGETHER} together": look(MOST_TOGETHER) - together,
+        "painting": _median(lambda: render_sheet(layers, seen.maps)) - writing,
         "PNG": writing,
     }
-
-
-def _of(drawings: np.ndarray) -> dict[str, np.ndarray]:
-    return {"drawings": drawings}
 
 
 def _median(run: Callable[[], object]) -> float:

@@ -8,9 +8,9 @@ import argparse
 import gradio as gr
 import numpy as np
 
-from demo.layers import GALLERIES
 from demo.photo import find_drawing
 from serving.client import Client
+from tests.galleries import GALLERIES
 
 
 def make_stock_page(client: Client) -> gr.Blocks:
