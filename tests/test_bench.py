@@ -1,4 +1,4 @@
-"""What measurements say when there is nothing to measure."""
+"""That measurements measure, in a moment, and what they say when there is nothing to measure."""
 
 import threading
 
@@ -6,8 +6,28 @@ import grpc
 import pytest
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
+from tests.bench import answer, pens
 from tests.bench.load import NotMeasured, measure_load
 from tests.test_client import OtherServer
+
+
+def test_all_parts_of_an_answer_are_measured(
+    client, base_path, final_version, page_url, monkeypatch
+):
+    monkeypatch.setattr(answer, "CALLS", 20)
+    parts = answer.measure_answer(client, base_path / str(final_version), page_url)
+    assert len(parts) == 7
+    for name in ("connection and JSON, there and back", "the graph", "PNG"):
+        assert 0 < parts[name] < 1000
+
+
+@pytest.mark.parametrize("through_gradio", [False, True])
+def test_pens_draw_and_are_answered(page_url, monkeypatch, through_gradio):
+    monkeypatch.setattr(pens, "SECONDS", 1.0)
+    measured = pens.measure_pens(page_url, 3, through_gradio=through_gradio)
+    assert measured.errors == []
+    assert min(map(len, measured.times)) > 0
+    assert measured.rate > 0
 
 
 def test_a_server_with_too_few_threads_is_told_as_that():

@@ -5,7 +5,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-export const short = (number) => number.toFixed(number < 10 ? 2 : 1);
+export const short = (number) => number.toFixed(number < 10 ? 2 : number < 100 ? 1 : 0);
 export const plain = (number, decimals = 4) =>
   `${number < 0 ? "−" : ""}${Math.abs(number).toFixed(decimals)}`;
 export const signed = (number, decimals = 4) =>
