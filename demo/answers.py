@@ -24,7 +24,7 @@ from demo.kept import Kept
 from demo.look import reading_of, show
 from demo.metrics import Metrics
 from demo.network import Network, Parameters, Seen
-from demo.networks import Networks
+from demo.networks import SEPARATOR, Networks
 from demo.outline import outline
 from demo.reader import TURN_SECONDS, Reader
 from demo.render import Style, check_style, render_contributions, render_grid, render_map
@@ -66,22 +66,26 @@ class Question(dict[str, Any]):
 
     def __init__(self, visitor: str, fields: Mapping[str, Any], content: bytes | None):
         super().__init__(fields)
-        self.visitor, self._content = visitor, content
+        self.visitor, self._content = visitor, content or b""
 
     def field(self, name: str) -> Any:
         if name not in self:
             raise RequestError(f"{name} is missing")
         return self[name]
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the picture, if there is one, is no drawing."""
+        return len(self._content) != SIDE * SIDE or self._content.startswith(MAGIC)
+
     def picture(self) -> np.ndarray:
         """uint8 [SIDE, SIDE, 1] of a drawing, whose bytes are sent as they are, 0 = paper and
         255 = ink; uint8 [H, W, 3] of a picture file.
         """
-        content = self._content or b""
-        if len(content) == SIDE * SIDE and not content.startswith(MAGIC):
-            return np.frombuffer(content, np.uint8).reshape(SIDE, SIDE, 1)
+        if not self.is_file:
+            return np.frombuffer(self._content, np.uint8).reshape(SIDE, SIDE, 1)
         try:
-            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            with Image.open(io.BytesIO(self._content), formats=FORMATS) as picture:
                 if max(picture.size) <= LARGEST_SIDE:
                     return np.asarray(picture.convert("RGB"))
         except Exception:  # Pillow has no kind of its own for files that are broken
@@ -181,7 +185,7 @@ class Answers:
 
     async def look_at(self, question: Question) -> Answer:
         """Reads a picture and shows some layers of it."""
-        picture, style, layers = question.picture(), question.style(), question.layers()
+        picture, style, layers = await _picture(question), question.style(), question.layers()
         seen, gone = await self._read(question, picture, layers, question.version())
         self._kept.put(question.visitor, seen)
         try:
@@ -192,7 +196,7 @@ class Answers:
     async def keep(self, question: Question) -> Answer:
         """Keeps a picture as A, the one that others are compared with."""
         layers = question.layers()
-        seen, _ = await self._read(question, question.picture(), layers, question.version())
+        seen, _ = await self._read(question, await _picture(question), layers, question.version())
         self._kept.put(question.visitor, seen, "A")
         return dict(reading_of(seen))
 
@@ -201,7 +205,9 @@ class Answers:
         network, label = await self._network(question), question.field("label")
         if label is not None and not (type(label) is int and 0 <= label < 2**31):
             raise RequestError("the label must be the number of a class, or null for the likeliest")
-        told = await self._in_thread(network.explain, question.picture(), label, question.version())
+        told = await self._in_thread(
+            network.explain, await _picture(question), label, question.version()
+        )
         return {
             "label": told.label,
             "picture": render_contributions(told.contributions),
@@ -214,7 +220,9 @@ class Answers:
         what, page = question.field("what"), str(question.field("page"))
         if what not in list(takes):
             raise RequestError(f"what can be taken along is {', '.join(takes)}")
-        taken = await self._in_thread(takes[what], question.picture(), question.version(), page)
+        taken = await self._in_thread(
+            takes[what], await _picture(question), question.version(), page
+        )
         return {"taken": taken}
 
     # What follows is of the visitor's last picture.
@@ -222,8 +230,7 @@ class Answers:
     async def repaint(self, question: Question) -> Answer:
         """Shows it in another style, or other layers of it."""
         layers, style = question.layers(), question.style()
-        seen = self._kept.get(question.visitor)
-        return await self._show(question, seen, style, layers)
+        return await self._show(question, self._kept_one(question), style, layers)
 
     async def tell_unit(self, question: Question) -> Answer:
         """One unit of it, exactly, and its map."""
@@ -351,7 +358,8 @@ class Answers:
         of = style.get("shown", "B")
         shown = {"B": seen} if of != "A" else {}
         if of != "B":
-            shown["A"] = self._kept.get(question.visitor, "A")
+            shown["A"] = self._kept_one(question, "A")
+        await self._network(question)
         for name, one in shown.items():
             if not set(layers) <= one.maps.keys():
                 more, _ = await self._read(question, one.picture, layers, one.version)
@@ -360,8 +368,7 @@ class Answers:
         last = shown["A"] if of == "A" else shown["B"]
         maps = last.maps
         if of == "difference":
-            if shown["A"].description.identity != last.description.identity:
-                raise RequestError("A and B are of versions with other layers")
+            _check_alike(shown["A"], last)
             maps = {index: last.maps[index] - shown["A"].maps[index] for index in layers}
         description = last.description
         return {
@@ -375,13 +382,21 @@ class Answers:
 
     def _of_one(self, question: Question) -> Seen:
         """The picture that is shown, B of two that are compared."""
-        return self._kept.get(question.visitor, "A" if question.shown() == "A" else "B")
+        return self._kept_one(question, "A" if question.shown() == "A" else "B")
+
+    def _kept_one(self, question: Question, name: str = "B") -> Seen:
+        """The visitor's last picture of that name, if it is the asked model that has read it."""
+        seen = self._kept.get(question.visitor, name)
+        if seen.description.model != self._name(question).partition(SEPARATOR)[0]:
+            raise Forgotten(f"{name} of {question.visitor} has been read by another model")
+        return seen
 
     async def _maps(self, question: Question, layer: Layer) -> np.ndarray:
         """The maps that are shown, in full: float32 [height, width, maps]."""
         if question.shown() != "difference":
             return as_maps(layer, await self._full(question, self._of_one(question), layer))
-        a, b = (self._kept.get(question.visitor, name) for name in "AB")
+        a, b = (self._kept_one(question, name) for name in "AB")
+        _check_alike(a, b)
         full = [await self._full(question, one, layer) for one in (a, b)]
         return as_maps(layer, full[1] - full[0])
 
@@ -393,6 +408,19 @@ class Answers:
             kept = await self._in_thread(network.layer, seen.picture, layer, seen.version)
             self._kept.put_full(seen, layer.index, kept)
         return kept
+
+
+def _check_alike(a: Seen, b: Seen) -> None:
+    """Raises RequestError if two pictures' layers cannot be subtracted."""
+    if a.description.identity != b.description.identity:
+        raise RequestError("A and B are of versions with other layers")
+
+
+async def _picture(question: Question) -> np.ndarray:
+    """A file is unpacked aside: others do not wait for it."""
+    if question.is_file:
+        return await asyncio.to_thread(question.picture)
+    return question.picture()
 
 
 def _outcome_of(answer: Answer) -> str:

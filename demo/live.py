@@ -26,9 +26,7 @@ from demo.kept import MOST_VISITORS
 from demo.metrics import Metrics
 
 PATH = "/xray/live"
-LARGEST_MESSAGE = (
-    2**19
-)  # bytes; a drawing has 12,544, a picture of 224x224 pixels at most 150 kB
+LARGEST_MESSAGE = 2**19  # bytes; a drawing has 12,544, a picture of 224x224 pixels at most 150 kB
 MOST_QUESTIONS = 8  # of one visitor under way; then the next ones are not even received
 FRAME_SECONDS = 1 / 60  # after a drawing that was overtaken the next is received: no flood
 # How often Gradio's queue looks for pictures to read. Its own 1 and 10 ms cost 2% of a core.

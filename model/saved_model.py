@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from model.exposed.describe import describe
@@ -12,14 +11,17 @@ from model.exposed.network import Network
 from model.exposed.pictures import make_preparation
 from model.exposed.signatures import Parts
 from model.exposed.signatures import build_signatures as build_exposed
+from model.exposed.warmup import make_requests
 from model.feature_visualization import load_features, visualize_features
 from model.network import CLASSES, SIDE, build_network, expose_layers
 from model.signatures import Signature, build_signatures
-from model.warmup import write_warmup
+from model.warmup import own_requests, write_requests
 from model.weights import features_path, load_snapshot
 
 # What the page says of this network, and the digits that it starts from.
 ABOUT, SAMPLES = (Path(__file__).parent / name for name in ("about.json", "samples.json"))
+NAME = "mnist"
+EXPLAIN = "explain_class"  # the name that any network's explanation has here, for `about.json` too
 LABELS = [str(digit) for digit in range(CLASSES)]
 
 
@@ -35,8 +37,15 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     kept = features_path(snapshot)
     features = load_features(kept) if kept.exists() else visualize_features(network)
     layers = expose_layers(network)
+    parts = Parts(
+        Network(network, tf.TensorSpec([None, SIDE, SIDE], tf.float32, "images")),
+        make_preparation((SIDE, SIDE), tf.float32),
+        temperature,
+        {"h_conv2": features},
+    )
+    # This network has its own `serving_default`, `classify` and `explain`.
     signatures = {
-        **expose_signatures(network, temperature, features),
+        **expose_signatures(parts),
         **build_signatures(layers, temperature, features),
     }
     # Variables are found through the functions that use them; `track` would write them once more.
@@ -44,24 +53,16 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     for name, signature in signatures.items():
         archive.add_endpoint(name, signature.function, signature.inputs)
     archive.write_out(folder, verbose=False)
-    write_warmup(folder)
+    requests = make_requests(parts.network, parts.preparation, EXPLAIN)
+    write_requests(folder, NAME, {**requests, **own_requests()})
 
 
-def expose_signatures(
-    network: keras.Model, temperature: float, features: np.ndarray
-) -> dict[str, Signature]:
+def expose_signatures(parts: Parts) -> dict[str, Signature]:
     """The signatures that any exposed model has, as this network has them."""
-    inputs = tf.TensorSpec([None, SIDE, SIDE], tf.float32, "images")
-    parts = Parts(
-        Network(network, inputs),
-        make_preparation((SIDE, SIDE), tf.float32),
-        temperature,
-        {"h_conv2": features},
-    )
     strokes = json.loads(SAMPLES.read_text())
     samples = [{"name": name, "strokes": one} for name, one in zip(LABELS, strokes, strict=True)]
     about = {**json.loads(ABOUT.read_text()), "samples": samples}
-    description = describe("mnist", parts.network, parts.preparation, LABELS, about)
+    description = describe(NAME, parts.network, parts.preparation, LABELS, about)
     signatures = build_exposed(parts, description)
-    signatures["explain_class"] = signatures.pop("explain")  # this network has its own `explain`
+    signatures[EXPLAIN] = signatures.pop("explain")
     return signatures

@@ -2,6 +2,8 @@
 
 import atexit
 import functools
+import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -13,12 +15,15 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from filelock import FileLock
 from keras import layers
 
 from model.exposed.export import expose
 from model.exposed.keras_file import load_keras_file
 from serving.embedded.servable import Servable
+from tests.pages import ROOT
 
+SHARED = ROOT / "exported" / "zoo"
 Activations = dict[str, np.ndarray]  # by name, in the order of computation
 FOLDER = Path(tempfile.mkdtemp(prefix="exposed-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
@@ -346,5 +351,22 @@ KINDS = {
 
 @functools.cache
 def exposed(kind: str) -> Exposed:
-    """One of `KINDS`, exported once."""
-    return export(KINDS[kind].build(), **KINDS[kind].options)
+    """One of `KINDS`, exported once for all processes that tests run in."""
+    keras.utils.clear_session()  # so that layers without a name have the same one in each process
+    keras.utils.set_random_seed(0)
+    model = KINDS[kind].build()
+    folder = SHARED / _fingerprint() / kind
+    told = folder / "description.json"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not told.exists():
+            description = expose(model, folder, name=model.name, **KINDS[kind].options)
+            told.write_text(json.dumps(description))
+    return Exposed(model, folder, json.loads(told.read_text()), Servable(folder / "1"))
+
+
+def _fingerprint() -> str:
+    """Of the code that exports are made with."""
+    files = sorted([*(ROOT / "model").rglob("*.py"), Path(__file__)])
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))
+    return digest.hexdigest()[:16]

@@ -1,15 +1,20 @@
 """The arithmetic that is shown is the network's own: it adds up to what the server answered."""
 
+import json
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from demo.arithmetic import STRONGEST, STRONGEST_WITH_PICTURES, Unit, dissect
+from demo.arithmetic import FUNCTIONS, STRONGEST, STRONGEST_WITH_PICTURES, Unit, dissect
+from demo.description import read_description
 from demo.network import ExposedNetwork, Parameters
 from model.network import build_network, expose_layers
 from model.weights import RELEASED, find_snapshots, load_snapshot
 from serving.client import ServingError
+from tests.exposed_zoo import KINDS, exposed
 
+WHOLE = ("input", "rescaling", "other")  # kinds that are not taken apart
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # single precision, summed in another order
 
 
@@ -180,3 +185,39 @@ def test_without_its_weights_a_unit_is_not_taken_apart(taken):
     layer = taken.layers["h_conv2"]
     with pytest.raises(ServingError):
         dissect(Unit(taken.description, layer, 0, 0, 0, taken.full, refuse))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "large"])
+def test_units_of_every_kind_of_layer_add_up(kind):
+    """Of all that is said to be exact, to what the exported model answers."""
+    model = exposed(kind)
+    told = read_description(json.dumps(model.description), kind, 1, frozenset())
+    picture, chance = model.pictures(1, seed=3), np.random.default_rng(1)
+    answers = {
+        layer.name: model.ask("layer", pictures=picture, layer=layer.index)["activations"][0]
+        for layer in told.layers
+    }
+
+    def parameters(layer, map: int) -> Parameters:
+        made = model.ask("parameters", layer=layer.index, map=map)
+        return Parameters(made["kernel"], float(made["bias"]), made["feature"])
+
+    for layer in told.layers:
+        for _ in range(6):
+            if layer.units:
+                map, (row, column) = 0, divmod(int(chance.integers(layer.units)), layer.width)
+                value = answers[layer.name][row * layer.width + column]
+            else:
+                ends = layer.count, *layer.size
+                map, row, column = (int(chance.integers(end)) for end in ends)
+                value = answers[layer.name].reshape(*layer.size, -1)[row, column, map]
+            unit = Unit(told, layer, map, row, column, lambda of: answers[of.name], parameters)
+            anatomy = dissect(unit)
+            assert anatomy["value"] == value
+            assert ("sum" in anatomy) == (layer.is_exact and layer.kind not in WHOLE), layer.name
+            if "sum" in anatomy and layer.activation in FUNCTIONS:
+                got = FUNCTIONS[layer.activation](anatomy["sum"])
+                np.testing.assert_allclose(got, value, rtol=1e-3, atol=1e-4)
+            if "bias" in anatomy:
+                np.testing.assert_allclose(added_up(anatomy), anatomy["sum"], atol=1e-9)

@@ -72,13 +72,12 @@ def split(model: Exposed, answer: Activations, asked: list[int]) -> dict[int, np
 
 
 def averaged(maps: np.ndarray, blocks: list[int]) -> np.ndarray:
-    """The mean of each block of [height, width]; the outer blocks may reach over the edges."""
+    """The mean of each block of [height, width]; the last ones end at the edge."""
     for axis, block in enumerate(blocks):
-        count = -(-maps.shape[axis] // block)
-        outside = count * block - maps.shape[axis]
-        ends = [block * (i + 1) - outside // 2 for i in range(count)]
+        length = maps.shape[axis]
         pieces = [
-            np.take(maps, range(max(0, e - block), min(e, maps.shape[axis])), axis) for e in ends
+            np.take(maps, range(start, min(start + block, length)), axis)
+            for start in range(0, length, block)
         ]
         maps = np.stack([piece.mean(axis) for piece in pieces], axis)
     return maps

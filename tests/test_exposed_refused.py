@@ -151,7 +151,7 @@ FULL = "{{function_node a}} x/variables.index; No space left on device [Op:Merge
     ("step", "error"),
     [
         ("keras.export.ExportArchive", tf.errors.ResourceExhaustedError(None, None, FULL)),
-        ("model.exposed.export.write_warmup", OSError(errno.ENOSPC, "No space left on device")),
+        ("model.exposed.export.write_requests", OSError(errno.ENOSPC, "No space left on device")),
     ],
 )
 def test_a_full_disk_is_not_taken_for_a_full_memory(kept, tmp_path, monkeypatch, say, step, error):

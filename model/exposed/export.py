@@ -13,8 +13,9 @@ from model.exposed.network import ALL_LAYERS, Network
 from model.exposed.pictures import Prepare, make_preparation
 from model.exposed.place import MARK_FILE, VERSION
 from model.exposed.signatures import Parts, build_signatures
-from model.exposed.warmup import write_warmup
+from model.exposed.warmup import make_requests
 from model.versions import replace_version
+from model.warmup import write_requests
 
 
 def expose(
@@ -84,7 +85,8 @@ def expose(
         for signature, (function, specs) in signatures.items():
             archive.add_endpoint(signature, function, specs)
         archive.write_out(unfinished, verbose=False)
-        write_warmup(unfinished, name, network, preparation, list(signatures))
+        requests = make_requests(network, preparation)
+        write_requests(unfinished, name, {one: requests[one] for one in signatures})
         (unfinished / MARK_FILE).write_text(mark)
 
     check_folder(folder)

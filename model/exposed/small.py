@@ -3,6 +3,7 @@
 Each map is quantised between its own least and largest activation, which are answered beside it.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from model.exposed.form import MOST_UNITS, Small, evenly, small_form
@@ -23,11 +24,25 @@ def make_small(activations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     maps = _as_maps(tf.cast(activations, tf.float32), form)  # [N, height, width, maps]
     least, largest = tf.reduce_min(maps, [1, 2]), tf.reduce_max(maps, [1, 2])  # [N, maps]
     if form.blocks != (1, 1):
-        maps = tf.nn.avg_pool2d(maps, form.blocks, form.blocks, "SAME")
+        maps = _average(maps, form)
     steps = tf.math.divide_no_nan(255.0, largest - least)
     levels = tf.round((maps - least[:, None, None]) * steps[:, None, None])
     levels = tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
     return tf.reshape(levels, [-1, form.size]), tf.stack([least, largest], axis=2)
+
+
+def _average(maps: tf.Tensor, form: Small) -> tf.Tensor:
+    """The mean of each block of units; the last ones end at the edge."""
+    height, width = maps.shape[1:3]
+    down, right = form.blocks
+    rest = [[0, form.height * down - height], [0, form.width * right - width]]
+    maps = tf.nn.avg_pool2d(
+        tf.pad(maps, [[0, 0], *rest, [0, 0]]), form.blocks, form.blocks, "VALID"
+    )
+    rows = np.minimum(down, height - down * np.arange(form.height))
+    columns = np.minimum(right, width - right * np.arange(form.width))
+    share = down * right / np.outer(rows, columns)  # zeros beyond the edge do not count
+    return maps * tf.constant(share[:, :, None], tf.float32)
 
 
 def _as_maps(activations: tf.Tensor, form: Small) -> tf.Tensor:

@@ -3,31 +3,27 @@
 Source: TensorFlow Serving, "SavedModel Warmup".
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 
 from model.exposed.network import Network
 from model.exposed.pictures import Preparation
-from model.warmup import write_requests
 
 
-def write_warmup(
-    saved_model: Path,
-    name: str,
-    network: Network,
-    preparation: Preparation,
-    signatures: Sequence[str],
-) -> None:
-    """Adds a request, of a grey bar on black, for each signature to a SavedModel."""
+def make_requests(
+    network: Network, preparation: Preparation, explain: str = "explain"
+) -> dict[str, dict[str, object]]:
+    """A request, of a grey bar on black, for each signature that an exposed model may have.
+
+    Args:
+        explain: the name of the one that explains.
+    """
     height, width = preparation.shape[:2]
     picture = np.zeros((1, height, width, preparation.channels), np.uint8)
     picture[:, height // 6 : -height // 6, width // 3 : -width // 3] = 128
     number = np.array(0, np.int32)
     parametric = next((i for i, layer in enumerate(network.layers) if layer.kind.parameters), 0)
-    inputs = {
+    return {
         "serving_default": {
             network.inputs.name: np.zeros((1, *preparation.shape), network.inputs.dtype.name)
         },
@@ -35,7 +31,6 @@ def write_warmup(
         "layer": {"pictures": picture, "layer": number},
         "parameters": {"layer": np.array(parametric, np.int32), "map": number},
         "classify": {"image_bytes": [tf.io.encode_png(picture[0]).numpy()]},
-        "explain": {"pictures": picture, "classes": np.array([-1])},
+        explain: {"pictures": picture, "classes": np.array([-1])},
         "describe": {"anything": number[None]},
     }
-    write_requests(saved_model, name, {signature: inputs[signature] for signature in signatures})

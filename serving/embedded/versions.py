@@ -4,6 +4,7 @@ import gc
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +54,10 @@ class Versions:
             return
         now = time.monotonic()
         new = sorted(v for v in aspired - set(self._loaded) if now >= self._retry_at.get(v, 0))
+        # Old versions are looked at now and then; to warm up each of them doubles the start.
+        load = partial(self._load, newest=max(aspired, default=0))
         with ThreadPoolExecutor(LOAD_THREADS) as pool:
-            for version, servable in zip(new, pool.map(self._load, new)):
+            for version, servable in zip(new, pool.map(load, new)):
                 if servable:
                     self._loaded = {**self._loaded, version: servable}
                     self.status[version] = VersionStatus(ModelVersionStatus.AVAILABLE)
@@ -87,10 +90,11 @@ class Versions:
             case _:
                 return set(sorted(found)[-(policy.latest.num_versions or 1) :])
 
-    def _load(self, version: int) -> Servable | None:
+    def _load(self, version: int, newest: int) -> Servable | None:
         self.status[version] = VersionStatus(ModelVersionStatus.LOADING)
         try:
-            servable = Servable(Path(self.config.base_path) / str(version))
+            path = Path(self.config.base_path) / str(version)
+            servable = Servable(path, is_warmed=version == newest)
             self._retry_at.pop(version, None)
             return servable
         except Exception as error:  # whatever a broken SavedModel makes TensorFlow raise
