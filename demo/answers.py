@@ -323,9 +323,9 @@ class Answers:
         except KeyError:
             known = ", ".join(self._networks.names)
             raise RequestError(f"the models here are {known}") from None
-        ask = partial(network.client.versions, timeout=1)
-        self._readers.setdefault(name, Reader(network))
-        self._versions.setdefault(name, ServedVersions(ask))
+        if name not in self._readers:
+            self._readers[name] = Reader(network)
+            self._versions[name] = ServedVersions(partial(network.client.versions, timeout=1))
         return network
 
     def _place(self, question: Question) -> tuple[Layer, Any, Any, Any]:

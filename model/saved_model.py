@@ -45,7 +45,7 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     )
     # This network has its own `serving_default`, `classify` and `explain`.
     signatures = {
-        **expose_signatures(parts),
+        **expose_signatures(parts, steps=int(snapshot.stem)),
         **build_signatures(layers, temperature, features),
     }
     # Variables are found through the functions that use them; `track` would write them once more.
@@ -57,11 +57,11 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     write_requests(folder, NAME, {**requests, **own_requests()})
 
 
-def expose_signatures(parts: Parts) -> dict[str, Signature]:
-    """The signatures that any exposed model has, as this network has them."""
+def expose_signatures(parts: Parts, steps: int) -> dict[str, Signature]:
+    """The signatures that any exposed model has, as this network has them after some steps."""
     strokes = json.loads(SAMPLES.read_text())
     samples = [{"name": name, "strokes": one} for name, one in zip(LABELS, strokes, strict=True)]
-    about = {**json.loads(ABOUT.read_text()), "samples": samples}
+    about = json.loads(ABOUT.read_text()) | {"samples": samples, "trained": {"steps": steps}}
     description = describe(NAME, parts.network, parts.preparation, LABELS, about)
     signatures = build_exposed(parts, description)
     signatures[EXPLAIN] = signatures.pop("explain")

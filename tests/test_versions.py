@@ -293,3 +293,10 @@ def rest(server: LocalServer | int, method: str, path: str, body: object = None)
     answer = response.status, response.read().decode()
     connection.close()
     return answer
+
+
+def test_each_version_says_how_long_it_was_trained(client):
+    anything = {"anything": np.zeros(1, np.int32)}
+    for version in client.versions():
+        told = client.predict("describe", anything, version=version)["descriptions"][0]
+        assert json.loads(told)["trained"] == {"steps": version}
