@@ -18,9 +18,9 @@ from demo.metrics import Metrics
 from demo.network import Explanation, Parameters, Seen
 from demo.takes import Place
 from serving.client import ModelNotLoaded, RequestRefused
+from tests.pictures import read_sheet
 from tests.questions import STYLE
 from tests.test_description import TRUE
-from tests.test_render import read_sheet
 
 WHOLE = np.arange(6 * 4 * 3, dtype=np.float32).reshape(6, 4, 3) / 8  # of the convolution
 UNITS = np.float32([-3, -1, -2])

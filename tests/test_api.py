@@ -15,8 +15,7 @@ from PIL import Image
 
 from model.picture import to_drawing
 from tests.galleries import GALLERIES
-from tests.pictures import dark_on_light, encode
-from tests.test_render import read_sheet
+from tests.pictures import dark_on_light, encode, read_sheet
 
 
 @pytest.fixture

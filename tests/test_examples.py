@@ -13,7 +13,7 @@ from demo.description import Description
 from demo.examples import COUNT, find_examples, find_strip, path_of, read_pictures, save_examples
 from demo.network import ExposedNetwork
 from model.drawing import to_mnist_form
-from tests.test_render import read_sheet
+from tests.pictures import read_sheet
 
 
 @pytest.fixture(scope="module")

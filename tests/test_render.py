@@ -1,11 +1,7 @@
 """The sheet, pixel by pixel, against the activations."""
 
-import base64
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from demo.colours import COLOURS as COLOUR_MAPS
 from demo.colours import NOTHING, SIGNED
@@ -21,6 +17,7 @@ from demo.render import (
     write_image,
 )
 from tests.galleries import GALLERIES
+from tests.pictures import read_png, read_sheet
 
 # Of 256 colours, by which a pixel may be off: half a level of 127, and the colour that it is near.
 ROUNDING = 255 / 126 / 2 + 0.5
@@ -57,18 +54,6 @@ def make_layers() -> tuple[Layer, ...]:
 
 
 LAYERS = make_layers()
-
-
-def read_sheet(url: str) -> np.ndarray:
-    """The picture of a data URL: uint8 [H, W, 4]."""
-    head, data = url.split(",", 1)
-    assert head == "data:image/png;base64"
-    return read_png(base64.b64decode(data))
-
-
-def read_png(png: bytes) -> np.ndarray:
-    """uint8 [H, W, 4]."""
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
 
 
 def strengths(pixels: np.ndarray, colours: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from model.weights import RELEASED, find_snapshots
 from serving.client import Client
 from serving.local import LocalServer
 from tests.bench.answer import measure_answer
+from tests.bench.camera import measure_camera, print_camera
 from tests.bench.load import measure_load, print_load
 from tests.bench.pen import measure_pages
 from tests.bench.pens import PENS, measure_idle, measure_pens, print_pens
@@ -21,6 +22,7 @@ from tests.pages import ROOT, run_page
 
 def main() -> None:
     serve()
+    print_camera(measure_camera())
     learn()
 
 
