@@ -36,6 +36,7 @@ EXPORTED = "exported"
 PORT = 7860
 MOST_SESSIONS = 64  # that Gradio remembers, 33 kB each; of its own 10,000 this page needs none
 LARGEST_UPLOAD = "20mb"  # a photograph straight from a phone is about 5
+SIGNAL_SECONDS = 1.0  # that a signal may take to be noticed
 TIMEOUT = 3.0  # seconds; a page that waits for longer had better say so
 
 
@@ -98,7 +99,8 @@ def main() -> None:
                 prevent_thread_lock=True,
             )
             configure_server(page)
-            stop.wait()
+            while not stop.wait(SIGNAL_SECONDS):
+                pass  # a signal that comes just before a wait does not end it
             page.close(verbose=False)
     except LocalServerError as error:
         sys.exit(f"python -m demo: {error}")

@@ -81,7 +81,7 @@ def export(model: keras.Model, **options: object) -> Exposed:
     """Exports a model, into a folder of its own."""
     folder = Path(tempfile.mkdtemp(dir=FOLDER)) / model.name
     description = expose(model, folder, **options)
-    return Exposed(model, folder, description, Servable(folder / "1"))
+    return Exposed(model, folder, description, Servable(folder / "1", is_warmed=False))
 
 
 def unsettle(model: keras.Model, seed: int = 0) -> keras.Model:
@@ -362,7 +362,9 @@ def exposed(kind: str) -> Exposed:
         if not told.exists():
             description = expose(model, folder, name=model.name, **KINDS[kind].options)
             told.write_text(json.dumps(description))
-    return Exposed(model, folder, json.loads(told.read_text()), Servable(folder / "1"))
+    return Exposed(
+        model, folder, json.loads(told.read_text()), Servable(folder / "1", is_warmed=False)
+    )
 
 
 def _fingerprint() -> str:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from serving.client import Client
-from serving.local import LocalServer, find_free_port
+from serving.embedded.servable import Servable
+from serving.local import find_free_port
 from tests.pages import ROOT, wait_for
 
 GUIDE = (ROOT / "docs" / "your-own-network.md").read_text()
@@ -89,13 +90,10 @@ def test_a_function_says_what_no_flag_can(folder):
     [code] = [code for kind, code in BLOCKS if kind == "python"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)
-    with (
-        LocalServer(folder / "exported" / "flowers", "flowers") as server,
-        Client(server.target, "flowers") as client,
-    ):
-        picture = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
-        inputs = {"pictures": picture, "layer": np.array(0, np.int32)}
-        prepared = client.predict("layer", inputs)["activations"]
+    servable = Servable(folder / "exported" / "flowers" / "1")  # with its warm-up requests
+    picture = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
+    inputs = {"pictures": picture, "layer": np.array(0, np.int32)}
+    prepared = servable.run("layer", inputs)["activations"]
     centred = picture[0] - picture.mean()
     np.testing.assert_allclose(prepared[0], centred / centred.std(), atol=1e-3)
 

@@ -17,6 +17,7 @@ from serving.embedded.status import StatusError
 from serving.memory import tune_malloc
 
 _log = logging.getLogger(__name__)
+SIGNAL_SECONDS = 1.0  # that a signal may take to be noticed
 GRACE_SECONDS = 5.0  # for requests that run when the server is told to stop
 
 
@@ -70,8 +71,10 @@ def serve(
     grpc_server.start()
     rest = f" and REST on http://{host}:{rest_api_port}" if rest_sockets else ""
     print(f"Serving gRPC on {host}:{port}{rest}", flush=True)
-    while not stop.wait(config_poll_seconds or None):
-        config = _follow(read_config, config, models)
+    # A signal that comes just before a wait does not end it, so none is without an end.
+    while not stop.wait(config_poll_seconds or SIGNAL_SECONDS):
+        if config_poll_seconds:
+            config = _follow(read_config, config, models)
     rest_server.should_exit = True
     grpc_server.stop(GRACE_SECONDS).wait()
     if rest_sockets:
