@@ -29,7 +29,7 @@ from tests.pages import ROOT
 TAKEN = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the ink
 TOGETHER = 50  # drawings in a request
 DIGITS = 1000
-OTHER_EPOCHS = 2
+OTHER_EPOCHS = 3
 
 
 def measure_faithfulness(client: Client, digits: np.ndarray) -> dict[str, np.ndarray]:
@@ -131,10 +131,10 @@ def train_other(mnist: Mnist) -> keras.Model:
     inputs = keras.Input((28, 28, 1))
     x = keras.layers.Conv2D(32, 3, padding="same", use_bias=False)(inputs)
     for stride in (2, 2):
-        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
         shortcut = keras.layers.Conv2D(32, 1, strides=stride)(x)
         x = keras.layers.Conv2D(32, 3, strides=stride, padding="same", use_bias=False)(x)
-        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
         x = keras.layers.Conv2D(32, 3, padding="same")(x)
         x = keras.layers.Add()([x, shortcut])
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
