@@ -180,13 +180,15 @@ def test_a_long_way_is_filled_with_drawings(visit, server):
               addEventListener("shown", () => { window.count++; });
             }""")
             draw_and_read(page, 5)  # in which it learns how long the way is
-            page.locator(".clear").click()
-            before, started = page.evaluate("count"), time.monotonic()
-            draw(page, strokes_of(3), ".pad", 40)
-            shown = (page.evaluate("count") - before) / (time.monotonic() - started)
-            expect(page.locator(".live .best")).to_have_text("3")
+            rates = []
+            while not rates or (max(rates) <= 8 and len(rates) < 3):  # the machine may be busy
+                page.locator(".clear").click()
+                before, started = page.evaluate("count"), time.monotonic()
+                draw(page, strokes_of(3), ".pad", 40)
+                rates.append((page.evaluate("count") - before) / (time.monotonic() - started))
+                expect(page.locator(".live .best")).to_have_text("3")
             page.close()
-    assert shown > 5.5
+    assert max(rates) > 8, rates
 
 
 def test_modules_of_another_time_are_not_had(page_url):
