@@ -275,7 +275,8 @@ class Answers:
         style = question.style()
         maps = (await self._maps(question, layer))[:, :, map]
         held = style["held"] if style.get("scale") == "held" else {}
-        brightest = held.get(str(layer.index)) or float(np.abs(maps).max())
+        least = self._of_one(question).description.least_scale
+        brightest = max(held.get(str(layer.index)) or float(np.abs(maps).max()), least)
         return {"picture": render_map(maps, layer, brightest, style)}
 
     async def tell_likes(self, question: Question) -> Answer:

@@ -149,6 +149,7 @@ class Description(NamedTuple):
     signatures: frozenset[str]
     explain: str  # the signature that explains, if it is served
     most_items: int
+    least_scale: float  # activation that the brightest colour stands for at least
     samples: tuple[dict, ...]
     lessons: dict[str, list]  # of the model's own, in place of the page's
     identity: str  # the same for versions that differ in their training alone
@@ -215,6 +216,7 @@ def make_description(
         signatures=signatures,
         explain=str(fields.get("explain", "explain")),
         most_items=_number(fields["most_items"], 1),
+        least_scale=float(fields.get("least_scale", 0)),
         samples=tuple(fields.get("samples", ())),
         lessons=dict(fields.get("lessons", {})),
         identity=_identity(model, fields),

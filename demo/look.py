@@ -77,7 +77,7 @@ def show(
         maps: of these, which may be of another picture, or the difference of two.
         style: of the sheet.
     """
-    sheet, largest = render_sheet(layers, maps, style)
+    sheet, largest = render_sheet(layers, maps, style, seen.description.least_scale)
     return Shown(
         **reading_of(seen),
         sheet=sheet,

@@ -283,3 +283,18 @@ def test_what_does_not_contribute_is_transparent():
     assert picture[0, 0, 2] > picture[0, 0, 0]  # blue against
     assert picture[0, 2, 0] > picture[0, 2, 2]  # orange for
     assert not read_sheet(render_contributions(np.zeros((2, 2))))[:, :, 3].any()
+
+
+def test_a_silent_layer_looks_silent(client):
+    """An empty pad leaves what biases make, which by its own scale would look like a digit's."""
+    [seen] = ExposedNetwork(client).look(np.zeros((1, 112, 112, 1), np.uint8), range(6))
+    layers, least = seen.description.layers[:6], seen.description.least_scale
+    assert least == 0.5
+
+    def brightness(*scale: float) -> float:
+        sheet, _ = render_sheet(layers, seen.maps, None, *scale)
+        return float(read_png(sheet)[:, :, :3].astype(int).sum())
+
+    assert brightness(least) < 0.6 * brightness()
+    loud = {index: maps + least for index, maps in seen.maps.items()}
+    assert render_sheet(layers, loud, None, least) == render_sheet(layers, loud)
