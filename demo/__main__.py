@@ -16,26 +16,26 @@ from typing import NamedTuple
 from starlette.middleware import Middleware
 
 from demo.answers import Answers
-from demo.bodies import BodyLimit
+from demo.body_limit import BodyLimit
+from demo.downloads import Endpoint
 from demo.live import configure_server, make_live_route
 from demo.metrics import Metrics
 from demo.networks import Networks
 from demo.page import STYLE, make_page
-from demo.rest import make_rest_route
+from demo.rest_proxy import make_rest_route
 from demo.scripts import make_scripts_route
-from demo.takes import Place
 from demo.uploads import remove_failed_uploads, tell_full_disk
 from model.exposed.arguments import add_keras_arguments, check_keras_arguments, keras_flags
 from model.exposed.command import export_keras_file
 from serving.client import Client
+from serving.defaults import BASE_PATH, MODEL, REAL_SERVER, REST_PORT
 from serving.local import LocalServer, LocalServerError
-from serving.ports import BASE_PATH, MODEL, REAL_SERVER, REST_PORT
 
 ROOT = Path(__file__).parent.parent
 EXPORTED = "exported"
 PORT = 7860
-MOST_SESSIONS = 64  # that Gradio remembers, 33 kB each; of its own 10,000 this page needs none
-LARGEST_UPLOAD = "20mb"  # a photograph straight from a phone is about 5
+MAX_SESSIONS = 64  # that Gradio remembers, 33 kB each; of its own 10,000 this page needs none
+MAX_UPLOAD = "20mb"  # a photograph straight from a phone is about 5
 SIGNAL_SECONDS = 1.0  # that a signal may take to be noticed
 TIMEOUT = 3.0  # seconds; a page that waits for longer had better say so
 
@@ -64,7 +64,7 @@ def main() -> None:
             tell_what_is_open(arguments)
             metrics = Metrics()
             networks = Networks({client.model: client for client in clients}, arguments.pixels)
-            answers = Answers(networks, place_of(arguments, server), metrics)
+            answers = Answers(networks, endpoint_of(arguments, server), metrics)
             page = make_page(networks, answers, metrics)
             routes = [
                 make_live_route(answers, metrics),
@@ -85,8 +85,8 @@ def main() -> None:
                 share=arguments.share,
                 auth=arguments.auth,
                 root_path=arguments.root_path,
-                max_file_size=LARGEST_UPLOAD,
-                state_session_capacity=MOST_SESSIONS,
+                max_file_size=MAX_UPLOAD,
+                state_session_capacity=MAX_SESSIONS,
                 css_paths=STYLE,
                 footer_links=["api", "settings"],
                 app_kwargs={
@@ -156,12 +156,12 @@ def rest_beside(target: str) -> str:
     return f"http://{re.sub(r':[0-9]+$', '', first)}:{REST_PORT}"
 
 
-def place_of(arguments: argparse.Namespace, server: Server) -> Place:
+def endpoint_of(arguments: argparse.Namespace, server: Server) -> Endpoint:
     """Where requests that are taken along from the page are answered."""
     ca = arguments.ca and arguments.ca.decode()
     if arguments.rest:
-        return Place(None, bool(arguments.auth), ca)
-    return Place(server.rest, False, ca)  # the page's password is not the model server's
+        return Endpoint(None, bool(arguments.auth), ca)
+    return Endpoint(server.rest, False, ca)  # the page's password is not the model server's
 
 
 def tell_what_is_open(arguments: argparse.Namespace) -> None:

@@ -17,19 +17,19 @@ import numpy as np
 from PIL import Image
 
 from demo.arithmetic import Unit, as_maps, check_unit, dissect
+from demo.batcher import QUEUE_SECONDS, Batcher
+from demo.browser_description import describe_for_browser
 from demo.description import Layer
-from demo.errors import Forgotten, RequestError
+from demo.downloads import CLASSIFY, Endpoint, make_downloads
+from demo.errors import Expired, RequestError
 from demo.examples import find_strip
-from demo.kept import Kept
-from demo.look import reading_of, show
 from demo.metrics import Metrics
-from demo.network import Network, Parameters, Seen
+from demo.network import Inference, Network, Parameters
 from demo.networks import SEPARATOR, Networks
-from demo.outline import outline
-from demo.reader import TURN_SECONDS, Reader
+from demo.prediction import prediction_of, render_prediction
 from demo.render import Style, check_style, render_contributions, render_grid, render_map
-from demo.takes import CLASSIFY, Place, make_takes
 from demo.versions import ServedVersions
+from demo.visitor_cache import VisitorCache
 from serving.client import (
     ModelNotLoaded,
     ServerBusy,
@@ -38,7 +38,7 @@ from serving.client import (
 )
 
 SIDE = 112  # pixels of a drawing that is sent: four for each of a field of 28
-LARGEST_SIDE = 1024  # pixels of a picture that is sent
+MAX_SIDE = 1024  # pixels of a picture that is sent
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF")  # that their files begin with
 AWAY = (
@@ -47,7 +47,7 @@ AWAY = (
 )
 BUSY = "The model server is busy. Your picture is kept, and is read as soon as there is room."
 FAILED = "The page itself has failed at this; its log on the server says at what. Go on."
-LONGEST_NAME = 64  # characters of what a visitor's browser calls itself
+MAX_NAME_LENGTH = 64  # characters of what a visitor's browser calls itself
 THREADS = 4  # questions that wait for the model server at once, but for pictures to look at
 _log = logging.getLogger(__name__)
 
@@ -86,13 +86,13 @@ class Question(dict[str, Any]):
             return np.frombuffer(self._content, np.uint8).reshape(SIDE, SIDE, 1)
         try:
             with Image.open(io.BytesIO(self._content), formats=FORMATS) as picture:
-                if max(picture.size) <= LARGEST_SIDE:
+                if max(picture.size) <= MAX_SIDE:
                     return np.asarray(picture.convert("RGB"))
         except Exception:  # Pillow has no kind of its own for files that are broken
             pass
         raise RequestError(
             f"a drawing must be {SIDE}x{SIDE} bytes, and a picture a {' or '.join(FORMATS)} file "
-            f"of at most {LARGEST_SIDE} pixels a side"
+            f"of at most {MAX_SIDE} pixels a side"
         )
 
     def version(self) -> int | None:
@@ -126,15 +126,15 @@ class Answers:
         metrics: where answers are counted.
     """
 
-    def __init__(self, networks: Networks, place: Place, metrics: Metrics):
-        self._networks, self._place_of_server, self._metrics = networks, place, metrics
-        self._kept = Kept()
-        self._readers: dict[str, Reader] = {}
+    def __init__(self, networks: Networks, endpoint: Endpoint, metrics: Metrics):
+        self._networks, self._endpoint, self._metrics = networks, endpoint, metrics
+        self._kept = VisitorCache()
+        self._readers: dict[str, Batcher] = {}
         self._versions: dict[str, ServedVersions] = {}
         metrics.waiting.set_function(lambda: sum(one.waiting for one in self._readers.values()))
-        functions = (self.describe, self.look_at, self.keep, self.tell_why, self.take)
-        functions += (self.repaint, self.tell_unit, self.take_apart)
-        functions += (self.tell_map, self.tell_likes)
+        functions = (self.describe, self.predict, self.keep, self.explain, self.download)
+        functions += (self.repaint, self.inspect_unit, self.decompose_unit)
+        functions += (self.show_map, self.map_features)
         self._threads = ThreadPoolExecutor(THREADS, "answers")
         self._places = asyncio.Semaphore(THREADS)
         self._functions: dict[str, Callable[[Question], Awaitable[Answer]]]
@@ -155,8 +155,8 @@ class Answers:
     async def _answer(self, name: str, question: Question) -> Answer:
         try:
             return await self._functions[name](question)
-        except Forgotten:
-            return {"forgotten": True}  # the browser has it read anew
+        except Expired:
+            return {"expired": True}  # the browser has it read anew
         except RequestError as error:
             return _refuse(str(error))
         except ServerBusy:
@@ -180,27 +180,29 @@ class Answers:
         network = await self._network(question)
         description = await self._in_thread(network.description, question.version())
         can_take = CLASSIFY in description.signatures
-        takes = make_takes(network, self._place_of_server) if can_take else ()
-        return outline(description, self._name(question), self._networks.names, list(takes), SIDE)
+        takes = make_downloads(network, self._endpoint) if can_take else ()
+        return describe_for_browser(
+            description, self._name(question), self._networks.names, list(takes), SIDE
+        )
 
-    async def look_at(self, question: Question) -> Answer:
+    async def predict(self, question: Question) -> Answer:
         """Reads a picture and shows some layers of it."""
         picture, style, layers = await _picture(question), question.style(), question.layers()
         seen, gone = await self._read(question, picture, layers, question.version())
         self._kept.put(question.visitor, seen)
         try:
             return {**await self._show(question, seen, style, layers), **gone}
-        except Forgotten:
-            return {"lost": True}  # the picture that it is compared with
+        except Expired:
+            return {"reference_expired": True}  # the picture that it is compared with
 
     async def keep(self, question: Question) -> Answer:
         """Keeps a picture as A, the one that others are compared with."""
         layers = question.layers()
         seen, _ = await self._read(question, await _picture(question), layers, question.version())
         self._kept.put(question.visitor, seen, "A")
-        return dict(reading_of(seen))
+        return dict(prediction_of(seen))
 
-    async def tell_why(self, question: Question) -> Answer:
+    async def explain(self, question: Question) -> Answer:
         """Which parts of a picture speak for a class, and which against."""
         network, label = await self._network(question), question.field("label")
         if label is not None and not (type(label) is int and 0 <= label < 2**31):
@@ -214,16 +216,16 @@ class Answers:
             "field": told.field.tolist(),
         }
 
-    async def take(self, question: Question) -> Answer:
+    async def download(self, question: Question) -> Answer:
         """A picture, or its activations, to be taken along."""
-        takes = make_takes(await self._network(question), self._place_of_server)
+        takes = make_downloads(await self._network(question), self._endpoint)
         what, page = question.field("what"), str(question.field("page"))
         if what not in list(takes):
             raise RequestError(f"what can be taken along is {', '.join(takes)}")
         taken = await self._in_thread(
             takes[what], await _picture(question), question.version(), page
         )
-        return {"taken": taken}
+        return {"content": taken}
 
     # What follows is of the visitor's last picture.
 
@@ -232,7 +234,7 @@ class Answers:
         layers, style = question.layers(), question.style()
         return await self._show(question, self._kept_one(question), style, layers)
 
-    async def tell_unit(self, question: Question) -> Answer:
+    async def inspect_unit(self, question: Question) -> Answer:
         """One unit of it, exactly, and its map."""
         layer, map, row, column = self._place(question)
         check_unit(layer, map, row, column)
@@ -245,7 +247,7 @@ class Answers:
             "mean": float(there.mean()),
         }
 
-    async def take_apart(self, question: Question) -> Answer:
+    async def decompose_unit(self, question: Question) -> Answer:
         """How a unit of it adds up; of a map alone, its strongest unit."""
         layer, map, row, column = self._place(question)
         check_unit(layer, map)
@@ -260,7 +262,7 @@ class Answers:
 
         def full(layer: Layer) -> np.ndarray:
             kept = self._kept.full(seen, layer.index)
-            return network.layer(seen.picture, layer, seen.version) if kept is None else kept
+            return network.activations(seen.picture, layer, seen.version) if kept is None else kept
 
         def parameters(layer: Layer, map: int) -> Parameters:
             return network.parameters(layer, map, seen.version)
@@ -268,18 +270,18 @@ class Answers:
         unit = Unit(seen.description, layer, map, row, column, full, parameters)
         return dict(await self._in_thread(dissect, unit))
 
-    async def tell_map(self, question: Question) -> Answer:
+    async def show_map(self, question: Question) -> Answer:
         """A map of it in full."""
         layer, map, *_ = self._place(question)
         check_unit(layer, map)
         style = question.style()
         maps = (await self._maps(question, layer))[:, :, map]
         held = style["held"] if style.get("scale") == "held" else {}
-        least = self._of_one(question).description.least_scale
+        least = self._of_one(question).description.min_scale
         brightest = max(held.get(str(layer.index)) or float(np.abs(maps).max()), least)
         return {"picture": render_map(maps, layer, brightest, style)}
 
-    async def tell_likes(self, question: Question) -> Answer:
+    async def map_features(self, question: Question) -> Answer:
         """What drives a map most, in the version that has read it."""
         layer, map, *_ = self._place(question)
         check_unit(layer, map)
@@ -289,7 +291,7 @@ class Answers:
             told = await self._in_thread(network.parameters, made, map, seen.version)
             feature = render_grid(told.feature, "grey", 255) if told.feature.size else None
         examples = await self._in_thread(find_strip, network, seen.description, layer, map)
-        return {"likes": feature, "examples": examples}
+        return {"feature": feature, "examples": examples}
 
     async def _in_thread(self, function: Callable[..., T], *args: object, **kwargs: object) -> T:
         """Calls what waits for the model server.
@@ -298,7 +300,7 @@ class Answers:
             ServerBusy: so many others wait for it that the turn did not come in time.
         """
         try:
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(QUEUE_SECONDS):
                 await self._places.acquire()
         except TimeoutError:
             raise ServerBusy("too many questions wait for the model server") from None
@@ -325,7 +327,7 @@ class Answers:
             known = ", ".join(self._networks.names)
             raise RequestError(f"the models here are {known}") from None
         if name not in self._readers:
-            self._readers[name] = Reader(network)
+            self._readers[name] = Batcher(network)
             self._versions[name] = ServedVersions(partial(network.client.versions, timeout=1))
         return network
 
@@ -340,7 +342,7 @@ class Answers:
         picture: np.ndarray,
         layers: Sequence[int],
         version: int | None,
-    ) -> tuple[Seen, dict[str, int]]:
+    ) -> tuple[Inference, dict[str, int]]:
         """The picture as seen, by the newest version, which is then said, if theirs is gone."""
         await self._network(question)
         name = self._name(question)
@@ -350,10 +352,10 @@ class Answers:
             if version is None:
                 raise
             self._versions[name].forget()
-            return await self._readers[name].read(picture, layers), {"gone": version}
+            return await self._readers[name].read(picture, layers), {"unavailable_version": version}
 
     async def _show(
-        self, question: Question, seen: Seen, style: Style, layers: Sequence[int]
+        self, question: Question, seen: Inference, style: Style, layers: Sequence[int]
     ) -> Answer:
         """What is shown of the visitor's pictures, of which `seen` is B."""
         of = style.get("shown", "B")
@@ -373,7 +375,9 @@ class Answers:
             maps = {index: last.maps[index] - shown["A"].maps[index] for index in layers}
         description = last.description
         return {
-            **show(seen, [description.find_layer(index) for index in layers], maps, style),
+            **render_prediction(
+                seen, [description.find_layer(index) for index in layers], maps, style
+            ),
             "network": description.identity,
             "version": seen.version,
             # The version whose arithmetic, and whose maps' likes, can be asked for.
@@ -381,15 +385,15 @@ class Answers:
             "versions": await self._versions[self._name(question)].now(seen.version),
         }
 
-    def _of_one(self, question: Question) -> Seen:
+    def _of_one(self, question: Question) -> Inference:
         """The picture that is shown, B of two that are compared."""
         return self._kept_one(question, "A" if question.shown() == "A" else "B")
 
-    def _kept_one(self, question: Question, name: str = "B") -> Seen:
+    def _kept_one(self, question: Question, name: str = "B") -> Inference:
         """The visitor's last picture of that name, if it is the asked model that has read it."""
         seen = self._kept.get(question.visitor, name)
         if seen.description.model != self._name(question).partition(SEPARATOR)[0]:
-            raise Forgotten(f"{name} of {question.visitor} has been read by another model")
+            raise Expired(f"{name} of {question.visitor} has been read by another model")
         return seen
 
     async def _maps(self, question: Question, layer: Layer) -> np.ndarray:
@@ -401,17 +405,17 @@ class Answers:
         full = [await self._full(question, one, layer) for one in (a, b)]
         return as_maps(layer, full[1] - full[0])
 
-    async def _full(self, question: Question, seen: Seen, layer: Layer) -> np.ndarray:
+    async def _full(self, question: Question, seen: Inference, layer: Layer) -> np.ndarray:
         """All activations of a layer, asked for once."""
         kept = self._kept.full(seen, layer.index)
         if kept is None:
             network = await self._network(question)
-            kept = await self._in_thread(network.layer, seen.picture, layer, seen.version)
+            kept = await self._in_thread(network.activations, seen.picture, layer, seen.version)
             self._kept.put_full(seen, layer.index, kept)
         return kept
 
 
-def _check_alike(a: Seen, b: Seen) -> None:
+def _check_alike(a: Inference, b: Inference) -> None:
     """Raises RequestError if two pictures' layers cannot be subtracted."""
     if a.description.identity != b.description.identity:
         raise RequestError("A and B are of versions with other layers")
@@ -426,7 +430,7 @@ async def _picture(question: Question) -> np.ndarray:
 
 def _outcome_of(answer: Answer) -> str:
     if "error" not in answer:
-        return "forgotten" if "forgotten" in answer else "answered"
+        return "expired" if "expired" in answer else "answered"
     return "busy" if "busy" in answer else "refused" if "final" in answer else "away"
 
 

@@ -17,7 +17,7 @@ from demo.render import render_grid
 
 STRONGEST = 10  # terms that are told one by one,
 STRONGEST_WITH_PICTURES = 6  # and where each has two pictures
-MOST_PICTURED = 8  # rows or columns of numbers that are shown as a grid
+MAX_PICTURED = 8  # rows or columns of numbers that are shown as a grid
 TOLERANCE = 1e-3  # of the value, by which a sum may miss it
 
 FUNCTIONS: dict[str, Callable[[float], float]] = {
@@ -240,7 +240,7 @@ def _pooling(unit: Unit, pool: Callable[[np.ndarray], float], title: str) -> Sum
     [source] = unit.sources
     window = _patch(unit.maps_of(source), unit, beyond=np.nan)[:, :, unit.map]
     value = float(pool(window))
-    if max(window.shape) > MOST_PICTURED:
+    if max(window.shape) > MAX_PICTURED:
         return {"sum": value, "is_plain": True}
     grid = _grid(f"{title} of {source.name}", np.nan_to_num(window), _colours(source))
     if pool is not np.nanmax:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from demo.errors import RequestError
 from serving.client import WrongAnswer
 
-SCHEMA = "layer-xray/1"
+SCHEMA = "layer-xray/2"
 KINDS = ("drawing", "picture")  # of input
 # What reading a field raises that is not as it should be.
 WRONG = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-LARGEST = 2**31 - 1  # of any number that is told
+MAX_NUMBER = 2**31 - 1  # of any number that is told
 GAP = 1  # pixels between two maps of a mosaic
 WIDEST = 16  # maps in a row, unless the model says otherwise
 WITH_PARAMETERS = ("convolution", "depthwise", "dense", "batch normalisation")
@@ -34,7 +34,7 @@ class Window(NamedTuple):
     groups: int
 
 
-class Field(NamedTuple):
+class ReceptiveField(NamedTuple):
     """The pixels that a unit sees along one axis: from `stride * unit - before`, `size` of them."""
 
     size: int
@@ -60,7 +60,7 @@ class Layer(NamedTuple):
     window: Window | None
     activation: str
     is_signed: bool
-    field: tuple[Field, Field] | None
+    receptive_field: tuple[ReceptiveField, ReceptiveField] | None
     maps: tuple[int, ...]  # that are shown
     height: int
     width: int
@@ -121,8 +121,10 @@ class Scores(NamedTuple):
     layer: int | None  # the layer that they are, where it is known
     classes: int
     labels: tuple[str, ...]
-    ends_with: str
-    sure: float | None  # what the likeliest class must have to be believed; None if nobody knows
+    output_activation: str
+    confidence_threshold: (
+        float | None
+    )  # what the likeliest class must have to be believed; None if nobody knows
 
     def label(self, index: int) -> str:
         return self.labels[index] if self.labels else str(index)
@@ -148,8 +150,8 @@ class Description(NamedTuple):
     scores: Scores | None
     signatures: frozenset[str]
     explain: str  # the signature that explains, if it is served
-    most_items: int
-    least_scale: float  # activation that the brightest colour stands for at least
+    max_batch_size: int
+    min_scale: float  # activation that the brightest colour stands for at least
     samples: tuple[dict, ...]
     lessons: dict[str, list]  # of the model's own, in place of the page's
     identity: str  # the same for versions that differ in their training alone
@@ -212,11 +214,11 @@ def make_description(
             1 if taken["kind"] == "drawing" else 3,
         ),
         layers=layers,
-        scores=_scores(fields.get("scores"), fields.get("sure"), layers),
+        scores=_scores(fields.get("scores"), fields.get("confidence_threshold"), layers),
         signatures=signatures,
         explain=str(fields.get("explain", "explain")),
-        most_items=_number(fields["most_items"], 1),
-        least_scale=float(fields.get("least_scale", 0)),
+        max_batch_size=_number(fields["max_batch_size"], 1),
+        min_scale=float(fields.get("min_scale", 0)),
         samples=tuple(fields.get("samples", ())),
         lessons=dict(fields.get("lessons", {})),
         identity=_identity(model, fields),
@@ -229,7 +231,7 @@ def _identity(model: str, fields: Mapping[str, Any]) -> str:
 
 
 def _layer(index: int, told: Mapping[str, Any]) -> Layer:
-    window, field, small = told.get("window"), told.get("field"), told["small"]
+    window, field, thumbnail = told.get("window"), told.get("receptive_field"), told["thumbnail"]
     layer = Layer(
         index=index,
         name=str(told["name"]),
@@ -242,12 +244,12 @@ def _layer(index: int, told: Mapping[str, Any]) -> Layer:
         window=window and _window(window),
         activation=str(told["activation"]),
         is_signed=bool(told["is_signed"]),
-        field=field and (_field(field[0]), _field(field[1])),
-        maps=tuple(_number(map) for map in small["maps"]),
-        height=_number(small["height"], 1),
-        width=_number(small["width"], 1),
-        blocks=_pair(small["blocks"], 1),
-        columns=min(len(small["maps"]), _number(told.get("columns", WIDEST), 1)),
+        receptive_field=field and (_field(field[0]), _field(field[1])),
+        maps=tuple(_number(map) for map in thumbnail["maps"]),
+        height=_number(thumbnail["height"], 1),
+        width=_number(thumbnail["width"], 1),
+        blocks=_pair(thumbnail["blocks"], 1),
+        columns=min(len(thumbnail["maps"]), _number(told.get("columns", WIDEST), 1)),
         is_wide=False,
         lessons=tuple((str(question), str(answer)) for question, answer in told.get("lessons", ())),
     )
@@ -280,14 +282,14 @@ def _window(told: Mapping[str, Any]) -> Window:
         size=_pair(told["size"], 1),
         stride=_pair(told["stride"], 1),
         dilation=_pair(told["dilation"], 1),
-        pad=_pair(told["pad"], -LARGEST),
+        pad=_pair(told["pad"], -MAX_NUMBER),
         groups=_number(told["groups"], 1),
     )
 
 
-def _field(told: Mapping[str, Any]) -> Field:
+def _field(told: Mapping[str, Any]) -> ReceptiveField:
     size, stride = _number(told["size"], 1), _number(told["stride"])
-    return Field(size, stride, _number(told["before"], -LARGEST))
+    return ReceptiveField(size, stride, _number(told["before"], -MAX_NUMBER))
 
 
 def _pair(told: Sequence[Any], least: int = 0) -> tuple[int, int]:
@@ -298,8 +300,8 @@ def _pair(told: Sequence[Any], least: int = 0) -> tuple[int, int]:
 
 def _number(told: Any, least: int = 0) -> int:
     number = int(told)
-    if not least <= number <= LARGEST:
-        raise ValueError(f"{number} where {least} to {LARGEST} is expected")
+    if not least <= number <= MAX_NUMBER:
+        raise ValueError(f"{number} where {least} to {MAX_NUMBER} is expected")
     return number
 
 
@@ -329,4 +331,6 @@ def _scores(
     if labels and len(labels) != classes:
         raise ValueError(f"{len(labels)} labels for {classes} classes")
     sure = None if sure is None else float(sure)
-    return Scores(named[0] if named else None, classes, labels, str(told["ends_with"]), sure)
+    return Scores(
+        named[0] if named else None, classes, labels, str(told["output_activation"]), sure
+    )

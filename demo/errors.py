@@ -5,5 +5,5 @@ class RequestError(Exception):
     """The page never sends such a request; the message says what is wrong with it."""
 
 
-class Forgotten(Exception):
+class Expired(Exception):
     """The page no longer keeps what the request is about."""

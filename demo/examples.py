@@ -17,10 +17,10 @@ from PIL import Image
 
 from demo.description import Description, Layer
 from demo.network import ExposedNetwork, Network
-from demo.photo import to_picture
+from demo.picture_file import to_picture
 from demo.render import as_url, render_grid, write_image
 from serving.client import Client, ServingError
-from serving.ports import MODEL
+from serving.defaults import MODEL
 
 FOLDER = Path(__file__).parent.parent / "exported" / "examples"
 COUNT = 8  # pictures a map
@@ -46,11 +46,11 @@ def find_examples(
         ServingError: the server did not answer.
     """
     description = network.description(version)
-    layers = [layer for layer in description.layers if layer.field]
+    layers = [layer for layer in description.layers if layer.receptive_field]
     peaks: dict[int, list] = {layer.index: [] for layer in layers}
     inputs = []  # as the model sees them, each [height, width, channels]
-    for batch in _batches(pictures, min(TOGETHER, description.most_items)):
-        for seen in network.look(batch, [layer.index for layer in layers], version):
+    for batch in _batches(pictures, min(TOGETHER, description.max_batch_size)):
+        for seen in network.infer(batch, [layer.index for layer in layers], version):
             inputs.append(_as_bytes(seen.maps[0], seen.ranges[0]))
             for layer in layers:
                 flat = seen.maps[layer.index].reshape(-1, len(layer.maps))
@@ -97,7 +97,7 @@ def find_strip(network: Network, description: Description, layer: Layer, map: in
     Raises:
         ServingError: the server does not tell its weights.
     """
-    if not (layer.field and FOLDER.exists() and "parameters" in description.signatures):
+    if not (layer.receptive_field and FOLDER.exists() and "parameters" in description.signatures):
         return None
     path = path_of(network, description)
     if not path.exists() or map not in layer.maps:
@@ -133,7 +133,7 @@ def _spotlight(
     block = description.layers[0].blocks
     ends = []
     for axis in (0, 1):
-        field = layer.field[axis]
+        field = layer.receptive_field[axis]
         unit = place[axis] * layer.blocks[axis] + layer.blocks[axis] // 2
         start = field.stride * unit - field.before
         ends.append(slice(max(0, start // block[axis]), -(-(start + field.size) // block[axis])))

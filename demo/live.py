@@ -3,7 +3,7 @@
 A message is a JSON object and, after a line feed, bytes: a question carries a picture, an answer
 the PNG of the layers. An answer has its question's `id` and says how many milliseconds it `took`.
 Questions may overtake each other, but a visitor's pictures are looked at one at a time, and
-one that still waits when the next one comes is not read: its answer is `{"overtaken": true}`.
+one that still waits when the next one comes is not read: its answer is `{"superseded": true}`.
 
 Source: RFC 6455.
 """
@@ -22,13 +22,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from demo.answers import Answer, Answers, Question
 from demo.auth import is_logged_in, is_same_site
-from demo.kept import MOST_VISITORS
 from demo.metrics import Metrics
+from demo.visitor_cache import MAX_VISITORS
 
 PATH = "/xray/live"
-LARGEST_MESSAGE = 2**19  # bytes; a drawing has 12,544, a picture of 224x224 pixels at most 150 kB
-MOST_QUESTIONS = 8  # of one visitor under way; then the next ones are not even received
-FRAME_SECONDS = 1 / 60  # after a drawing that was overtaken the next is received: no flood
+MAX_MESSAGE_BYTES = 2**19  # bytes; a drawing has 12,544, a picture of 224x224 pixels at most 150 kB
+MAX_QUESTIONS = 8  # of one visitor under way; then the next ones are not even received
+FRAME_SECONDS = 1 / 60  # after a drawing that was superseded the next is received: no flood
 # How often Gradio's queue looks for pictures to read. Its own 1 and 10 ms cost 2% of a core.
 QUEUE_SECONDS, PROGRESS_SECONDS = 0.02, 0.2
 TRY_AGAIN_LATER = 1013  # RFC 6455's registry
@@ -46,10 +46,10 @@ def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
 
     async def accept(socket: WebSocket) -> None:
         if not (is_logged_in(socket) and is_same_site(socket)):
-            metrics.refused.labels("foreign").inc()
+            metrics.refused.labels("cross_site").inc()
             return await socket.close()  # before it is accepted: HTTP's 403
         await socket.accept()
-        if len(visits) >= MOST_VISITORS:
+        if len(visits) >= MAX_VISITORS:
             metrics.refused.labels("full").inc()
             return await socket.close(TRY_AGAIN_LATER)
         visit = _Visit(socket, answers, metrics)
@@ -66,7 +66,7 @@ def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
 def configure_server(page: gr.Blocks) -> None:
     """Sets up the server of a page that has been launched for these connections."""
     page.server.config.ws_per_message_deflate = False  # costs more than all the rest of an answer
-    page.server.config.ws_max_size = LARGEST_MESSAGE
+    page.server.config.ws_max_size = MAX_MESSAGE_BYTES
     page._queue.sleep_when_free = QUEUE_SECONDS
     page._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux; connections inherit it
@@ -83,7 +83,7 @@ class _Visit:
         self._next: tuple[Question, float] | None = None  # to look at, and when it came
         self._is_looking = False
         self._tasks: set[asyncio.Task] = set()
-        self._places = asyncio.Semaphore(MOST_QUESTIONS)
+        self._places = asyncio.Semaphore(MAX_QUESTIONS)
 
     async def serve(self) -> None:
         """Answers until the visitor leaves."""
@@ -92,7 +92,7 @@ class _Visit:
             question = self._read(message.get("bytes") or b"")
             if question is None:
                 await self._send(UNREADABLE)
-            elif question.get("ask") == "look_at":
+            elif question.get("ask") == "predict":
                 await self._look_next(question, received)
             else:
                 await self._places.acquire()
@@ -116,13 +116,13 @@ class _Visit:
         return Question(self._visitor, fields, pixels)
 
     async def _look_next(self, question: Question, received: float) -> None:
-        overtaken, self._next = self._next, (question, received)
+        superseded, self._next = self._next, (question, received)
         if not self._is_looking:
             self._is_looking = True
             self._start(self._look())
-        if overtaken:
-            self._metrics.overtaken.inc()
-            await self._send({"id": overtaken[0].get("id"), "overtaken": True})
+        if superseded:
+            self._metrics.superseded.inc()
+            await self._send({"id": superseded[0].get("id"), "superseded": True})
             await asyncio.sleep(FRAME_SECONDS)
 
     async def _look(self) -> None:

@@ -33,15 +33,15 @@ class Metrics:
             ["reason"],
             **to,
         )
-        for reason in ("full", "foreign"):
+        for reason in ("full", "cross_site"):
             self.refused.labels(reason)  # so that both begin at 0
-        self.overtaken = Counter(
-            "layer_xray_overtaken_drawings",
+        self.superseded = Counter(
+            "layer_xray_superseded_drawings",
             "Drawings that were not read, since the visitor had drawn on.",
             **to,
         )
         self.waiting = Gauge(
-            "layer_xray_waiting_drawings", "Drawings that wait for the model server.", **to
+            "layer_xray_queued_drawings", "Drawings that wait for the model server.", **to
         )
         self._answers = Histogram(
             "layer_xray_answer_seconds",

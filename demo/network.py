@@ -16,11 +16,11 @@ from demo.description import Description, Layer, read_description
 from serving.client import Client, Prediction, WrongAnswer
 
 EXPLAIN_SECONDS = 10.0  # an explanation reads a picture 16 times, and backwards too
-MOST_VERSIONS = 64  # whose descriptions are kept
+MAX_VERSIONS = 64  # whose descriptions are kept
 
 
 @dataclass
-class Seen:
+class Inference:
     """What the model made of one picture: some of its layers, and the scores.
 
     Args:
@@ -72,12 +72,12 @@ class Network(Protocol):
     def description(self, version: int | None = None) -> Description:
         """Of a version, the newest if None."""
 
-    def look(
+    def infer(
         self, pictures: np.ndarray, layers: Sequence[int], version: int | None = None
-    ) -> list[Seen]:
+    ) -> list[Inference]:
         """Some layers of some pictures, uint8 [N, H, W, 1 or 3]."""
 
-    def layer(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
+    def activations(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
         """All activations of a layer: float32 of its shape."""
 
     def parameters(self, layer: Layer, map: int, version: int) -> Parameters:
@@ -93,7 +93,7 @@ class ExposedNetwork:
     def __init__(self, client: Client):
         self.client = client
         self._last: Description | None = None
-        self._described = functools.lru_cache(MOST_VERSIONS)(self._describe)
+        self._described = functools.lru_cache(MAX_VERSIONS)(self._describe)
 
     @property
     def last(self) -> Description:
@@ -112,11 +112,11 @@ class ExposedNetwork:
         self._last = description
         return description
 
-    def look(
+    def infer(
         self, pictures: np.ndarray, layers: Sequence[int], version: int | None = None
-    ) -> list[Seen]:
+    ) -> list[Inference]:
         wanted = {"pictures": pictures, "layers": np.array(layers, np.int32)}
-        answer = self.client.predict("look", wanted, version=version)
+        answer = self.client.predict("preview", wanted, version=version)
         description = self._described(answer.version)
         shown = [description.find_layer(index) for index in sorted(set(layers))]
         with self._trusting():
@@ -125,7 +125,7 @@ class ExposedNetwork:
                 for row, picture in enumerate(pictures)
             ]
 
-    def layer(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
+    def activations(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
         inputs = {"pictures": picture[None], "layer": np.array(layer.index, np.int32)}
         told = self.client.predict("layer", inputs, version=version)
         with self._trusting():
@@ -160,9 +160,9 @@ class ExposedNetwork:
 
 def _unpack(
     answer: Prediction, row: int, picture: np.ndarray, description: Description, layers: list[Layer]
-) -> Seen:
+) -> Inference:
     """One picture's row of what `look` answers."""
-    seen = Seen(picture, description, {}, {})
+    seen = Inference(picture, description, {}, {})
     levels, ranges = answer["maps"][row], answer["ranges"][row]
     at = first = 0  # in the one and in the other
     for layer in layers:

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Mapping
 
+from demo.metadata_network import DEFAULT, MetadataNetwork, explain_unusable, usable
 from demo.network import ExposedNetwork, Network
-from demo.plain import DEFAULT, PlainNetwork, explain_unusable, usable
 from serving.client import Client, RequestRefused
 
 DESCRIBE = "describe"
@@ -70,10 +70,10 @@ class Networks:
                 if not choices:
                     raise RequestRefused(explain_unusable(model, signatures)) from None
                 signature = choices[0]
-        return PlainNetwork(client, signature or DEFAULT, self._pixels)
+        return MetadataNetwork(client, signature or DEFAULT, self._pixels)
 
 
 def _choices(name: str, network: Network | None) -> list[str]:
-    if not isinstance(network, PlainNetwork) or len(network.choices) < 2:
+    if not isinstance(network, MetadataNetwork) or len(network.choices) < 2:
         return [name]
     return [name, *(f"{name}{SEPARATOR}{signature}" for signature in network.choices[1:])]

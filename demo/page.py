@@ -9,11 +9,11 @@ import gradio as gr
 from PIL import Image
 
 from demo.answers import Answers
-from demo.look import Answer, Reading, look, read
 from demo.metrics import Metrics
 from demo.network import Network
 from demo.networks import Networks
-from demo.photo import to_picture
+from demo.picture_file import to_picture
+from demo.prediction import ApiPrediction, Prediction, predict, predict_and_render
 from demo.xray import Xray
 from serving.client import ServingError
 
@@ -23,7 +23,7 @@ Watch every layer of a neural network fire while the pen moves."""
 FAILED = "This picture has not been read. What you see is of the one before; send it once more."
 # Pictures that are read at the same time; others wait in Gradio's queue.
 READING = {"concurrency_id": "reading", "concurrency_limit": 8}
-MOST_PICTURES = 64  # in it; one that finds no room gets an error at once
+MAX_PICTURES = 64  # in it; one that finds no room gets an error at once
 KEPT = (3600, 3600)  # seconds between two looks, and that uploaded pictures stay till then
 NOTHING = Image.new("RGB", (28, 28), "white")  # what is looked at where there is no picture
 STYLE = Path(__file__).parent / "page.css"
@@ -43,7 +43,7 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
         finally:
             metrics.answered(name, outcome, time.perf_counter() - started)
 
-    def read_picture(picture: Image.Image | None) -> Reading:
+    def classify_picture(picture: Image.Image | None) -> Prediction:
         """Reads what is in a picture; of handwriting, dark on light or light on dark.
 
         Args:
@@ -53,16 +53,18 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
             The best class, null on a blank page; whether the network is sure of it; the scores of
             all classes, or of the best ones of many.
         """
-        with asked("read_picture") as network:
-            return read(network, to_picture(picture or NOTHING, network.last.input.kind))
+        with asked("classify_picture") as network:
+            return predict(network, to_picture(picture or NOTHING, network.last.input.kind))
 
-    def look_at_picture(picture: Image.Image | None) -> Answer:
+    def show_activations(picture: Image.Image | None) -> ApiPrediction:
         """Reads a picture and shows every layer of the network, as one large PNG."""
-        with asked("look_at_picture") as network:
-            return look(network, to_picture(picture or NOTHING, network.last.input.kind))
+        with asked("show_activations") as network:
+            return predict_and_render(
+                network, to_picture(picture or NOTHING, network.last.input.kind)
+            )
 
-    def look_at_sketch(sketch: dict | None) -> Answer:
-        return look_at_picture(sketch and sketch["composite"])
+    def show_sketch_activations(sketch: dict | None) -> ApiPrediction:
+        return show_activations(sketch and sketch["composite"])
 
     with gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=KEPT
@@ -85,14 +87,14 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
                     answer = Xray()
             looks = (
                 picture.change(
-                    look_at_picture,
+                    show_activations,
                     picture,
                     answer,
-                    api_name="look",
+                    api_name="activations",
                     **READING,
                 ),
                 sketch.change(
-                    look_at_sketch,
+                    show_sketch_activations,
                     sketch,
                     answer,
                     api_visibility="private",
@@ -103,10 +105,10 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
             for event in looks:
                 event.failure(lambda: {"error": FAILED}, None, answer, api_visibility="private")
         gr.Button(visible=False).click(  # for programs and agents alone
-            read_picture,
+            classify_picture,
             picture,
             gr.JSON(visible=False),
-            api_name="read",
+            api_name="classify",
             **READING,
         )
-    return page.queue(max_size=MOST_PICTURES)
+    return page.queue(max_size=MAX_PICTURES)

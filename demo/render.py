@@ -67,7 +67,7 @@ def render_sheet(
     layers: Sequence[Layer],
     maps: Mapping[int, np.ndarray],
     style: Style | None = None,
-    least_scale: float = LEAST,
+    min_scale: float = LEAST,
 ) -> tuple[bytes, dict[int, float]]:
     """Draws some layers of one picture, or of the difference of two, one under the other.
 
@@ -75,7 +75,7 @@ def render_sheet(
         layers: which, from the top.
         maps: by layer, float32 [height, width, maps].
         style: how; the input always has its own scale.
-        least_scale: what the brightest colour stands for at least, so that a silent layer looks
+        min_scale: what the brightest colour stands for at least, so that a silent layer looks
             silent.
 
     Returns:
@@ -97,7 +97,7 @@ def render_sheet(
             brightest = sizes.max(axis=(0, 1))  # [maps]
         elif scale == "held" and layer.kind != "input":
             brightest = style["held"].get(str(layer.index), brightest)
-        strength = np.minimum(sizes / np.maximum(brightest, max(least_scale, LEAST)), 1)
+        strength = np.minimum(sizes / np.maximum(brightest, max(min_scale, LEAST)), 1)
         if style.get("curve", "root") == "root" and layer.kind != "input":
             strength = np.sqrt(strength)
         levels = _levels(strength, shown, is_signed)

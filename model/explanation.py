@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 COPIES = 16
-LEAST_INK = 0.3  # of a copy, as a fraction of the image's; the fullest has nearly all
+MIN_INK = 0.3  # of a copy, as a fraction of the image's; the fullest has nearly all
 
 
 def explain(
@@ -84,6 +84,6 @@ def _odds(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
 
 def _masks(rows: int, columns: int) -> np.ndarray:
     """What each copy keeps: float32 [COPIES, rows, columns] of 0 and 1."""
-    kept = LEAST_INK + (1 - LEAST_INK) * (np.arange(COPIES) + 0.5) / COPIES
+    kept = MIN_INK + (1 - MIN_INK) * (np.arange(COPIES) + 0.5) / COPIES
     drawn = np.random.default_rng(0).uniform(size=(COPIES, rows, columns))
     return (drawn < kept[:, None, None]).astype(np.float32)

@@ -12,25 +12,25 @@ import tensorflow as tf
 from model.network import CLASSES, DENSE_UNITS, SIDE
 from model.picture import KINDS, kind_of_file, size_of_picture
 
-MOST_ITEMS = 1024  # of which a few numbers are answered
-MOST_WITH_LAYERS = 256  # items whose layers are answered: 48 MB
-MOST_EXPLAINED = 64  # drawings in a request to explain, each of which is read in many copies
-MOST_UNITS = 64  # whose weights are told in a request, 3,136 each
-LONGEST_SIDE = 2048
-MOST_DRAWN_PIXELS = 2**24  # in all drawings of one request
-MOST_UNPACKED_PIXELS = 2**26  # in all pictures of one request, unpacked one after the other
-LONGEST_GIF = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
-MOST_SCANS = 32  # passes over a progressive JPEG, each of which costs as much as the whole picture
+MAX_ITEMS = 1024  # of which a few numbers are answered
+MAX_ITEMS_WITH_LAYERS = 256  # items whose layers are answered: 48 MB
+MAX_EXPLAINED = 64  # drawings in a request to explain, each of which is read in many copies
+MAX_UNITS = 64  # whose weights are told in a request, 3,136 each
+MAX_SIDE = 2048
+MAX_DRAWING_PIXELS = 2**24  # in all drawings of one request
+MAX_DECODED_PIXELS = 2**26  # in all pictures of one request, unpacked one after the other
+MAX_GIF_BYTES = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
+MAX_SCANS = 32  # passes over a progressive JPEG, each of which costs as much as the whole picture
 START_OF_SCAN = b"\xff\xda"
 
 
 def guard_images(images: tf.Tensor) -> tf.Tensor:
-    """Lets through float32 [N, 28, 28] of at most `MOST_WITH_LAYERS` with finite numbers."""
+    """Lets through float32 [N, 28, 28] of at most `MAX_ITEMS_WITH_LAYERS` with finite numbers."""
     return guard_numbers(
         images,
         "images",
         [SIDE, SIDE],
-        MOST_WITH_LAYERS,
+        MAX_ITEMS_WITH_LAYERS,
         "every pixel must be a finite number, 0 = paper to 1 = ink",
     )
 
@@ -53,7 +53,7 @@ def guard_numbers(
     )
 
 
-def guard_drawings(drawings: tf.Tensor, most: int = MOST_WITH_LAYERS) -> tf.Tensor:
+def guard_drawings(drawings: tf.Tensor, most: int = MAX_ITEMS_WITH_LAYERS) -> tf.Tensor:
     """Lets through uint8 [N, H, W] within the limits above, at most `most` of them."""
     return _guard_pictures(tf.ensure_shape(drawings, [None, None, None]), "drawings", most)
 
@@ -64,7 +64,7 @@ def guard_pictures(pictures: tf.Tensor, channels: int, most: int) -> tf.Tensor:
     return _guard_pictures(pictures, "pictures", most)
 
 
-def guard_files(files: tf.Tensor, most: int = MOST_ITEMS) -> tf.Tensor:
+def guard_files(files: tf.Tensor, most: int = MAX_ITEMS) -> tf.Tensor:
     """Lets through string [N] of picture files whose unpacked sizes are within the limits."""
     files = tf.ensure_shape(files, [None])
     files = _guard_count(files, "image_bytes", most)
@@ -77,24 +77,24 @@ def guard_files(files: tf.Tensor, most: int = MOST_ITEMS) -> tf.Tensor:
         tf.where(kinds < 0),
     )
     is_long_gif = tf.logical_and(
-        kinds == KINDS.index("GIF"), tf.strings.length(files) > LONGEST_GIF
+        kinds == KINDS.index("GIF"), tf.strings.length(files) > MAX_GIF_BYTES
     )
     files = _require(
         tf.logical_not(tf.reduce_any(is_long_gif)),
-        f"image_bytes: a GIF may have at most {LONGEST_GIF:,} bytes; send a PNG or JPEG instead.",
+        f"image_bytes: a GIF may have at most {MAX_GIF_BYTES:,} bytes; send a PNG or JPEG instead.",
         files,
     )
     scans = tf.strings.split(files, START_OF_SCAN).row_lengths() - 1  # [N]
-    has_many_scans = tf.logical_and(kinds == KINDS.index("JPEG"), scans > MOST_SCANS)
+    has_many_scans = tf.logical_and(kinds == KINDS.index("JPEG"), scans > MAX_SCANS)
     files = _require(
         tf.logical_not(tf.reduce_any(has_many_scans)),
-        f"image_bytes: a progressive JPEG may have at most {MOST_SCANS} scans; save it anew.",
+        f"image_bytes: a progressive JPEG may have at most {MAX_SCANS} scans; save it anew.",
         files,
     )
     sizes = tf.map_fn(
         size_of_picture, files, fn_output_signature=tf.TensorSpec([2], tf.int32)
     )  # [N, 2]
-    return _guard_sizes(sizes, 1, MOST_UNPACKED_PIXELS, "image_bytes", files)
+    return _guard_sizes(sizes, 1, MAX_DECODED_PIXELS, "image_bytes", files)
 
 
 def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
@@ -114,9 +114,9 @@ def guard_classes(classes: tf.Tensor, pictures: tf.Tensor, count: int) -> tf.Ten
 
 
 def guard_units(units: tf.Tensor) -> tf.Tensor:
-    """Lets through int32 [N] of at most `MOST_UNITS` numbers of units of `h_fc1`."""
+    """Lets through int32 [N] of at most `MAX_UNITS` numbers of units of `h_fc1`."""
     units = tf.ensure_shape(units, [None])
-    units = _guard_count(units, "units", MOST_UNITS)
+    units = _guard_count(units, "units", MAX_UNITS)
     return _guard_range(
         units,
         0,
@@ -166,7 +166,7 @@ def _guard_pictures(pictures: tf.Tensor, name: str, most: int) -> tf.Tensor:
     pictures = _guard_count(pictures, name, most)
     count = tf.shape(pictures)[0]
     size = tf.where(count > 0, tf.shape(pictures)[1:3], 1)  # an empty batch is of any size
-    return _guard_sizes(size[None], count, MOST_DRAWN_PIXELS, name, pictures)
+    return _guard_sizes(size[None], count, MAX_DRAWING_PIXELS, name, pictures)
 
 
 def _guard_count(items: tf.Tensor, name: str, most: int) -> tf.Tensor:
@@ -177,10 +177,10 @@ def _guard_count(items: tf.Tensor, name: str, most: int) -> tf.Tensor:
 def _guard_sizes(
     sizes: tf.Tensor, times: tf.Tensor | int, most: int, name: str, items: tf.Tensor
 ) -> tf.Tensor:
-    """Sides from 1 to `LONGEST_SIDE`, and `most` pixels in all, `sizes` [K, 2] each `times`."""
+    """Sides from 1 to `MAX_SIDE`, and `most` pixels in all, `sizes` [K, 2] each `times`."""
     items = _require(
-        tf.reduce_all((sizes >= 1) & (sizes <= LONGEST_SIDE)),
-        f"{name}: height and width must be 1 to {LONGEST_SIDE:,} pixels, but got:",
+        tf.reduce_all((sizes >= 1) & (sizes <= MAX_SIDE)),
+        f"{name}: height and width must be 1 to {MAX_SIDE:,} pixels, but got:",
         items,
         sizes,
     )

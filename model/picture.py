@@ -12,10 +12,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what JPEG and Pillow use
-LEAST_CONTRAST = 32.0  # grey levels between paper and ink; a picture with less is empty
+MIN_CONTRAST = 32.0  # grey levels between paper and ink; a picture with less is empty
 KINDS = ("PNG", "JPEG", "BMP", "GIF")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF8")
-_LONGEST_HEADER = 26  # bytes, up to the end of BMP's height
+_MAX_HEADER = 26  # bytes, up to the end of BMP's height
 
 
 def kind_of_file(file: tf.Tensor) -> tf.Tensor:
@@ -24,7 +24,7 @@ def kind_of_file(file: tf.Tensor) -> tf.Tensor:
     Args:
         file: string [], the bytes of a file.
     """
-    long_enough = tf.strings.length(file) >= _LONGEST_HEADER
+    long_enough = tf.strings.length(file) >= _MAX_HEADER
     is_kind = [
         tf.logical_and(long_enough, tf.strings.substr(file, 0, len(magic)) == magic)
         for magic in _MAGIC
@@ -96,7 +96,7 @@ def find_ink(grey: tf.Tensor) -> tf.Tensor:
 
     Returns:
         uint8 [H, W], 0 = paper, 255 = ink; all 0 where the two differ by less than
-        `LEAST_CONTRAST` grey levels.
+        `MIN_CONTRAST` grey levels.
     """
     count = _histogram(grey)
     most = tf.searchsorted(tf.cumsum(count), [tf.reduce_sum(count) / 2])[0]
@@ -104,7 +104,7 @@ def find_ink(grey: tf.Tensor) -> tf.Tensor:
     paper, ink = _otsu_means(_histogram(distance))
     contrast = ink - paper
     ramp = tf.clip_by_value((distance - paper) / tf.maximum(contrast, 1.0) * 2 - 0.5, 0.0, 1.0)
-    return tf.cast(tf.round(tf.where(contrast < LEAST_CONTRAST, 0.0, ramp) * 255), tf.uint8)
+    return tf.cast(tf.round(tf.where(contrast < MIN_CONTRAST, 0.0, ramp) * 255), tf.uint8)
 
 
 def _otsu_means(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from model.exposed.describe import describe
 from model.exposed.network import Network
-from model.exposed.pictures import make_preparation
+from model.exposed.preprocessing import make_preprocessing
 from model.exposed.signatures import Parts
 from model.exposed.signatures import build_signatures as build_exposed
 from model.exposed.warmup import make_requests
@@ -39,7 +39,7 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     layers = expose_layers(network)
     parts = Parts(
         Network(network, tf.TensorSpec([None, SIDE, SIDE], tf.float32, "images")),
-        make_preparation((SIDE, SIDE), tf.float32),
+        make_preprocessing((SIDE, SIDE), tf.float32),
         temperature,
         {"h_conv2": features},
     )
@@ -53,7 +53,7 @@ def write_saved_model(snapshot: Path, folder: Path) -> None:
     for name, signature in signatures.items():
         archive.add_endpoint(name, signature.function, signature.inputs)
     archive.write_out(folder, verbose=False)
-    requests = make_requests(parts.network, parts.preparation, EXPLAIN)
+    requests = make_requests(parts.network, parts.preprocessing, EXPLAIN)
     write_requests(folder, NAME, {**requests, **own_requests()})
 
 
@@ -62,7 +62,7 @@ def expose_signatures(parts: Parts, steps: int) -> dict[str, Signature]:
     strokes = json.loads(SAMPLES.read_text())
     samples = [{"name": name, "strokes": one} for name, one in zip(LABELS, strokes, strict=True)]
     about = json.loads(ABOUT.read_text()) | {"samples": samples, "trained": {"steps": steps}}
-    description = describe(NAME, parts.network, parts.preparation, LABELS, about)
+    description = describe(NAME, parts.network, parts.preprocessing, LABELS, about)
     signatures = build_exposed(parts, description)
     signatures[EXPLAIN] = signatures.pop("explain")
     return signatures

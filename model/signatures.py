@@ -10,7 +10,7 @@ from model.drawing import find_field, to_mnist_form
 from model.explanation import explain
 from model.exposed.signatures import Signature, Tensors
 from model.guards import (
-    MOST_EXPLAINED,
+    MAX_EXPLAINED,
     guard_digits,
     guard_drawings,
     guard_files,
@@ -62,7 +62,7 @@ def build_signatures(
         return {"classes": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
 
     def explanation(drawings: tf.Tensor, digits: tf.Tensor) -> Tensors:
-        drawings = guard_drawings(drawings, MOST_EXPLAINED)
+        drawings = guard_drawings(drawings, MAX_EXPLAINED)
         digits = guard_digits(digits, drawings)
         images = prepare(drawings)
         read = tf.argmax(run(images)["logits"], axis=1)

@@ -41,7 +41,7 @@ class Run:
     seed: int
     steps: int
     seconds: float  # from nothing to the last step
-    preparation: float  # of these, until the first step was done
+    preprocessing: float  # of these, until the first step was done
     validation_accuracy: list[float]  # after each pass; fractions of 1
     final: Path
 
@@ -96,7 +96,7 @@ def train(
         seed,
         steps,
         seconds=snapshots.last_step - started,
-        preparation=snapshots.first_step - started,
+        preprocessing=snapshots.first_step - started,
         validation_accuracy=history.history["val_accuracy"],
         final=final,
     )

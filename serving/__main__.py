@@ -15,8 +15,8 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from serving.config import ConfigError, config_of_all_versions, read_config
+from serving.defaults import BASE_PATH, GRPC_PORT, MODEL, REAL_SERVER, REST_PORT
 from serving.messages import ModelServerConfig
-from serving.ports import BASE_PATH, GRPC_PORT, MODEL, REAL_SERVER, REST_PORT
 
 
 def main() -> None:

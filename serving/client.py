@@ -16,6 +16,7 @@ from typing import NamedTuple
 import grpc
 import numpy as np
 
+from serving.defaults import MODEL
 from serving.messages import (
     GetModelMetadataRequest,
     GetModelStatusRequest,
@@ -27,10 +28,9 @@ from serving.messages import (
     SignatureDefMap,
     types_pb2,
 )
-from serving.ports import MODEL
 from serving.tensors import to_array, to_proto
 
-MOST_AT_ONCE = 12  # calls; a server has 16 threads for all its callers (production/serve.sh)
+MAX_CONCURRENT = 12  # calls; a server has 16 threads for all its callers (production/serve.sh)
 ATTEMPTS = 3  # of a call, each of which gets its share of the time
 # Together: a connection that has died is given up 2 s after its last sign of life.
 KEEPALIVE_MS = 1000
@@ -87,7 +87,7 @@ class Prediction(dict[str, np.ndarray]):
 class Client:
     """One model on one TensorFlow Serving, or on several that share the load.
 
-    Holds one channel for its life. May be used from many threads: `MOST_AT_ONCE` calls are under
+    Holds one channel for its life. May be used from many threads: `MAX_CONCURRENT` calls are under
     way, others wait for their turn. As a context manager it closes the channel at the end.
 
     Args:
@@ -110,7 +110,7 @@ class Client:
         ca: bytes | None = None,
     ):
         self.target, self.model, self.timeout, self.tls = target, model, timeout, tls
-        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._places = threading.BoundedSemaphore(MAX_CONCURRENT)
         options = _channel_options(target, timeout)
         if tls:
             credentials = grpc.ssl_channel_credentials(ca)
@@ -234,7 +234,7 @@ class Client:
         end = time.monotonic() + timeout
         if not self._places.acquire(timeout=timeout):
             raise ServerBusy(
-                f"{MOST_AT_ONCE} calls to the model server at {self.target} are under way, and "
+                f"{MAX_CONCURRENT} calls to the model server at {self.target} are under way, and "
                 f"none has ended for {timeout:g} s; try again later."
             )
         try:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from serving.client import Client, ServingError
-from serving.ports import MODEL
+from serving.defaults import MODEL
 
 START_SECONDS = 120.0  # for importing TensorFlow and loading all versions on a slow machine
 STOP_SECONDS = 10.0

@@ -16,8 +16,8 @@ import numpy as np
 from serving.messages import TensorProto, types_pb2
 
 # What one value may stand for: the drawings and the files that model/guards.py lets in.
-MOST_FILLED_BYTES = 2**24
-MOST_FILLED_STRINGS = 1024
+MAX_FILLED_BYTES = 2**24
+MAX_FILLED_STRINGS = 1024
 _STRING = types_pb2.DT_STRING
 _DTYPES = {  # dtype, and the field that lists its values
     types_pb2.DT_HALF: (np.dtype(np.float16), "half_val"),
@@ -95,7 +95,7 @@ def to_array(proto: TensorProto) -> np.ndarray:
         return _as_dtype(values, dtype).reshape(shape)
     if len(values) > 1:
         raise ValueError(f"{len(values)} values do not fill the shape {shape}")
-    most = MOST_FILLED_STRINGS if proto.dtype == _STRING else MOST_FILLED_BYTES // dtype.itemsize
+    most = MAX_FILLED_STRINGS if proto.dtype == _STRING else MAX_FILLED_BYTES // dtype.itemsize
     if size > most:
         raise ValueError(f"one value may fill {most} elements, not the shape {shape}")
     value = _as_dtype(values, dtype)[0] if values else _ZERO.get(proto.dtype, 0)

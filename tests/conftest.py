@@ -16,8 +16,8 @@ from model.export import export_versions
 from model.mnist import Mnist, load_mnist
 from model.weights import RELEASED, find_snapshots
 from serving.client import Client
+from serving.defaults import REAL_SERVER
 from serving.local import LocalServer
-from serving.ports import REAL_SERVER
 from tests.browser import launch_chromium
 from tests.pages import ROOT, run_page
 from tests.visit import NO_TOUR, REMEMBER, SIZES, forbid_live

@@ -22,17 +22,17 @@ UNIT = {"model": None, "shown": "B", "layer": 1, "map": 3, "row": 1, "column": 1
 PICTURE = {"model": None, "version": None}
 RIGHT = {  # of each question, what it has beside its name, and perhaps a drawing
     "describe": PICTURE,
-    "look_at": {**PICTURE, "style": STYLE, "layers": LAYERS},
+    "predict": {**PICTURE, "style": STYLE, "layers": LAYERS},
     "keep": {**PICTURE, "layers": LAYERS},
-    "tell_why": {**PICTURE, "label": None},
-    "take": {**PICTURE, "what": "curl", "page": "http://127.0.0.1/"},
+    "explain": {**PICTURE, "label": None},
+    "download": {**PICTURE, "what": "curl", "page": "http://127.0.0.1/"},
     "repaint": {"model": None, "style": STYLE, "layers": LAYERS},
-    "tell_unit": UNIT,
-    "take_apart": UNIT,
-    "tell_map": {**UNIT, "style": STYLE},
-    "tell_likes": UNIT,
+    "inspect_unit": UNIT,
+    "decompose_unit": UNIT,
+    "show_map": {**UNIT, "style": STYLE},
+    "map_features": UNIT,
 }
-OF_DRAWINGS = ("look_at", "keep", "tell_why", "take")
+OF_DRAWINGS = ("predict", "keep", "explain", "download")
 
 
 def live_address(page_url: str) -> str:

@@ -50,7 +50,7 @@ def assert_reads_two(answer: dict, truth: dict[str, np.ndarray]) -> None:
 
 
 def test_a_picture_is_looked_at(api, client, picture):
-    answer = api.predict(handle_file(picture), api_name="/look")
+    answer = api.predict(handle_file(picture), api_name="/activations")
     truth = read_by(client, picture)
     assert_reads_two(answer, truth)
     sheet = read_sheet(answer["sheet"])
@@ -74,13 +74,13 @@ def test_a_picture_is_looked_at(api, client, picture):
 
 def test_the_endpoint_is_documented(api):
     endpoints = api.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/look", "/read"}
+    assert set(endpoints) == {"/activations", "/classify"}
     for name in ("best", "sure", "scores", "sheet", "network", "largest"):
-        assert name in str(endpoints["/look"]["returns"])
+        assert name in str(endpoints["/activations"]["returns"])
 
 
 def test_a_picture_is_read(api, client, picture):
-    answer = api.predict(handle_file(picture), api_name="/read")
+    answer = api.predict(handle_file(picture), api_name="/classify")
     assert set(answer) == {"best", "sure", "scores"}
     assert_reads_two(answer, read_by(client, picture))
 
@@ -89,7 +89,7 @@ def test_nothing_is_read_of_a_blank_page_or_of_none(api, tmp_path):
     blank = tmp_path / "blank.png"
     Image.new("RGB", (60, 50), "white").save(blank)
     for sent in (handle_file(blank), None):
-        answer = api.predict(sent, api_name="/read")
+        answer = api.predict(sent, api_name="/classify")
         assert (answer["best"], answer["sure"]) == (None, False)
         assert len(answer["scores"]) == 10
 
@@ -98,7 +98,7 @@ def test_an_agent_reads_a_picture(page_url, picture):
     """Through the Model Context Protocol, with its own client."""
     as_url = "data:image/png;base64," + base64.b64encode(Path(picture).read_bytes()).decode()
 
-    server = f"{page_url}gradio_api/mcp/?tools=read_picture"
+    server = f"{page_url}gradio_api/mcp/?tools=classify_picture"
 
     async def ask() -> tuple[list[str], str]:
         async with (
@@ -111,14 +111,14 @@ def test_an_agent_reads_a_picture(page_url, picture):
         ):
             await session.initialize()
             tools = {tool.name: tool for tool in (await session.list_tools()).tools}
-            assert set(tools) == {"read_picture"}
-            assert "Reads what is in a picture" in tools["read_picture"].description
-            answer = await session.call_tool("read_picture", {"picture": as_url})
+            assert set(tools) == {"classify_picture"}
+            assert "Reads what is in a picture" in tools["classify_picture"].description
+            answer = await session.call_tool("classify_picture", {"picture": as_url})
             return list(tools), answer.content[0].text
 
     with start_blocking_portal() as portal:  # in this thread Playwright's own loop may run
         tools, answer = portal.call(ask)
-    assert tools == ["read_picture"]
+    assert tools == ["classify_picture"]
     assert (
         ast.literal_eval(answer)["best"]["index"] == 2
     )  # Gradio answers tools in Python's own form

@@ -23,13 +23,13 @@ class Taken:
 
     def __init__(self, client, digit: np.ndarray):
         self.network, self.drawing = ExposedNetwork(client), digit[:, :, None]
-        [seen] = self.network.look(self.drawing[None], ())
+        [seen] = self.network.infer(self.drawing[None], ())
         self.description = seen.description
         self.layers = {layer.name: layer for layer in seen.description.layers}
         self.answer = {name: self.full(layer) for name, layer in self.layers.items()}
 
     def full(self, layer) -> np.ndarray:
-        return self.network.layer(self.drawing, layer, self.description.version)
+        return self.network.activations(self.drawing, layer, self.description.version)
 
     def parameters(self, layer, map: int) -> Parameters:
         return self.network.parameters(layer, map, self.description.version)

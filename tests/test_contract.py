@@ -33,7 +33,7 @@ SHAPES = {
     "classify": {"classes": [], "probabilities": [10]},
 }
 # Of any exposed model, as test_exposed has them; this one has its own `explain` besides.
-WORDS = {"describe", "look", "layer", "parameters", "explain_class"}
+WORDS = {"describe", "preview", "layer", "parameters", "explain_class"}
 INPUTS = {
     "serving_default": ("images", types_pb2.DT_FLOAT, [-1, 28, 28]),
     "sketch": ("drawings", types_pb2.DT_UINT8, [-1, -1, -1]),

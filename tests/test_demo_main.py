@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 
 from demo import __main__ as demo_main
-from demo.__main__ import Server, parse_arguments, place_of, tell_what_is_open
-from demo.takes import Place
+from demo.__main__ import Server, endpoint_of, parse_arguments, tell_what_is_open
+from demo.downloads import Endpoint
 from serving.client import Client, ServerUnreachable
+from serving.defaults import BASE_PATH
 from serving.local import find_free_port
-from serving.ports import BASE_PATH
 from tests.pages import ROOT, wait_for
 
 
@@ -161,7 +161,7 @@ def test_a_keras_file_is_exported_served_and_shown(keras_file, tmp_path):
         for level, label in ((250, "light"), (5, "dark")):
             Image.new("RGB", (20, 20), (level,) * 3).save(tmp_path / "picture.png")
             picture = gradio_client.handle_file(tmp_path / "picture.png")
-            answer = client.predict(picture, api_name="/look")
+            answer = client.predict(picture, api_name="/activations")
             assert answer["best"]["label"] == label
             names = [layer["name"] for layer in answer["network"]["layers"]]
             assert names == ["input", "mean", "scores"]
@@ -188,14 +188,14 @@ def test_what_cannot_be_exported_is_not_shown(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "place"),
     [
-        ([], Place(None, False)),
-        (["--auth=ann:secret"], Place(None, True)),
-        (["--no-rest", "--auth=ann:secret"], Place("http://x:8501", False)),
+        ([], Endpoint(None, False)),
+        (["--auth=ann:secret"], Endpoint(None, True)),
+        (["--no-rest", "--auth=ann:secret"], Endpoint("http://x:8501", False)),
     ],
 )
 def test_a_pasted_request_has_a_password_only_where_one_is_asked_for(monkeypatch, flags, place):
     arguments = arguments_of(monkeypatch, "--server=x:8500", *flags)
-    assert place_of(arguments, Server("x:8500", "http://x:8501")) == place
+    assert endpoint_of(arguments, Server("x:8500", "http://x:8501")) == place
 
 
 @pytest.mark.parametrize(

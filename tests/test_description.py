@@ -10,7 +10,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse, SignatureDefMap
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
-from demo.description import Description, Field, Window, read_description
+from demo.description import Description, ReceptiveField, Window, read_description
 from demo.errors import RequestError
 from demo.network import ExposedNetwork
 from serving.client import Client, WrongAnswer
@@ -27,8 +27,8 @@ INPUT = {
     "window": None,
     "activation": "linear",
     "is_signed": False,
-    "field": [{"size": 1, "stride": 1, "before": 0}] * 2,
-    "small": {"maps": [0], "height": 12, "width": 8, "blocks": [1, 1]},
+    "receptive_field": [{"size": 1, "stride": 1, "before": 0}] * 2,
+    "thumbnail": {"maps": [0], "height": 12, "width": 8, "blocks": [1, 1]},
 }
 CONVOLUTION = {
     "name": "block/conv",
@@ -46,26 +46,32 @@ CONVOLUTION = {
     },
     "activation": "relu",
     "is_signed": False,
-    "field": [{"size": 3, "stride": 2, "before": 1}, {"size": 2, "stride": 2, "before": 0}],
-    "small": {"maps": [0, 2], "height": 3, "width": 4, "blocks": [2, 1]},
+    "receptive_field": [
+        {"size": 3, "stride": 2, "before": 1},
+        {"size": 2, "stride": 2, "before": 0},
+    ],
+    "thumbnail": {"maps": [0, 2], "height": 3, "width": 4, "blocks": [2, 1]},
 }
 DENSE = {
     **{"name": "scores", "kind": "dense", "class": "Dense", "shape": [3], "from": [1]},
     **{"is_exact": True, "window": None, "activation": "softmax", "is_signed": False},
-    **{"field": None, "small": {"maps": [0], "height": 2, "width": 2, "blocks": [1, 1]}},
+    **{
+        "receptive_field": None,
+        "thumbnail": {"maps": [0], "height": 2, "width": 2, "blocks": [1, 1]},
+    },
 }
 TRUE = {
-    "schema": "layer-xray/1",
+    "schema": "layer-xray/2",
     "name": "cats",
     "title": "Cats",
     "input": {"name": "x", "kind": "drawing", "height": 12, "width": 8, "channels": 1},
-    "most_items": 16,
+    "max_batch_size": 16,
     "layers": [INPUT, CONVOLUTION, DENSE],
     "outputs": ["scores"],
     "scores": {
         "name": "scores",
         "classes": 3,
-        "ends_with": "softmax",
+        "output_activation": "softmax",
         "labels": ["tabby", "manx", "none"],
     },
 }
@@ -73,7 +79,7 @@ TRUE = {
 
 def read(told: object, version: int = 5) -> Description:
     text = told if isinstance(told, str) else json.dumps(told)
-    return read_description(text, "cats", version, frozenset({"look", "describe"}))
+    return read_description(text, "cats", version, frozenset({"preview", "describe"}))
 
 
 def changed(*path: str | int, to: object) -> dict:
@@ -95,20 +101,20 @@ MISSING = object()
 
 def test_what_is_told_is_what_is_known():
     told = read(TRUE)
-    assert (told.model, told.version, told.title, told.most_items) == ("cats", 5, "Cats", 16)
+    assert (told.model, told.version, told.title, told.max_batch_size) == ("cats", 5, "Cats", 16)
     assert told.input == ("drawing", 12, 8, 1)
-    assert told.signatures == {"look", "describe"}
+    assert told.signatures == {"preview", "describe"}
     assert told.explain == "explain"
     image, convolution, dense = told.layers
     assert (image.index, convolution.index, dense.index) == (0, 1, 2)
     assert convolution.window == Window((3, 2), (2, 2), (1, 1), (1, 0), 1)
-    assert convolution.field == (Field(3, 2, 1), Field(2, 2, 0))
+    assert convolution.receptive_field == (ReceptiveField(3, 2, 1), ReceptiveField(2, 2, 0))
     assert convolution.sources == (0,)
     assert (convolution.maps, convolution.blocks) == ((0, 2), (2, 1))
     assert (convolution.height, convolution.width) == (3, 4)
     assert (convolution.count, convolution.units, convolution.size) == (3, None, (6, 4))
     assert (dense.count, dense.units, dense.size) == (1, 3, (2, 2))
-    assert dense.field is None
+    assert dense.receptive_field is None
     assert (image.title, convolution.title) == ("Input", "Convolution")
     assert convolution.about == "3 maps of 6×4, 2 of them shown"
     assert (image.about, dense.about) == ("12×8", "3 units")
@@ -120,13 +126,22 @@ def test_what_is_said_for_people_wins_over_what_is_found_out():
     told = copy.deepcopy(TRUE)
     told["layers"][1] |= {"title": "Edges", "about": "of fur", "columns": 1, "is_wide": True}
     told["layers"][1]["lessons"] = [["Why?", "So."]]
-    told |= {"sure": 0.8, "explain": "reasons", "samples": [{"name": "a"}], "lessons": {"x": []}}
+    told |= {
+        "confidence_threshold": 0.8,
+        "explain": "reasons",
+        "samples": [{"name": "a"}],
+        "lessons": {"x": []},
+    }
     told = read(told)
     layer = told.layers[1]
     assert (layer.title, layer.about, layer.columns, layer.is_wide) == ("Edges", "of fur", 1, True)
     assert layer.lessons == (("Why?", "So."),)
     assert (layer.rows, layer.mosaic_height, layer.mosaic_width) == (2, 7, 4)
-    assert (told.scores.sure, told.explain, told.samples) == (0.8, "reasons", ({"name": "a"},))
+    assert (told.scores.confidence_threshold, told.explain, told.samples) == (
+        0.8,
+        "reasons",
+        ({"name": "a"},),
+    )
     assert told.lessons == {"x": []}
 
 
@@ -139,8 +154,8 @@ def test_fields_that_nobody_knows_are_skipped():
         told["scores"],
         told["layers"][1],
         told["layers"][1]["window"],
-        told["layers"][1]["small"],
-        told["layers"][1]["field"][0],
+        told["layers"][1]["thumbnail"],
+        told["layers"][1]["receptive_field"][0],
     ):
         place["new"] = {"any": ["thing"]}
     assert read(told).layers == read(TRUE).layers
@@ -163,9 +178,9 @@ LIES = {
     "null": None,
     "too deep": "[" * 200_000,
     "too deep in an object": '{"schema": ' + "[" * 200_000,
-    "another schema": {**TRUE, "schema": "layer-xray/2"},
+    "another schema": {**TRUE, "schema": "layer-xray/3"},
     "no schema": {name: value for name, value in TRUE.items() if name != "schema"},
-    **{f"no {name}": changed(name, to=MISSING) for name in ("input", "layers", "most_items")},
+    **{f"no {name}": changed(name, to=MISSING) for name in ("input", "layers", "max_batch_size")},
     **{f"input without {name}": changed("input", name, to=MISSING) for name in ("kind", "height")},
     **{
         f"layer without {name}": changed("layers", 1, name, to=MISSING)
@@ -177,35 +192,35 @@ LIES = {
             "is_exact",
             "activation",
             "is_signed",
-            "small",
+            "thumbnail",
         )
     },
     **{
-        f"small without {name}": changed("layers", 1, "small", name, to=MISSING)
+        f"small without {name}": changed("layers", 1, "thumbnail", name, to=MISSING)
         for name in ("maps", "height", "width", "blocks")
     },
     "an unknown input": changed("input", "kind", to="sound"),
     "no height": changed("input", "height", to=0),
-    "no items": changed("most_items", to=0),
-    "endless items": json.dumps(TRUE).replace('"most_items": 16', '"most_items": Infinity'),
-    "no number of items": json.dumps(TRUE).replace('"most_items": 16', '"most_items": NaN'),
+    "no items": changed("max_batch_size", to=0),
+    "endless items": json.dumps(TRUE).replace('"max_batch_size": 16', '"max_batch_size": Infinity'),
+    "no number of items": json.dumps(TRUE).replace('"max_batch_size": 16', '"max_batch_size": NaN'),
     "no layers": changed("layers", to=[]),
     "layers that are none": changed("layers", to=[1, 2]),
     "layers that are a text": changed("layers", to="abc"),
-    "a layer without maps": changed("layers", 1, "small", "maps", to=[]),
-    "maps that there are not": changed("layers", 1, "small", "maps", to=[0, 3]),
-    "maps below nought": changed("layers", 1, "small", "maps", to=[-1, 0]),
-    "maps twice": changed("layers", 1, "small", "maps", to=[1, 1]),
-    "a small form of no size": changed("layers", 1, "small", "height", to=0),
-    "a small form of another size": changed("layers", 1, "small", "width", to=3),
-    "blocks of nothing": changed("layers", 1, "small", "blocks", to=[0, 1]),
-    "one block": changed("layers", 1, "small", "blocks", to=[2]),
+    "a layer without maps": changed("layers", 1, "thumbnail", "maps", to=[]),
+    "maps that there are not": changed("layers", 1, "thumbnail", "maps", to=[0, 3]),
+    "maps below nought": changed("layers", 1, "thumbnail", "maps", to=[-1, 0]),
+    "maps twice": changed("layers", 1, "thumbnail", "maps", to=[1, 1]),
+    "a small form of no size": changed("layers", 1, "thumbnail", "height", to=0),
+    "a small form of another size": changed("layers", 1, "thumbnail", "width", to=3),
+    "blocks of nothing": changed("layers", 1, "thumbnail", "blocks", to=[0, 1]),
+    "one block": changed("layers", 1, "thumbnail", "blocks", to=[2]),
     "a shape of four": changed("layers", 1, "shape", to=[6, 4, 3, 2]),
     "a shape of none": changed("layers", 1, "shape", to=[]),
     "a shape of nothing": changed("layers", 1, "shape", to=[6, 0, 3]),
     "a negative shape": changed("layers", 1, "shape", to=[-6, -4, 3]),
     "an endless shape": changed("layers", 1, "shape", to=[10**400, 4, 3]),
-    "units without a place": changed("layers", 2, "small", "height", to=9),
+    "units without a place": changed("layers", 2, "thumbnail", "height", to=9),
     "no columns": changed("layers", 1, "columns", to=0),
     "columns that are none": changed("layers", 1, "columns", to="many"),
     "a window of one side": changed("layers", 1, "window", "size", to=[3]),
@@ -213,9 +228,9 @@ LIES = {
     "a window without groups": changed("layers", 1, "window", "groups", to=MISSING),
     "no groups": changed("layers", 1, "window", "groups", to=0),
     "a field of one side": changed(
-        "layers", 1, "field", to=[{"size": 1, "stride": 1, "before": 0}]
+        "layers", 1, "receptive_field", to=[{"size": 1, "stride": 1, "before": 0}]
     ),
-    "a field without a size": changed("layers", 1, "field", 0, "size", to=MISSING),
+    "a field without a size": changed("layers", 1, "receptive_field", 0, "size", to=MISSING),
     "a source that is none": changed("layers", 1, "from", to=["input"]),
     "a source below nought": changed("layers", 1, "from", to=[-1]),
     "lessons that are none": changed("layers", 1, "lessons", to=["Why?"]),
@@ -224,7 +239,7 @@ LIES = {
     "no classes": changed("scores", "classes", to=0),
     "scores without labels": changed("scores", "labels", to=MISSING),
     "scores that are a number": changed("scores", to=1),
-    "a sureness that is none": {**TRUE, "sure": "very"},
+    "a sureness that is none": {**TRUE, "confidence_threshold": "very"},
 }
 
 
@@ -263,7 +278,7 @@ def answers_of(outputs: dict[str, np.ndarray], description: object = TRUE) -> Ot
 
     def tell(request, context) -> GetModelMetadataResponse:
         signatures = SignatureDefMap()
-        for name in ("describe", "look"):
+        for name in ("describe", "preview"):
             signature = SignatureDef(method_name="tensorflow/serving/predict")
             signature.inputs["x"].dtype = types_pb2.DT_FLOAT
             signatures.signature_def[name].CopyFrom(signature)
@@ -282,7 +297,7 @@ LOOKED = {"maps": LEVELS, "ranges": RANGES, "scores": SCORES, "probabilities": S
 
 def look(outputs: dict[str, np.ndarray], description: object = TRUE):
     with answers_of(outputs, description) as server, Client(server.target, "cats") as client:
-        [seen] = ExposedNetwork(client).look(np.zeros((1, 12, 8, 1), np.uint8), [0, 1, 2])
+        [seen] = ExposedNetwork(client).infer(np.zeros((1, 12, 8, 1), np.uint8), [0, 1, 2])
         return seen
 
 
@@ -338,7 +353,7 @@ def test_what_is_asked_besides_is_a_wrong_answer_too(outputs):
         network = ExposedNetwork(client)
         layer = network.description().layers[1]
         for ask in (
-            lambda: network.layer(picture, layer, 1),
+            lambda: network.activations(picture, layer, 1),
             lambda: network.parameters(layer, 0, 1),
             lambda: network.explain(picture, None, 1),
         ):

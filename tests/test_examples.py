@@ -64,7 +64,7 @@ def test_they_are_those_that_fire_it_most(client, description, some, found, name
 
 def test_nothing_is_found_for_what_has_no_places(description, found):
     assert sorted(found) == [1, 2, 3, 4]
-    assert [layer.index for layer in description.layers if not layer.field] == [5, 6]
+    assert [layer.index for layer in description.layers if not layer.receptive_field] == [5, 6]
 
 
 def test_they_are_shown_where_somebody_has_looked(

@@ -21,7 +21,7 @@ from model.weights import RELEASED, features_path, find_snapshots, save_snapshot
 from tests.pages import ROOT
 
 SIGNATURES = {"serving_default", "sketch", "classify", "explain", "weights"}
-SIGNATURES |= {"look", "layer", "parameters", "explain_class", "describe"}
+SIGNATURES |= {"preview", "layer", "parameters", "explain_class", "describe"}
 # All of them are in TensorFlow 2.17; look an operation up there before adding it.
 OPERATIONS = set(
     """Abs AddN AddV2 All Any ArgMax Assert AssignVariableOp BiasAdd BiasAddGrad

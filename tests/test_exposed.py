@@ -1,4 +1,4 @@
-"""Exposed models as they are served: outputs, preparation, classes, reasons, and what is let in."""
+"""Exposed models as served: outputs, preprocessing, classes, explanations, refused input."""
 
 import io
 import json
@@ -14,14 +14,14 @@ from model.drawing import to_mnist_form
 from model.explanation import _masks
 from model.exposed.describe import describe
 from model.exposed.network import Network
-from model.exposed.pictures import make_preparation
+from model.exposed.preprocessing import make_preprocessing
 from model.exposed.signatures import Parts, build_signatures, explain_inputs
 from serving.embedded.status import StatusError
 from tests.exposed_zoo import KINDS, exposed, prepare_corner, unsettle
 
 pytestmark = pytest.mark.slow
 SMALL = [kind for kind in KINDS if kind not in ("large", "linear")]
-WORDS = {"serving_default", "look", "layer", "parameters", "classify", "explain", "describe"}
+WORDS = {"serving_default", "preview", "layer", "parameters", "classify", "explain", "describe"}
 
 
 def output_of(model: keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -101,7 +101,7 @@ def test_a_description_is_json_for_each_number_that_is_sent():
             assert texts.shape == (count,)
             for text in texts:
                 assert json.loads(text) == json.loads(json.dumps(model.description))
-        assert model.description["schema"] == "layer-xray/1"
+        assert model.description["schema"] == "layer-xray/2"
         assert model.description["name"] == model.model.name
     assert exposed("sequential").description["scores"]["labels"] == ["nought", "one", "two"]
 
@@ -154,7 +154,7 @@ def test_a_drawing_is_fitted_and_centred():
     for kind, low, high in (("sequential", 0, 1), ("legacy", 1, 0)):
         x = exposed(kind).ask("layer", pictures=strokes, layer=0)["activations"]
         np.testing.assert_allclose(x, low + forms * (high - low), atol=1e-5)
-    whole = make_preparation((8, 8), tf.uint8, pixels=(0, 255)).prepare(tf.constant(strokes))
+    whole = make_preprocessing((8, 8), tf.uint8, pixels=(0, 255)).prepare(tf.constant(strokes))
     assert whole.dtype == tf.uint8
     np.testing.assert_array_equal(whole, np.round(forms[..., 0] * np.float32(255)))
 
@@ -164,7 +164,7 @@ def test_a_model_can_have_a_way_of_its_own():
     pictures = np.random.default_rng(1).integers(0, 256, (3, 20, 30, 1)).astype(np.uint8)
     x = model.ask("layer", pictures=pictures, layer=0)["activations"]
     np.testing.assert_allclose(x, [prepare_corner(one) for one in pictures], rtol=1e-6)
-    assert "of the model's own" in model.description["input"]["preparation"]
+    assert "of the model's own" in model.description["input"]["preprocessing"]
 
 
 def files(pictures: np.ndarray, kind: str) -> np.ndarray:
@@ -202,7 +202,7 @@ def test_linear_outputs_become_probabilities():
     x = model.ask("layer", pictures=255 - sheet[..., None], layer=0)["activations"]
     truth = softmax(np.asarray(model.model(x)))
     np.testing.assert_allclose(answer["probabilities"], truth, atol=1e-5)
-    looked = model.ask("look", pictures=255 - sheet[..., None], layers=[])
+    looked = model.ask("preview", pictures=255 - sheet[..., None], layers=[])
     np.testing.assert_allclose(looked["probabilities"], truth, atol=1e-5)
 
 
@@ -239,7 +239,7 @@ def parts_of(model: keras.Model, **options: object) -> Parts:
     [image] = model.inputs
     dtype = tf.as_dtype(image.dtype)
     network = Network(model, tf.TensorSpec(image.shape, dtype, "image"))
-    return Parts(network, make_preparation(image.shape[1:], dtype, **options))
+    return Parts(network, make_preprocessing(image.shape[1:], dtype, **options))
 
 
 def test_what_speaks_for_one_of_many_is_averaged_over_copies():
@@ -262,13 +262,13 @@ def test_a_lone_linear_number_is_no_probability():
     model = keras.Model(image, layers.Dense(1, name="age")(layers.Flatten()(image)))
     parts = parts_of(model)
     assert "classify" not in build_signatures(parts, {})
-    assert describe("it", *parts[:2])["scores"]["ends_with"] == "linear"
+    assert describe("it", *parts[:2])["scores"]["output_activation"] == "linear"
 
 
 def test_large_activations_let_few_items_in():
     image = keras.Input((400, 400, 3), name="image")
     network = parts_of(keras.Model(image, layers.Conv2D(64, 3, padding="same")(image))).network
-    assert network.most_items == 2**28 // (4 * 400 * 400 * (3 + 64))
+    assert network.max_batch_size == 2**28 // (4 * 400 * 400 * (3 + 64))
 
 
 def blank(*shape: int, dtype: type = np.uint8) -> np.ndarray:
@@ -286,13 +286,25 @@ REFUSED = {
         {"image": NUMBERS[:, 1:]},
         r"\[1,23,20,3\].*\[\?,24,20,3\]",
     ),
-    "many pictures": ("look", {"pictures": blank(257, 1, 1, 3), "layers": [0]}, "at most 256"),
-    "grey pictures": ("look", {"pictures": blank(1, 9, 9, 1), "layers": [0]}, r"\[\?,\?,\?,3\]"),
-    "flat pictures": ("look", {"pictures": blank(1, 0, 9, 3), "layers": [0]}, "1 to 2,048 pixels"),
+    "many pictures": ("preview", {"pictures": blank(257, 1, 1, 3), "layers": [0]}, "at most 256"),
+    "grey pictures": ("preview", {"pictures": blank(1, 9, 9, 1), "layers": [0]}, r"\[\?,\?,\?,3\]"),
+    "flat pictures": (
+        "preview",
+        {"pictures": blank(1, 0, 9, 3), "layers": [0]},
+        "1 to 2,048 pixels",
+    ),
     "high pictures": ("layer", {"pictures": blank(1, 2049, 1, 3), "layer": 0}, "1 to 2,048 pixels"),
-    "layer 13": ("look", {"pictures": PICTURES, "layers": [0, 13]}, "layers: each must .* 0 to 12"),
-    "layer -1": ("look", {"pictures": PICTURES, "layers": [-1]}, "layers: each must be .* 0 to 12"),
-    "14 layers": ("look", {"pictures": PICTURES, "layers": [1] * 14}, "layers: at most 13"),
+    "layer 13": (
+        "preview",
+        {"pictures": PICTURES, "layers": [0, 13]},
+        "layers: each must .* 0 to 12",
+    ),
+    "layer -1": (
+        "preview",
+        {"pictures": PICTURES, "layers": [-1]},
+        "layers: each must be .* 0 to 12",
+    ),
+    "14 layers": ("preview", {"pictures": PICTURES, "layers": [1] * 14}, "layers: at most 13"),
     "a layer there is not": (
         "layer",
         {"pictures": PICTURES, "layer": 13},

@@ -11,7 +11,7 @@ from keras import layers
 
 from model.exposed.describe import describe
 from model.exposed.network import Network
-from model.exposed.pictures import make_preparation
+from model.exposed.preprocessing import make_preprocessing
 from tests.exposed_zoo import KINDS, Activations, Exposed, build_functional, exposed
 from tests.pages import ROOT
 
@@ -86,7 +86,7 @@ def averaged(maps: np.ndarray, blocks: list[int]) -> np.ndarray:
 def check_small(model: Exposed, index: int, seen: np.ndarray, full: np.ndarray) -> None:
     """One item: what is seen of a layer against all of its activations."""
     layer = model.layers[index]
-    small = layer["small"]
+    small = layer["thumbnail"]
     assert seen.size <= 32 * 56**2
     assert seen.shape == (small["height"], small["width"], len(small["maps"]))
     if full.ndim == 1:
@@ -105,7 +105,7 @@ def test_what_is_looked_at_is_the_layer_but_for_a_255th(kind):
     pictures, every = model.pictures(2), list(range(len(model.layers)))
     x = inputs_of(model, pictures)
     answers = {"input": x, **KINDS[kind].truth(model.model, x)}
-    answer = model.ask("look", pictures=pictures, layers=every)
+    answer = model.ask("preview", pictures=pictures, layers=every)
     for index, seen in split(model, answer, every).items():
         for item in range(2):
             check_small(model, index, seen[item], answers[model.layers[index]["name"]][item])
@@ -117,7 +117,7 @@ def test_what_is_looked_at_is_the_layer_but_for_a_255th(kind):
 
 def test_what_is_large_is_made_small():
     model = exposed("large")
-    small = {layer["name"]: layer["small"] for layer in model.layers}
+    small = {layer["name"]: layer["thumbnail"] for layer in model.layers}
     assert small["wide"]["maps"] != list(range(len(small["wide"]["maps"])))
     assert 1 < len(small["wide"]["maps"]) <= 64
     assert small["wide"]["blocks"] == [3, 2]
@@ -130,8 +130,8 @@ def test_what_is_large_is_made_small():
 def test_layers_are_answered_in_their_own_order_and_each_once(asked):
     model = exposed("functional")
     pictures, every = model.pictures(2, seed=3), list(range(len(model.layers)))
-    all_of_them = split(model, model.ask("look", pictures=pictures, layers=every), every)
-    answer = model.ask("look", pictures=pictures, layers=asked)
+    all_of_them = split(model, model.ask("preview", pictures=pictures, layers=every), every)
+    answer = model.ask("preview", pictures=pictures, layers=asked)
     some = split(model, answer, asked)
     assert list(some) == sorted(set(asked))
     for index, seen in some.items():
@@ -141,7 +141,7 @@ def test_layers_are_answered_in_their_own_order_and_each_once(asked):
 
 def test_an_empty_batch_is_looked_at():
     model = exposed("functional")
-    answer = model.ask("look", pictures=np.zeros((0, 0, 0, 3)), layers=[1, 2])
+    answer = model.ask("preview", pictures=np.zeros((0, 0, 0, 3)), layers=[1, 2])
     assert [seen.shape for seen in split(model, answer, [1, 2]).values()] == [
         (0, 24, 20, 3),
         (0, 12, 9, 8),
@@ -225,13 +225,15 @@ def described(model: keras.Model) -> tuple[Network, dict]:
     [image] = model.inputs
     inputs = tf.TensorSpec(image.shape, tf.float32, "image")
     network = Network(model, inputs)
-    return network, describe("it", network, make_preparation(image.shape[1:], tf.float32))
+    return network, describe("it", network, make_preprocessing(image.shape[1:], tf.float32))
 
 
 def test_a_unit_sees_its_field_and_nothing_else():
     """The pixels that change a unit, by the gradients of some inputs, whichever units are on."""
     model = build_functional(60, 52)
-    shown = {layer["name"]: layer for layer in described(model)[1]["layers"] if layer["field"]}
+    shown = {
+        layer["name"]: layer for layer in described(model)[1]["layers"] if layer["receptive_field"]
+    }
     assert list(shown)[1:] == [
         *("scaled", "strided", "depthwise", "normal", "relu6", "grouped"),
         *("sum", "most", "mean", "plain"),
@@ -251,7 +253,7 @@ def test_a_unit_sees_its_field_and_nothing_else():
         sees = np.any(tape.gradient(unit, x).numpy() != 0, axis=(0, 3))
         layer = shown[name]
         for axis, place in enumerate((row, column)):
-            field = layer["field"][axis]
+            field = layer["receptive_field"][axis]
             start = place % layer["shape"][axis] * field["stride"] - field["before"]
             seen = np.flatnonzero(sees.any(axis=1 - axis))
             side = sees.shape[axis]
@@ -260,7 +262,7 @@ def test_a_unit_sees_its_field_and_nothing_else():
 
 
 def test_what_sees_all_of_the_input_has_no_field():
-    fields = {layer["name"]: layer["field"] for layer in exposed("functional").layers}
+    fields = {layer["name"]: layer["receptive_field"] for layer in exposed("functional").layers}
     assert fields["all"] is None
     assert fields["classes"] is None
 
@@ -274,10 +276,10 @@ def branches(join: layers.Layer) -> keras.Model:
 def test_joining_along_rows_is_no_joining_of_maps():
     """Row 6 of the joined is row 0 of the second: no field with one stride says so."""
     layer = described(branches(layers.Concatenate(axis=1, name="joined")))[1]["layers"][-1]
-    assert (layer["kind"], layer["field"], layer["is_exact"]) == ("other", None, False)
+    assert (layer["kind"], layer["receptive_field"], layer["is_exact"]) == ("other", None, False)
     layer = described(branches(layers.Concatenate(axis=-1, name="joined")))[1]["layers"][-1]
     assert (layer["kind"], layer["is_exact"]) == ("concatenation", True)
-    assert layer["field"]
+    assert layer["receptive_field"]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +306,7 @@ def test_zeros_around_zeros_add_up():
     x = layers.ZeroPadding2D(((1, 0), (2, 0)))(layers.ZeroPadding2D(1)(image))
     layer = described(keras.Model(image, layers.Conv2D(2, 3, padding="same")(x)))[1]["layers"][1]
     assert layer["window"]["pad"] == [3, 4]
-    assert [axis["before"] for axis in layer["field"]] == [3, 4]
+    assert [axis["before"] for axis in layer["receptive_field"]] == [3, 4]
 
 
 def test_a_sum_with_a_number_is_not_the_sum_of_its_sources():
@@ -325,7 +327,7 @@ def test_what_hands_on_its_input_as_it_is_adds_no_layer():
     told = described(keras.Model(image, layers.ReLU(name="relu")(x)))[1]["layers"]
     assert [layer["name"] for layer in told] == ["input", "conv", "relu"]
     assert [layer["from"] for layer in told] == [[], [0], [1]]
-    assert all(layer["is_exact"] and layer["field"] for layer in told[1:])
+    assert all(layer["is_exact"] and layer["receptive_field"] for layer in told[1:])
 
 
 def test_normalising_along_rows_is_not_taken_for_normalising_maps():

@@ -20,8 +20,8 @@ from keras import layers, ops
 from model.exposed import __main__ as command
 from model.exposed.errors import ExposeError
 from model.exposed.export import expose
+from model.exposed.files import MARK_FILE
 from model.exposed.keras_file import load_keras_file
-from model.exposed.place import MARK_FILE
 from serving.embedded.servable import Servable
 from tests.exposed_zoo import SUBCLASSED
 from tests.pages import ROOT
@@ -370,7 +370,7 @@ def test_the_command_exports_once(tmp_path):
     again = run_export(*flags, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
     said, imported = again.communicate(timeout=120)
     assert said == f"kept in {tmp_path / 'new'}: 1\n"
-    assert "model.exposed.place" in imported
+    assert "model.exposed.files" in imported
     assert "tensorflow" not in imported
     assert contents(tmp_path / "new") == written
 

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
-from serving.client import MOST_AT_ONCE, Client, ServerBusy, ServerUnreachable
+from serving.client import MAX_CONCURRENT, Client, ServerBusy, ServerUnreachable
 from tests.bench.failover import DRAWING, TIMEOUT, Drawing, send_drawings
 from tests.line import Line
 from tests.pages import ROOT
@@ -151,7 +151,7 @@ def test_more_callers_than_places_wait_for_their_turn():
     with OtherServer(count, threads=32) as server, Client(server.target) as client:
         with ThreadPoolExecutor(32) as pool:
             list(pool.map(lambda _: client.predict("sketch", DRAWING), range(64)))
-    assert 1 < most <= MOST_AT_ONCE
+    assert 1 < most <= MAX_CONCURRENT
 
 
 def test_a_server_that_hangs_is_not_asked_ever_more():

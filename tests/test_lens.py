@@ -5,9 +5,9 @@ import pytest
 
 from demo.arithmetic import as_maps, check_unit
 from demo.description import Description
-from demo.errors import Forgotten, RequestError
-from demo.kept import MOST_BYTES, MOST_VISITORS, Kept
-from demo.network import ExposedNetwork, Seen
+from demo.errors import Expired, RequestError
+from demo.network import ExposedNetwork, Inference
+from demo.visitor_cache import MAX_BYTES, MAX_VISITORS, VisitorCache
 from tests.galleries import GALLERIES
 from tests.test_render import LAYERS
 
@@ -52,7 +52,7 @@ def test_a_receptive_field_is_what_moves_the_unit(client, description, gallery):
 def test_a_unit_without_a_place_sees_everything(description):
     """And a pixel of the input sees itself."""
     assert description.layers[0].field == ((1, 1, 0), (1, 1, 0))
-    assert [layer.field for layer in description.layers[5:]] == [None, None]
+    assert [layer.receptive_field for layer in description.layers[5:]] == [None, None]
 
 
 def layer_of(name: str):
@@ -63,12 +63,12 @@ def layer_of(name: str):
 def test_all_of_a_layer_is_exactly_what_was_computed(client, digits):
     """And what is shown of it is that to half of the 255th part of each map's range."""
     network, drawing = ExposedNetwork(client), digits[0][1234, :, :, None]
-    [seen] = network.look(drawing[None], range(7))
+    [seen] = network.infer(drawing[None], range(7))
     truth = client.predict("sketch", {"drawings": drawing[None, :, :, 0]})
     for layer in seen.description.layers:
         name = "images" if layer.name == "input" else layer.name
         full = truth[name][0]
-        got = network.layer(drawing, layer, seen.version)
+        got = network.activations(drawing, layer, seen.version)
         assert got.shape == full.shape == layer.shape
         np.testing.assert_allclose(got, full, rtol=1e-5, atol=1e-6)
         maps = as_maps(layer, full)  # [height, width, maps]
@@ -114,12 +114,12 @@ def test_of_very_many_units_some_are_shown_evenly_spaced():
     assert layer.place_of(9_999) == 4095
 
 
-def seen_with(value: float) -> Seen:
-    return Seen(np.zeros((28, 28, 1), np.uint8), None, {0: np.full((28, 28, 1), value)}, {})
+def seen_with(value: float) -> Inference:
+    return Inference(np.zeros((28, 28, 1), np.uint8), None, {0: np.full((28, 28, 1), value)}, {})
 
 
 def test_each_visitor_has_the_last_one_and_the_one_that_is_compared():
-    kept, first, second, third = Kept(), *(seen_with(value) for value in range(3))
+    kept, first, second, third = VisitorCache(), *(seen_with(value) for value in range(3))
     kept.put("ann", first)
     kept.put("ann", second, "A")
     kept.put("bob", third)
@@ -128,30 +128,30 @@ def test_each_visitor_has_the_last_one_and_the_one_that_is_compared():
     assert kept.get("bob") is third
     kept.put("ann", third)
     assert kept.get("ann") is third
-    with pytest.raises(Forgotten):
+    with pytest.raises(Expired):
         kept.get("bob", "A")
-    with pytest.raises(Forgotten):
+    with pytest.raises(Expired):
         kept.get("eve")
     kept.drop("ann")
     kept.drop("eve")
-    with pytest.raises(Forgotten):
+    with pytest.raises(Expired):
         kept.get("ann", "A")
 
 
 def test_the_oldest_visitor_is_forgotten():
-    kept, one = Kept(), seen_with(1)
-    for visitor in range(MOST_VISITORS):
+    kept, one = VisitorCache(), seen_with(1)
+    for visitor in range(MAX_VISITORS):
         kept.put(str(visitor), one)
     kept.put("0", one)
     kept.put("new", one)
     assert kept.get("0") is one
-    with pytest.raises(Forgotten):
+    with pytest.raises(Expired):
         kept.get("1")
 
 
 def test_layers_in_full_are_kept_while_there_is_room():
-    kept, one, other = Kept(), seen_with(1), seen_with(2)
-    quarter = np.zeros(MOST_BYTES // 4, np.uint8)
+    kept, one, other = VisitorCache(), seen_with(1), seen_with(2)
+    quarter = np.zeros(MAX_BYTES // 4, np.uint8)
     layers = [quarter.copy() for _ in range(6)]
     kept.put_full(one, 1, layers[0])
     kept.put_full(one, 1, layers[5])  # is there already
@@ -163,7 +163,7 @@ def test_layers_in_full_are_kept_while_there_is_room():
     kept.put_full(one, 2, layers[4])
     assert kept.full(one, 1) is None
     assert kept.full(one, 2) is layers[4]
-    kept.put_full(one, 3, np.zeros(MOST_BYTES + 1, np.uint8))  # has no room at all
+    kept.put_full(one, 3, np.zeros(MAX_BYTES + 1, np.uint8))  # has no room at all
     assert kept.full(one, 3) is None
     kept.put_full(one, 1, layers[0])
     assert kept.full(one, 1) is layers[0]

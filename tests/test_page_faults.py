@@ -103,7 +103,7 @@ def test_a_picture_that_does_not_decode_stops_nothing(visit, page_url):
     expect(page.locator(".live .winner")).to_have_count(1)
     broken = {"label": 3, "picture": "data:image/png;base64,AAAA", "field": [0, 0, 1, 1]}
     answers = [broken]
-    intercept(page, "tell_why", lambda _: answers.pop() if answers else None)
+    intercept(page, "explain", lambda _: answers.pop() if answers else None)
     page.keyboard.press("w")
     page.wait_for_function("document.querySelector('.why').ariaPressed === 'true'")
     expect(page.locator(".live .overlay")).to_be_hidden()
@@ -117,7 +117,7 @@ def test_a_sheet_that_does_not_decode_is_said_and_the_next_one_is_shown(visit, p
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
     answers = [{**page.evaluate("last.answer"), "sheet": "data:image/png;base64,AAAA"}]
-    intercept(page, "look_at", lambda _: answers[0] if answers else None)
+    intercept(page, "predict", lambda _: answers[0] if answers else None)
     page.keyboard.press("7")
     expect(notice(page)).to_contain_text("could not be shown")
     answers.clear()
@@ -130,9 +130,9 @@ def test_what_stays_forgotten_does_not_stop_the_arithmetic(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
     forgetting = [True]
-    intercept(page, "take_apart", lambda _: {"forgotten": True} if forgetting else None)
+    intercept(page, "decompose_unit", lambda _: {"expired": True} if forgetting else None)
     page.locator(".add-up").click()
-    expect(page.locator(".live .sum")).to_contain_text("has forgotten what this is about")
+    expect(page.locator(".live .sum")).to_contain_text("no longer has this drawing")
     forgetting.clear()
     expect(page.locator(".live .sum .total")).to_be_visible()
 
@@ -190,7 +190,7 @@ def test_what_is_refused_for_good_is_asked_once(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
     refusing = [True]
-    asked = intercept(page, "look_at", lambda _: REFUSED if refusing else None)
+    asked = intercept(page, "predict", lambda _: REFUSED if refusing else None)
     page.keyboard.press("7")
     expect(notice(page)).to_contain_text("refused this")
     before = len(asked)
@@ -207,7 +207,7 @@ def test_a_busy_server_is_asked_less_and_less(visit, page_url):
     expect(page.locator(".live .winner")).to_have_count(1)
     busy = [True]
     told = {"error": BUSY, "busy": True}
-    asked = intercept(page, "look_at", lambda _: told if busy else None)
+    asked = intercept(page, "predict", lambda _: told if busy else None)
     page.keyboard.press("7")
     expect(notice(page)).to_contain_text("is busy. Your picture is kept")
     page.wait_for_timeout(3000)
@@ -221,7 +221,7 @@ def test_a_busy_server_is_asked_less_and_less(visit, page_url):
 def test_what_a_map_likes_is_not_asked_after_close(visit, page_url, final):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
-    asked = intercept(page, "tell_likes", lambda _: {"error": "no", "final": final})
+    asked = intercept(page, "map_features", lambda _: {"error": "no", "final": final})
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv2")
     page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv2] .mosaic", layer, 5))
     expect(page.locator(".live .zoom")).to_be_visible()
@@ -247,7 +247,7 @@ def test_with_a_shown_what_a_map_likes_is_of_its_version(open_page, client):
         page.locator(f'.which [value="{shown}"]').click()
         told = client.predict("weights", {"units": np.array([], np.int32)}, version=version)
         picture = render_grid(told["h_conv2_features"][5], "grey", 255)
-        expect(page.locator(".live .likes img")).to_have_attribute("src", picture)
+        expect(page.locator(".live .feature img")).to_have_attribute("src", picture)
 
 
 def test_copying_without_the_pages_server_says_why(visit, page_url):
@@ -282,9 +282,9 @@ def test_a_drawing_that_stays_lost_is_said(visit, page_url):
     page.locator(".keep").click()
     expect(page.locator(".which")).to_be_visible()
     losing = [True]
-    asked = intercept(page, "look_at", lambda _: {"lost": True} if losing else None)
+    asked = intercept(page, "predict", lambda _: {"reference_expired": True} if losing else None)
     page.keyboard.press("7")
-    expect(notice(page)).to_contain_text("has forgotten what this is about")
+    expect(notice(page)).to_contain_text("no longer has this drawing")
     before = len(asked)
     while len(asked) == before:  # it is asked again
         page.wait_for_timeout(50)
@@ -325,7 +325,7 @@ def test_the_first_stroke_over_a_sample_sends_no_empty_drawing(open_page):
 
     def remember(request) -> None:
         content = request.post_data_json
-        if content and content["data"]["ask"] == "look_at":
+        if content and content["data"]["ask"] == "predict":
             asked.append(base64.b64decode(content["data"]["content"]))
 
     page.on("request", remember)
@@ -435,7 +435,7 @@ def test_pictures_of_several_visitors_are_read_at_the_same_time(client):
 
     def meet(request, context) -> PredictResponse:
         """Answers once two are there; what else is asked, at once."""
-        if request.model_spec.signature_name == "look":
+        if request.model_spec.signature_name == "preview":
             try:
                 together.wait(10)
             except threading.BrokenBarrierError:
@@ -455,7 +455,7 @@ def test_pictures_of_several_visitors_are_read_at_the_same_time(client):
                 api.close()
 
         with ThreadPoolExecutor(2) as threads:
-            for name in ("/look", "/read", "/look"):
+            for name in ("/activations", "/classify", "/activations"):
                 both = list(threads.map(ask, [name, name]))
                 assert len(both) == 2
                 assert all(len(each["scores"]) == 10 for each in both)

@@ -141,14 +141,14 @@ def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, 
     expect(lens).to_have_text(re.compile(f": {maps.max():.4f}$"))
     field = page.locator(".live .seen .sees")
     described = ExposedNetwork(client).description().layers[layer.index]
-    if not described.field:
+    if not described.receptive_field:
         expect(field).to_be_hidden()
         return
     assert f"map {index}: largest {maps.max():.2f}" in lens.text_content()
     assert f"row {row}, column {column}" in lens.text_content()
     image, shown = page.locator(".live .seen canvas").bounding_box(), field.bounding_box()
     pixel = image["width"] / 28
-    axes = zip((row, column), "yx", ("height", "width"), described.field, strict=True)
+    axes = zip((row, column), "yx", ("height", "width"), described.receptive_field, strict=True)
     for at, place, size, axis in axes:
         first = max(0, axis.stride * at - axis.before)
         last = min(28, axis.stride * at - axis.before + axis.size)

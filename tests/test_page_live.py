@@ -216,14 +216,14 @@ def test_what_the_page_tells_prometheus(visit, page_url):
             assert time.monotonic() < end
         return now
 
-    looked = 'layer_xray_answer_seconds_count{ask="look_at",outcome="answered"}'
+    looked = 'layer_xray_answer_seconds_count{ask="predict",outcome="answered"}'
     before = wait_until_alone()
     page = visit(page_url)
     draw_and_read(page, 5)
     after = told()
     assert after["layer_xray_visitors"] == 1
     assert after[looked] > before.get(looked, 0) + 10
-    assert after["layer_xray_waiting_drawings"] == 0
+    assert after["layer_xray_queued_drawings"] == 0
     page.close()
     wait_until_alone()
 

@@ -10,16 +10,16 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from demo.__main__ import MOST_SESSIONS
-from demo.kept import MOST_VISITORS
+from demo.__main__ import MAX_SESSIONS
 from demo.live import TRY_AGAIN_LATER
+from demo.visitor_cache import MAX_VISITORS
 from tests.pages import run_page
 from tests.questions import GRADIO_PATH, INK, RIGHT, as_call, find_component, live_address
 
 MORE = 1500
-MOST_MB = 15  # 50 if each of them stayed
+MAX_MB = 15  # 50 if each of them stayed
 PENS, CLASSES = 50, 5
-MOST_MB_A_PEN = 1
+MAX_MB_A_PEN = 1
 JSON = {"Content-Type": "application/json"}
 PLAIN = {"compression": None, "proxy": None}
 
@@ -34,14 +34,14 @@ def test_visitors_through_gradio_do_not_stay_in_memory(server):
                 answer = client.post(GRADIO_PATH, content=call, headers=JSON)
                 assert "error" in answer.json()
 
-        come(range(MOST_SESSIONS))
+        come(range(MAX_SESSIONS))
         before = _megabytes(url)
-        come(range(MOST_SESSIONS, MOST_SESSIONS + MORE))
-        assert _megabytes(url) < before + MOST_MB
+        come(range(MAX_SESSIONS, MAX_SESSIONS + MORE))
+        assert _megabytes(url) < before + MAX_MB
 
 
 def test_pens_take_little_memory_and_give_it_back(server):
-    question = json.dumps({"id": 0, "ask": "look_at", **RIGHT["look_at"]}).encode() + b"\n" + INK
+    question = json.dumps({"id": 0, "ask": "predict", **RIGHT["predict"]}).encode() + b"\n" + INK
     with run_page(server.target) as url:
         address = live_address(url)
 
@@ -60,15 +60,15 @@ def test_pens_take_little_memory_and_give_it_back(server):
         come(2)
         alone = _megabytes(url)
         with_pens = come(PENS)
-        assert with_pens < alone + MOST_MB_A_PEN * PENS
+        assert with_pens < alone + MAX_MB_A_PEN * PENS
         for _ in range(CLASSES):  # 250 drawings of 0.2 MB, if they stayed
-            assert come(PENS) < with_pens + MOST_MB
+            assert come(PENS) < with_pens + MAX_MB
 
 
 def test_a_page_that_is_full_sends_visitors_away(server):
     with run_page(server.target) as url, contextlib.ExitStack() as stack:
         address = live_address(url)
-        first, *_ = [stack.enter_context(connect(address, **PLAIN)) for _ in range(MOST_VISITORS)]
+        first, *_ = [stack.enter_context(connect(address, **PLAIN)) for _ in range(MAX_VISITORS)]
         with connect(address, **PLAIN) as one_more, pytest.raises(ConnectionClosed) as closed:
             one_more.recv(timeout=10)
         assert closed.value.rcvd.code == TRY_AGAIN_LATER

@@ -12,8 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from demo.bodies import LARGEST as LARGEST_BODY
-from demo.live import LARGEST_MESSAGE
+from demo.body_limit import LARGEST as MAX_BODY_BYTES
+from demo.live import MAX_MESSAGE_BYTES
 from tests.questions import (
     GRADIO_PATH,
     INK,
@@ -26,35 +26,35 @@ from tests.questions import (
 )
 
 WRONG = {
-    "no drawing": ("look_at", {}, b""),
-    "half a drawing": ("look_at", {}, INK[:100]),
-    "more than a drawing": ("look_at", {}, INK + b"\n"),
-    "a version that is none": ("look_at", {"version": "newest"}, INK),
-    "a version too large": ("look_at", {"version": 2**63}, INK),
-    "no style": ("look_at", {"style": "inferno"}, INK),
-    "a style that there is not": ("look_at", {"style": {**STYLE, "shown": "C"}}, INK),
+    "no drawing": ("predict", {}, b""),
+    "half a drawing": ("predict", {}, INK[:100]),
+    "more than a drawing": ("predict", {}, INK + b"\n"),
+    "a version that is none": ("predict", {"version": "newest"}, INK),
+    "a version too large": ("predict", {"version": 2**63}, INK),
+    "no style": ("predict", {"style": "inferno"}, INK),
+    "a style that there is not": ("predict", {"style": {**STYLE, "shown": "C"}}, INK),
     "half a drawing to keep": ("keep", {}, INK[:100]),
-    "why an 11": ("tell_why", {"label": 11}, INK),
-    "why a number too large": ("tell_why", {"label": 2**64}, INK),
-    "why some": ("tell_why", {"label": [1, 2]}, INK),
-    "to take something else": ("take", {"what": "everything"}, INK),
-    "to take a list": ("take", {"what": ["curl"]}, INK),
+    "why an 11": ("explain", {"label": 11}, INK),
+    "why a number too large": ("explain", {"label": 2**64}, INK),
+    "why some": ("explain", {"label": [1, 2]}, INK),
+    "to take something else": ("download", {"what": "everything"}, INK),
+    "to take a list": ("download", {"what": ["curl"]}, INK),
     "repainting in no style": ("repaint", {"style": []}, b""),
-    "a unit outside": ("tell_unit", {"row": 28}, b""),
-    "a part of no layer": ("take_apart", {"layer": "images"}, b""),
-    "a part of no map": ("take_apart", {"map": 32}, b""),
-    "a part of no unit": ("take_apart", {"row": "1"}, b""),
-    "a part of A that is not kept": ("take_apart", {"shown": "A"}, b""),
-    "a map of no layer": ("tell_map", {"layer": 99}, b""),
-    "no map": ("tell_map", {"map": -1}, b""),
-    "a layer by name": ("tell_map", {"layer": "\ud800"}, b""),
+    "a unit outside": ("inspect_unit", {"row": 28}, b""),
+    "a part of no layer": ("decompose_unit", {"layer": "images"}, b""),
+    "a part of no map": ("decompose_unit", {"map": 32}, b""),
+    "a part of no unit": ("decompose_unit", {"row": "1"}, b""),
+    "a part of A that is not kept": ("decompose_unit", {"shown": "A"}, b""),
+    "a map of no layer": ("show_map", {"layer": 99}, b""),
+    "no map": ("show_map", {"map": -1}, b""),
+    "a layer by name": ("show_map", {"layer": "\ud800"}, b""),
     "what there is not": ("look_away", {}, b""),
-    "of a model that there is not": ("look_at", {"model": "\ud800"}, INK),
+    "of a model that there is not": ("predict", {"model": "\ud800"}, INK),
     "of some models": ("describe", {"model": ["mnist"]}, b""),
-    "layers that there are not": ("look_at", {"layers": [99]}, INK),
+    "layers that there are not": ("predict", {"layers": [99]}, INK),
     "a layer as text": ("repaint", {"layers": "1"}, b""),
-    "a picture that is none": ("look_at", {}, b"\x89PNG" + INK),
-    "a list of questions": (["look_at"], {}, b""),
+    "a picture that is none": ("predict", {}, b"\x89PNG" + INK),
+    "a list of questions": (["predict"], {}, b""),
 }
 Ask = Callable[[dict, bytes], dict]
 
@@ -98,7 +98,7 @@ def ask(request, page_url) -> Iterator[Ask]:
     """Asks the page one question, as a visitor whose drawing it has read."""
     with ExitStack() as stack:
         ask = request.param(page_url, stack)
-        assert "scores" in ask({"ask": "look_at", **RIGHT["look_at"]}, INK)
+        assert "scores" in ask({"ask": "predict", **RIGHT["predict"]}, INK)
         yield ask
 
 
@@ -114,7 +114,7 @@ def test_what_is_wrong_is_refused_with_a_sentence(ask, name):
     what, wrong, pixels = WRONG[name]
     right = RIGHT.get(what, {}) if isinstance(what, str) else {}
     answer = ask({"ask": what, **right, **wrong}, pixels)
-    assert answer.get("forgotten") or len(answer["error"]) > 20
+    assert answer.get("expired") or len(answer["error"]) > 20
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -128,7 +128,7 @@ def test_a_stranger_has_nothing_to_repaint(page_url):
         ask = through_gradio(page_url, stack)
         for visitor in ("nobody", {}, None):
             assert ask({"ask": "repaint", "visitor": visitor, **RIGHT["repaint"]}, b"") == {
-                "forgotten": True
+                "expired": True
             }
         for nothing in (None, [], "x", {}):
             assert "what can be asked is" in ask(nothing, b"")["error"]
@@ -136,7 +136,7 @@ def test_a_stranger_has_nothing_to_repaint(page_url):
 
 def test_a_message_that_is_no_question_is_refused_and_the_next_one_answered(page_url):
     with live(page_url) as line:
-        odd_id = b'{"ask": "look_at", "id": %b}' % (b"[" * 300 + b"]" * 300)
+        odd_id = b'{"ask": "predict", "id": %b}' % (b"[" * 300 + b"]" * 300)
         for message in (
             b"",
             b"\n",
@@ -151,7 +151,7 @@ def test_a_message_that_is_no_question_is_refused_and_the_next_one_answered(page
             line.send(message)
             assert "must be a JSON object" in json.loads(line.recv(timeout=10))["error"]
         line.send(
-            json.dumps({"id": 9, "ask": "look_at", **RIGHT["look_at"]}).encode() + b"\n" + INK
+            json.dumps({"id": 9, "ask": "predict", **RIGHT["predict"]}).encode() + b"\n" + INK
         )
         assert json.loads(line.recv(timeout=10).partition(b"\n")[0])["id"] == 9
 
@@ -171,7 +171,7 @@ def test_the_page_itself_can_also_behind_a_proxy(page_url, forwarded):
 def test_what_is_too_large_for_gradio_is_refused(page_url):
     answer = httpx.post(
         page_url.rstrip("/") + GRADIO_PATH,
-        content=b"[" + b"[]," * 10 * LARGEST_BODY + b"[]]",
+        content=b"[" + b"[]," * 10 * MAX_BODY_BYTES + b"[]]",
         headers={"Content-Type": "application/json"},
         timeout=10,
         trust_env=False,
@@ -181,20 +181,20 @@ def test_what_is_too_large_for_gradio_is_refused(page_url):
 
 def test_a_message_that_is_too_large_ends_the_connection(page_url):
     with live(page_url) as line:
-        line.send(bytes(LARGEST_MESSAGE + 1))
+        line.send(bytes(MAX_MESSAGE_BYTES + 1))
         with pytest.raises(ConnectionClosed) as caught:
             line.recv(timeout=10)
         assert caught.value.rcvd.code == 1009
 
 
 def test_drawings_that_come_faster_than_they_are_read_are_overtaken(page_url):
-    """Each has an answer, in the order of asking but for those overtaken, and the last is read."""
+    """Each has an answer, in the order of asking but for those superseded, and the last is read."""
     with live(page_url) as line:
         for number in range(50):
-            question = {"id": number, "ask": "look_at", **RIGHT["look_at"]}
+            question = {"id": number, "ask": "predict", **RIGHT["predict"]}
             line.send(json.dumps(question).encode() + b"\n" + INK)
         answers = [json.loads(line.recv(timeout=10).partition(b"\n")[0]) for _ in range(50)]
-    read = [answer["id"] for answer in answers if "overtaken" not in answer]
+    read = [answer["id"] for answer in answers if "superseded" not in answer]
     assert sorted(answer["id"] for answer in answers) == list(range(50))
     assert read == sorted(read)
     assert read[-1] == 49

@@ -51,7 +51,7 @@ def test_an_open_map_tells_how_its_strongest_unit_adds_up(open_page, client, nam
         told = ".grid >> nth=2 >> td" if name == "h_conv1" else ".terms .number"
         terms = page.locator(f".live {told}").all_inner_texts()
         assert sum(map(number, terms)) == pytest.approx(came, abs=0.005 * len(terms))
-    expect(page.locator(".live .likes")).to_be_visible(visible=name != "h_conv1")
+    expect(page.locator(".live .feature")).to_be_visible(visible=name != "h_conv1")
     # It goes on with the pen.
     other = touch(page, lambda: draw(page, strokes_of(1), ".pad"))
     assert other != answer
@@ -125,7 +125,7 @@ def test_the_explanation_follows_the_networks_history(open_page, client):
     page.keyboard.press("w")
     expect(page.locator(".live .overlay")).to_be_visible()
     first = client.versions()[0]
-    with page.expect_response(lambda r: "tell_why" in (r.request.post_data or "")) as told:
+    with page.expect_response(lambda r: "explain" in (r.request.post_data or "")) as told:
         page.locator(f'.version[value="{first}"]').click()
     drawing = last_drawing(page)[:, :, None]
     digit = ExposedNetwork(client).explain(drawing, None, first).label
@@ -194,14 +194,14 @@ def test_a_forgotten_drawing_is_read_anew_for_its_details(open_page):
     forgotten = []
 
     def forget(route, request):
-        if '"take_apart"' in (request.post_data or "") and not forgotten:
+        if '"decompose_unit"' in (request.post_data or "") and not forgotten:
             forgotten.append(request)
             route.continue_(post_data=request.post_data.replace('"visitor":"', '"visitor":"lost-'))
         else:
             route.continue_()
 
     page.route("**/component_server/", forget)
-    with page.expect_request(lambda r: '"look_at"' in (r.post_data or "")):
+    with page.expect_request(lambda r: '"predict"' in (r.post_data or "")):
         open_map(page, "h_conv1", 5)
     expect(page.locator(".live .total")).to_be_visible()
     assert forgotten
@@ -215,15 +215,15 @@ def test_an_old_explanation_does_not_come_back(open_page):
     page.route(
         "**/component_server/",
         lambda route, request: (
-            held.append(route) if '"tell_why"' in (request.post_data or "") else route.continue_()
+            held.append(route) if '"explain"' in (request.post_data or "") else route.continue_()
         ),
     )
-    with page.expect_request(lambda r: '"tell_why"' in (r.post_data or "")):
+    with page.expect_request(lambda r: '"explain"' in (r.post_data or "")):
         page.keyboard.press("w")
     page.wait_for_function("document.querySelector('.live .why').ariaPressed === 'true'")
     touch(page, lambda: page.keyboard.press("c"))
     expect(page.locator(".live .cannot")).to_have_text("There is no ink to ask about.")
-    with page.expect_response(lambda r: '"tell_why"' in (r.request.post_data or "")):
+    with page.expect_response(lambda r: '"explain"' in (r.request.post_data or "")):
         held[0].continue_()
     page.unroute("**/component_server/")
     touch(page, lambda: page.keyboard.press("1"))

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from demo.photo import find_drawing
+from demo.picture_file import find_drawing
 from model.picture import find_ink, to_drawing
 from tests.fuzz.picture_files import bomb
 from tests.pictures import dark_on_light, encode

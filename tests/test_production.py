@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo.metrics import Metrics
-from demo.rest import AT_ONCE
-from model.guards import MOST_DRAWN_PIXELS
+from demo.rest_proxy import AT_ONCE
+from model.guards import MAX_DRAWING_PIXELS
 from model.weights import RELEASED, find_snapshots
-from serving.client import MOST_AT_ONCE
+from serving.client import MAX_CONCURRENT
 from serving.config import read_config
-from serving.embedded.grpc_api import LARGEST_MESSAGE
+from serving.embedded.grpc_api import MAX_MESSAGE_BYTES
 from serving.local import LocalServer, find_free_port
 from tests.pages import ROOT, wait_for
 from tests.tfs_messages import BatchingParameters, MonitoringConfig
@@ -81,7 +81,7 @@ def test_batching_and_monitoring():
 
 def test_the_dashboard_asks_for_what_is_told():
     metrics = Metrics()
-    metrics.answered("look_at", "answered", 0.01)
+    metrics.answered("predict", "answered", 0.01)
     metrics.passed_on(200, 0.01)
     with TestClient(Starlette(routes=[metrics.route()])) as page:
         told = set(re.findall(r"^([a-z_:]+)[{ ]", page.get("/metrics").text, re.MULTILINE))
@@ -197,11 +197,11 @@ def test_what_is_admitted_fits_into_the_memory():
         limit = int(resources["limits"]["memory"].removesuffix("Gi")) * 1.024**3
         assert gigabytes < limit
     assert {f"--grpc_max_threads={grpc}", f"--rest_api_num_threads={rest}"} <= set(kserve["args"])
-    assert grpc > MOST_AT_ONCE  # the page's, with room for others
+    assert grpc > MAX_CONCURRENT  # the page's, with room for others
     assert rest > AT_ONCE  # one is left for the readiness check
-    assert f"max_receive_message_length={LARGEST_MESSAGE}" in str(kserve["args"])
+    assert f"max_receive_message_length={MAX_MESSAGE_BYTES}" in str(kserve["args"])
     largest = int(re.search(r"max_receive_message_length=(\d+)", script)[1])
-    assert largest == LARGEST_MESSAGE > MOST_DRAWN_PIXELS
+    assert largest == MAX_MESSAGE_BYTES > MAX_DRAWING_PIXELS
 
 
 def is_ready(port: int) -> bool:

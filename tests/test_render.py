@@ -31,8 +31,14 @@ def described(name: str, shape: list[int], columns: int, **fields: object) -> di
     """A layer as a model tells it, all of whose units are shown."""
     height, width, maps = (*shape, 1)[:3] if len(shape) > 1 else fields.pop("square")
     small = {"maps": list(range(maps)), "height": height, "width": width, "blocks": [1, 1]}
-    told = {"kind": "convolution", "class": "Conv2D", "from": [], "is_exact": True, "field": None}
-    told |= {"window": None, "activation": "relu", "is_signed": False, "small": small}
+    told = {
+        "kind": "convolution",
+        "class": "Conv2D",
+        "from": [],
+        "is_exact": True,
+        "receptive_field": None,
+    }
+    told |= {"window": None, "activation": "relu", "is_signed": False, "thumbnail": small}
     return {"name": name, "shape": shape, "columns": columns, **told, **fields}
 
 
@@ -49,7 +55,7 @@ def make_layers() -> tuple[Layer, ...]:
         described("colours", [8, 7, 3], 16, kind="input", is_signed=True),
     ]
     taken = {"kind": "drawing", "height": 28, "width": 28}
-    fields = {"input": taken, "layers": told, "most_items": 8}
+    fields = {"input": taken, "layers": told, "max_batch_size": 8}
     return make_description(fields, "mnist", 1, frozenset()).layers
 
 
@@ -287,8 +293,8 @@ def test_what_does_not_contribute_is_transparent():
 
 def test_a_silent_layer_looks_silent(client):
     """An empty pad leaves what biases make, which by its own scale would look like a digit's."""
-    [seen] = ExposedNetwork(client).look(np.zeros((1, 112, 112, 1), np.uint8), range(6))
-    layers, least = seen.description.layers[:6], seen.description.least_scale
+    [seen] = ExposedNetwork(client).infer(np.zeros((1, 112, 112, 1), np.uint8), range(6))
+    layers, least = seen.description.layers[:6], seen.description.min_scale
     assert least == 0.5
 
     def brightness(*scale: float) -> float:

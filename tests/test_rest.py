@@ -10,7 +10,7 @@ import pytest
 from tensorflow.core.framework import types_pb2
 
 from serving.embedded.json_tensors import read_columns
-from serving.embedded.rest_api import LARGEST_BODY
+from serving.embedded.rest_api import MAX_BODY_BYTES
 from serving.embedded.status import StatusError
 from tests.pictures import dark_on_light, encode
 
@@ -239,7 +239,7 @@ def test_deep_json_is_refused_as_a_wrong_request(rest, depth, form):
 
 
 def test_a_body_that_is_too_large_is_refused(rest):
-    code, answer = predict(rest, b" " * (LARGEST_BODY + 1))
+    code, answer = predict(rest, b" " * (MAX_BODY_BYTES + 1))
     assert code == 413
     assert "33,554,432 bytes" in answer["error"]
 
@@ -286,7 +286,7 @@ def test_strings_are_answered_as_text(rest):
     assert code == 200
     first, second = answer["predictions"]
     assert first == second
-    assert json.loads(first)["schema"] == "layer-xray/1"
+    assert json.loads(first)["schema"] == "layer-xray/2"
     code, answer = predict(rest, {**asked, "inputs": [0]})
     assert (code, answer["outputs"]) == (200, [first])
     code, answer = predict(rest, {**asked, "inputs": {"anything": [0] * 9}})

@@ -10,7 +10,7 @@ import pytest
 
 from serving.local import find_free_port
 from tests.line import Line
-from tests.soak.campaign import MOST_GROWTH, WARM_UP, complaints, run
+from tests.soak.campaign import MAX_GROWTH, WARM_UP, complaints, run
 from tests.soak.report import report
 from tests.soak.tally import CLEAR, RIGHT, WRONG, Tally
 from tests.soak.watch import MARK, SECONDS, Look, Watch, find_left
@@ -61,7 +61,7 @@ def test_a_slow_leak_is_told_from_ups_and_downs(mb_an_hour):
         for at in np.arange(0, 3600, SECONDS)
     ]
     found = complaints("page", watch.growth("page", WARM_UP))
-    assert bool(found) == (mb_an_hour > MOST_GROWTH)
+    assert bool(found) == (mb_an_hour > MAX_GROWTH)
 
 
 def _is_caught(watch: Watch, complaint: str | None) -> bool:

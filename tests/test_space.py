@@ -18,7 +18,7 @@ from gradio_client import Client, handle_file
 from serving.local import find_free_port
 from tests.pages import ROOT
 
-LARGEST_FILE = 10 * 2**20  # bytes, beyond which a Space wants Git LFS
+MAX_FILE_BYTES = 10 * 2**20  # bytes, beyond which a Space wants Git LFS
 UNPRIVILEGED = 1000  # a Space's user
 INSTALL_SECONDS, START_SECONDS = 600, 60
 
@@ -110,7 +110,7 @@ def test_starts_as_a_space_does(home):
             time.sleep(0.2)
         client = Client(url, verbose=False)
         picture = handle_file(ROOT / "demo" / "digit.png")
-        assert client.predict(picture, api_name="/look")["best"]["label"] == "5"
+        assert client.predict(picture, api_name="/activations")["best"]["label"] == "5"
         client.close()
         with urllib.request.urlopen(f"{url}v1/models/mnist", timeout=10) as response:
             assert b"AVAILABLE" in response.read()
@@ -139,4 +139,4 @@ def test_front_matter_names_what_is_there():
 
 def test_no_file_needs_git_lfs():
     sizes = {name: (ROOT / name).stat().st_size for name in tracked_files()}
-    assert {name: size for name, size in sizes.items() if size > LARGEST_FILE} == {}
+    assert {name: size for name, size in sizes.items() if size > MAX_FILE_BYTES} == {}

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from playwright.sync_api import Page
 
-from demo.look import show
-from demo.network import ExposedNetwork, Seen
+from demo.network import ExposedNetwork, Inference
+from demo.prediction import render_prediction
 from demo.render import Style, as_url
 from serving.client import Client
 from tests.galleries import Gallery
@@ -45,18 +45,18 @@ def forbid_live(page: Page) -> None:
 LAYERS = range(6)  # the image, and all that have a gallery
 
 
-def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Seen:
+def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Inference:
     """What the network makes of a drawing, uint8 [H, W]."""
-    [seen] = ExposedNetwork(client).look(drawing[None, :, :, None], LAYERS, version)
+    [seen] = ExposedNetwork(client).infer(drawing[None, :, :, None], LAYERS, version)
     return seen
 
 
-def in_json(seen: Seen, style: Style | None = None, minus: Seen | None = None) -> dict:
+def in_json(seen: Inference, style: Style | None = None, minus: Inference | None = None) -> dict:
     """What is shown of a drawing as `last.answer` has it."""
     maps = seen.maps
     if minus is not None:
         maps = {index: maps[index] - minus.maps[index] for index in LAYERS}
-    shown = show(seen, seen.description.layers[: len(LAYERS)], maps, style or {})
+    shown = render_prediction(seen, seen.description.layers[: len(LAYERS)], maps, style or {})
     return {**shown, "sheet": as_url(shown["sheet"])}
 
 

@@ -13,10 +13,10 @@ import gradio as gr
 import orjson
 from starlette.responses import Response
 
-from demo.answers import LONGEST_NAME, Answer, Question
+from demo.answers import MAX_NAME_LENGTH, Answer, Question
 from demo.colours import COLOURS, SIGNED_ENDS
 from demo.live import PATH as LIVE_PATH
-from demo.look import Answer as LookedAt
+from demo.prediction import ApiPrediction
 from demo.render import as_url
 from demo.scripts import PATH as SCRIPTS_PATH
 
@@ -28,8 +28,8 @@ class Xray(gr.HTML):
 
     Args:
         answer: answers what a visitor's browser asks (`demo.answers`); makes the component live,
-            with a pad to draw on or a camera. Without it there is none, and it shows the `Answer`
-            of `demo.look` that an event sets as its value.
+            with a pad to draw on or a camera. Without it there is none, and it shows the
+            `ApiPrediction` of `demo.prediction` that an event sets as its value.
     """
 
     def __init__(self, answer: Callable[[Question], Awaitable[Answer]] | None = None, **kwargs):
@@ -48,7 +48,7 @@ class Xray(gr.HTML):
             **kwargs,
         )
 
-    def postprocess(self, value: LookedAt | None) -> LookedAt | None:
+    def postprocess(self, value: ApiPrediction | None) -> ApiPrediction | None:
         return value
 
     def api_info(self) -> dict:
@@ -71,7 +71,7 @@ def _through_gradio(answer: Callable[[Question], Awaitable[Answer]]) -> Callable
             content = base64.b64decode(fields.get("content", ""), validate=True)
         except (TypeError, ValueError):
             content = b""
-        visitor = str(fields.get("visitor"))[:LONGEST_NAME]
+        visitor = str(fields.get("visitor"))[:MAX_NAME_LENGTH]
         answered = await answer(Question(visitor, fields, content))
         if "sheet" in answered:
             answered["sheet"] = as_url(answered["sheet"])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from model.exposed.arguments import add_keras_arguments, check_keras_arguments, keras_flags
 from model.exposed.errors import ExposeError
-from model.exposed.place import MARK_FILE, VERSION
+from model.exposed.files import MARK_FILE, VERSION
 
 MEMORY = Path("/proc/meminfo")
-LEAST_MEMORY = 2**30  # bytes; with less, Python and TensorFlow alone could not be had
+MIN_MEMORY = 2**30  # bytes; with less, Python and TensorFlow alone could not be had
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def export(arguments: argparse.Namespace) -> None:
     takes = description["input"]
     print(
         f"written in {arguments.out}: {VERSION}, {len(description['layers']) - 1} layers; it takes "
-        f"a {takes['kind']}: {takes['preparation']}."
+        f"a {takes['kind']}: {takes['preprocessing']}."
     )
 
 
@@ -105,7 +105,7 @@ def limit_memory() -> int:
     lines = dict(line.split(":") for line in MEMORY.read_text().splitlines())
     free = int(lines["MemAvailable"].split()[0]) * 1024
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = max(free, LEAST_MEMORY)
+    limit = max(free, MIN_MEMORY)
     if hard == resource.RLIM_INFINITY or limit < hard:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     return free

@@ -5,19 +5,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from model.exposed.form import small_form
 from model.exposed.kinds import OTHER
 from model.exposed.layers import Layer, Source
 from model.exposed.network import Network
-from model.exposed.pictures import Preparation
+from model.exposed.preprocessing import Preprocessing
+from model.exposed.thumbnail import thumbnail_form
 
-SCHEMA = "layer-xray/1"
+SCHEMA = "layer-xray/2"
 
 
 def describe(
     name: str,
     network: Network,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     labels: Sequence[str] = (),
     about: Mapping[str, object] | None = None,
 ) -> dict:
@@ -25,7 +25,7 @@ def describe(
 
     Args:
         name: that the model is served under.
-        network, preparation: what it describes.
+        network, preprocessing: what it describes.
         labels: of the classes, in order; empty if they have none.
         about: more fields, which win over those that are found out: `title`, `trained` and so on,
             and by layer, under `layers`, fields of that.
@@ -38,8 +38,8 @@ def describe(
         "schema": SCHEMA,
         "name": name,
         "title": name,
-        "input": _input(network, preparation),
-        "most_items": network.most_items,
+        "input": _input(network, preprocessing),
+        "max_batch_size": network.max_batch_size,
         "layers": layers,
         "outputs": network.outputs,
         "scores": _scores(network, labels),
@@ -47,16 +47,16 @@ def describe(
     }
 
 
-def _input(network: Network, preparation: Preparation) -> dict:
-    height, width, channels = (*preparation.shape, 1)[:3]
+def _input(network: Network, preprocessing: Preprocessing) -> dict:
+    height, width, channels = (*preprocessing.shape, 1)[:3]
     return {
         "name": network.inputs.name,
-        "kind": preparation.kind,
+        "kind": preprocessing.kind,
         "height": height,
         "width": width,
         "channels": channels,
-        "pixels": list(preparation.pixels),
-        "preparation": preparation.description,
+        "pixels": list(preprocessing.pixels),
+        "preprocessing": preprocessing.description,
     }
 
 
@@ -66,7 +66,7 @@ def _scores(network: Network, labels: Sequence[str]) -> dict | None:
 
 
 def _layer(layer: Layer, index: Mapping[int, int]) -> dict:
-    form = small_form(layer.shape)
+    form = thumbnail_form(layer.shape)
     return {
         "name": layer.name,
         "kind": layer.kind.name if layer.operation else "input",
@@ -77,8 +77,8 @@ def _layer(layer: Layer, index: Mapping[int, int]) -> dict:
         "window": layer.windows and _window(layer),
         "activation": layer.activation,
         "is_signed": layer.is_signed,
-        "field": layer.fields and [axis._asdict() for axis in layer.fields],
-        "small": {
+        "receptive_field": layer.fields and [axis._asdict() for axis in layer.fields],
+        "thumbnail": {
             "maps": form.maps,
             "height": form.height,
             "width": form.width,

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from model.exposed.describe import describe
 from model.exposed.errors import ExposeError
+from model.exposed.files import MARK_FILE, VERSION
 from model.exposed.network import ALL_LAYERS, Network
-from model.exposed.pictures import Prepare, make_preparation
-from model.exposed.place import MARK_FILE, VERSION
+from model.exposed.preprocessing import Preprocess, make_preprocessing
 from model.exposed.signatures import Parts, build_signatures
 from model.exposed.warmup import make_requests
 from model.versions import replace_version
@@ -24,7 +24,7 @@ def expose(
     *,
     name: str | None = None,
     labels: Sequence[str] = (),
-    prepare: Prepare | None = None,
+    prepare: Preprocess | None = None,
     pixels: tuple[float, float] | None = None,
     kind: str | None = None,
     size: tuple[int, int] | None = None,
@@ -64,16 +64,16 @@ def expose(
             f"{name!r} cannot be a model's name: letters, digits, '_', '-' and '.' can be in it."
         )
     shape, dtype, input_name = _find_input(model, size)
-    preparation = make_preparation(
+    preprocessing = make_preprocessing(
         shape, dtype, size=size, kind=kind, pixels=pixels, custom=prepare
     )
-    inputs = tf.TensorSpec([None, *preparation.shape], dtype, input_name)
+    inputs = tf.TensorSpec([None, *preprocessing.shape], dtype, input_name)
     network = Network(model, inputs, layers)
     if labels and (not network.scores or len(labels) != network.scores.classes):
         there = network.scores.classes if network.scores else "no"
         raise ExposeError(f"There are {len(labels)} labels, but the model has {there} classes.")
-    description = describe(name, network, preparation, labels, about)
-    signatures = build_signatures(Parts(network, preparation), description)
+    description = describe(name, network, preprocessing, labels, about)
+    signatures = build_signatures(Parts(network, preprocessing), description)
 
     def write(unfinished: Path) -> None:
         archive = keras.export.ExportArchive()
@@ -85,7 +85,7 @@ def expose(
         for signature, (function, specs) in signatures.items():
             archive.add_endpoint(signature, function, specs)
         archive.write_out(unfinished, verbose=False)
-        requests = make_requests(network, preparation)
+        requests = make_requests(network, preprocessing)
         write_requests(unfinished, name, {one: requests[one] for one in signatures})
         (unfinished / MARK_FILE).write_text(mark)
 

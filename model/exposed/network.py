@@ -14,8 +14,8 @@ from model.exposed.trace import trace_calls
 
 ALL_LAYERS = ("*",)
 # Bytes of activations that a request may ask for, or have computed, and items at most.
-MOST_BYTES = 2**28
-MOST_ITEMS = 256
+MAX_BYTES = 2**28
+MAX_ITEMS = 256
 
 
 class Answers(NamedTuple):
@@ -80,10 +80,10 @@ class Network:
         self.outputs = list(traced.structured_outputs.outputs)
 
     @property
-    def most_items(self) -> int:
+    def max_batch_size(self) -> int:
         """In a request whose layers are computed, so that it costs what a server can bear."""
         each = sum(4 * math.prod(layer.shape) for layer in self.layers)
-        return max(1, min(MOST_ITEMS, MOST_BYTES // each))
+        return max(1, min(MAX_ITEMS, MAX_BYTES // each))
 
     def run(self, inputs: tf.Tensor) -> Answers:
         """All layers and outputs for [N, …]; N may be 0."""

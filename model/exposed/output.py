@@ -16,21 +16,21 @@ class Scores(NamedTuple):
     Args:
         name: of the output.
         classes: how many there are.
-        ends_with: what the model makes its output with; a single linear number is no probability.
+        output_activation: the function that makes the output; a linear number is no probability.
     """
 
     name: str
     classes: int
-    ends_with: Literal["softmax", "sigmoid", "linear"]
+    output_activation: Literal["softmax", "sigmoid", "linear"]
 
     @property
     def are_probable(self) -> bool:
         """Whether probabilities follow from them."""
-        return self.classes > 1 or self.ends_with == "sigmoid"
+        return self.classes > 1 or self.output_activation == "sigmoid"
 
     def probabilities(self, logits: tf.Tensor, temperature: float) -> tf.Tensor:
         """float32 [N, classes] of logits that are divided by a temperature before."""
-        if self.ends_with == "sigmoid":
+        if self.output_activation == "sigmoid":
             return tf.sigmoid(logits / temperature)
         return tf.nn.softmax(logits / temperature)
 
@@ -63,8 +63,8 @@ def find_scores(outputs: dict[str, tf.Tensor]) -> tuple[Scores, tf.Tensor] | Non
     """The first output with a number for each of some classes, and its logits [N, classes]."""
     for name, one in outputs.items():
         if one.shape.rank == 2 and one.shape[1] and one.dtype.is_floating:
-            ends_with, logits = _before_activation(one)
-            return Scores(name, one.shape[1], ends_with), tf.cast(logits, tf.float32)
+            output_activation, logits = _before_activation(one)
+            return Scores(name, one.shape[1], output_activation), tf.cast(logits, tf.float32)
     return None
 
 

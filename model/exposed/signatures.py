@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from model.explanation import COPIES, explain
-from model.exposed.form import MOST_SIDE
+from model.exposed.downsample import downsample
 from model.exposed.layers import Layer
 from model.exposed.network import Network
-from model.exposed.pictures import Preparation
-from model.exposed.small import make_small
+from model.exposed.preprocessing import Preprocessing
+from model.exposed.thumbnail import MAX_SIDE
 from model.guards import (
     guard_anything,
     guard_classes,
@@ -25,8 +25,8 @@ from model.guards import (
 )
 
 Tensors = dict[str, tf.Tensor]
-MOST_DESCRIPTIONS = 8  # in a request
-MOST_CLASSIFIED = 64  # files in a request
+MAX_DESCRIPTIONS = 8  # in a request
+MAX_CLASSIFIED = 64  # files in a request
 MISSING_TOGETHER = 14  # squares of pixels along a side of a picture, of which an explanation is
 
 
@@ -42,13 +42,13 @@ class Parts(NamedTuple):
 
     Args:
         network: the model.
-        preparation: how pictures become its input.
+        preprocessing: how pictures become its input.
         temperature: of the probabilities.
         features: by layer, the picture that drives each of its maps most: uint8 [maps, H, W].
     """
 
     network: Network
-    preparation: Preparation
+    preprocessing: Preprocessing
     temperature: float = 1.0
     features: Mapping[str, np.ndarray] = {}
 
@@ -61,7 +61,7 @@ def build_signatures(parts: Parts, description: dict) -> dict[str, Signature]:
         description: what `describe` answers (`describe.py`).
     """
     network, scores = parts.network, parts.network.scores
-    built = [_serving_default(network), _look(parts), _layer(parts)]
+    built = [_serving_default(network), _preview(parts), _layer(parts)]
     if any(layer.kind.parameters for layer in network.layers):
         built.append(_parameters(parts))
     if scores and scores.are_probable:
@@ -73,13 +73,13 @@ def build_signatures(parts: Parts, description: dict) -> dict[str, Signature]:
 
 
 def _pictures(parts: Parts) -> tf.TensorSpec:
-    return tf.TensorSpec([None, None, None, parts.preparation.channels], tf.uint8, "pictures")
+    return tf.TensorSpec([None, None, None, parts.preprocessing.channels], tf.uint8, "pictures")
 
 
 def _prepared(parts: Parts, pictures: tf.Tensor) -> tf.Tensor:
-    channels = parts.preparation.channels
-    pictures = guard_pictures(pictures, channels, parts.network.most_items)
-    return parts.preparation.prepare(pictures)
+    channels = parts.preprocessing.channels
+    pictures = guard_pictures(pictures, channels, parts.network.max_batch_size)
+    return parts.preprocessing.prepare(pictures)
 
 
 def _serving_default(network: Network) -> Signature:
@@ -87,18 +87,18 @@ def _serving_default(network: Network) -> Signature:
     shape = spec.shape.as_list()[1:]
 
     def serving_default(inputs: tf.Tensor) -> Tensors:
-        answers = network.run(guard_numbers(inputs, spec.name, shape, network.most_items))
+        answers = network.run(guard_numbers(inputs, spec.name, shape, network.max_batch_size))
         named = zip(network.layers[1:], answers.layers[1:], strict=True)
         return {**{layer.name: tensor for layer, tensor in named}, **answers.outputs}
 
     return Signature(serving_default, [spec])
 
 
-def _look(parts: Parts) -> Signature:
+def _preview(parts: Parts) -> Signature:
     """What a page paints: some layers of some pictures, small, and the scores."""
     network = parts.network
 
-    def look(pictures: tf.Tensor, layers: tf.Tensor) -> Tensors:
+    def preview(pictures: tf.Tensor, layers: tf.Tensor) -> Tensors:
         wanted = guard_layers(layers, len(network.layers))
         answers = network.run(_prepared(parts, pictures))
         count = tf.shape(pictures)[0]
@@ -107,22 +107,22 @@ def _look(parts: Parts) -> Signature:
             # What nobody wants is not computed: that is quicker than to have it and leave it out.
             tf.cond(
                 tf.reduce_any(wanted == index),
-                lambda tensor=tensor: make_small(tensor),
+                lambda tensor=tensor: downsample(tensor),
                 lambda: nothing,
             )
             for index, tensor in enumerate(answers.layers)
         ]
         maps, ranges = zip(*small, strict=True)
-        looked = {"maps": tf.concat(maps, axis=1), "ranges": tf.concat(ranges, axis=1)}
+        answer = {"maps": tf.concat(maps, axis=1), "ranges": tf.concat(ranges, axis=1)}
         if network.scores:
-            looked["scores"] = tf.cast(answers.outputs[network.scores.name], tf.float32)
+            answer["scores"] = tf.cast(answers.outputs[network.scores.name], tf.float32)
             if network.scores.are_probable:
-                looked["probabilities"] = network.scores.probabilities(
+                answer["probabilities"] = network.scores.probabilities(
                     answers.logits, parts.temperature
                 )
-        return looked
+        return answer
 
-    return Signature(look, [_pictures(parts), tf.TensorSpec([None], tf.int32, "layers")])
+    return Signature(preview, [_pictures(parts), tf.TensorSpec([None], tf.int32, "layers")])
 
 
 def _layer(parts: Parts) -> Signature:
@@ -216,17 +216,17 @@ def _shape_of(index: tf.Tensor, shapes: Sequence[Sequence[int]]) -> tf.Tensor:
 
 def _classify(parts: Parts) -> Signature:
     """Picture files in, classes and their probabilities out."""
-    network, preparation = parts.network, parts.preparation
-    most = min(MOST_CLASSIFIED, network.most_items * len(network.layers))
+    network, preprocessing = parts.network, parts.preprocessing
+    most = min(MAX_CLASSIFIED, network.max_batch_size * len(network.layers))
 
     def classify(image_bytes: tf.Tensor) -> Tensors:
         files = guard_files(image_bytes, most)
         inputs = tf.map_fn(
-            lambda file: preparation.prepare(preparation.unpack(file)[None])[0],
+            lambda file: preprocessing.prepare(preprocessing.unpack(file)[None])[0],
             files,
-            fn_output_signature=tf.TensorSpec(preparation.shape, preparation.dtype),
+            fn_output_signature=tf.TensorSpec(preprocessing.shape, preprocessing.dtype),
         )
-        inputs = tf.reshape(inputs, [-1, *preparation.shape])
+        inputs = tf.reshape(inputs, [-1, *preprocessing.shape])
         logits = network.run_output(inputs).logits
         probabilities = network.scores.probabilities(logits, parts.temperature)
         classes = tf.argmax(probabilities, axis=1)
@@ -239,15 +239,15 @@ def _classify(parts: Parts) -> Signature:
 
 def _explain(parts: Parts) -> Signature:
     """What each pixel speaks for, and how much."""
-    network, preparation = parts.network, parts.preparation
-    block = -(-max(preparation.shape[:2]) // MOST_SIDE)
-    rests = [-side % block for side in preparation.shape[:2]]
+    network, preprocessing = parts.network, parts.preprocessing
+    block = -(-max(preprocessing.shape[:2]) // MAX_SIDE)
+    rests = [-side % block for side in preprocessing.shape[:2]]
     edges = [[0, 0], *[[rest // 2, rest - rest // 2] for rest in rests], [0, 0]]
 
     def explanation(pictures: tf.Tensor, classes: tf.Tensor) -> Tensors:
-        pictures = guard_pictures(pictures, preparation.channels, _most_explained(network))
+        pictures = guard_pictures(pictures, preprocessing.channels, _most_explained(network))
         classes = guard_classes(classes, pictures, network.scores.classes)
-        inputs = preparation.prepare(pictures)
+        inputs = preprocessing.prepare(pictures)
         likeliest = tf.argmax(network.run_output(inputs).logits, axis=1)
         classes = tf.where(classes < 0, likeliest, classes)
         contributions = tf.reduce_sum(
@@ -259,7 +259,7 @@ def _explain(parts: Parts) -> Signature:
         return {
             "classes": classes,
             "contributions": contributions[..., 0],
-            "fields": preparation.find_fields(pictures),
+            "fields": preprocessing.find_fields(pictures),
         }
 
     explanation.__name__ = "explain"
@@ -268,31 +268,31 @@ def _explain(parts: Parts) -> Signature:
 
 def explain_inputs(parts: Parts, inputs: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """What the numbers of prepared inputs contribute: float32 [N, height, width, channels]."""
-    network, preparation = parts.network, parts.preparation
-    height, width, channels = (*preparation.shape, 1)[:3]
+    network, preprocessing = parts.network, parts.preprocessing
+    height, width, channels = (*preprocessing.shape, 1)[:3]
     images = tf.reshape(tf.cast(inputs, tf.float32), [-1, height, width, channels])
 
     def logits_of(copies: tf.Tensor) -> tf.Tensor:
-        values = tf.cast(tf.reshape(copies, [-1, *preparation.shape]), preparation.dtype)
+        values = tf.cast(tf.reshape(copies, [-1, *preprocessing.shape]), preprocessing.dtype)
         return network.run_output(values).logits
 
-    if preparation.kind == "drawing":
-        blank, cell = preparation.pixels[0], 1
+    if preprocessing.kind == "drawing":
+        blank, cell = preprocessing.pixels[0], 1
     else:
         blank, cell = tf.reduce_mean(images, [1, 2], keepdims=True), -(-width // MISSING_TOGETHER)
-    together = max(n for n in (1, 2, 4, 8, COPIES) if n <= max(1, network.most_items))
+    together = max(n for n in (1, 2, 4, 8, COPIES) if n <= max(1, network.max_batch_size))
     return explain(logits_of, images, classes, blank=blank, cell=cell, together=together)
 
 
 def is_differentiable(parts: Parts) -> bool:
     """Whether an explanation can be computed at all."""
-    if not parts.preparation.dtype.is_floating:
+    if not parts.preprocessing.dtype.is_floating:
         return False
-    shape = [1, *parts.preparation.shape]
+    shape = [1, *parts.preprocessing.shape]
 
     @tf.function
     def attempt() -> tf.Tensor:
-        inputs = tf.zeros(shape, parts.preparation.dtype)
+        inputs = tf.zeros(shape, parts.preprocessing.dtype)
         return explain_inputs(parts, inputs, tf.zeros([1], tf.int64))
 
     try:
@@ -303,7 +303,7 @@ def is_differentiable(parts: Parts) -> bool:
 
 
 def _most_explained(network: Network) -> int:
-    return max(1, min(64, network.most_items // 4))
+    return max(1, min(64, network.max_batch_size // 4))
 
 
 def _describe(description: dict) -> Signature:
@@ -311,7 +311,7 @@ def _describe(description: dict) -> Signature:
     text = json.dumps(description, ensure_ascii=False)
 
     def describe(anything: tf.Tensor) -> Tensors:
-        anything = guard_anything(anything, MOST_DESCRIPTIONS)
+        anything = guard_anything(anything, MAX_DESCRIPTIONS)
         return {"descriptions": tf.fill(tf.shape(anything), text)}
 
     return Signature(describe, [tf.TensorSpec([None], tf.int32, "anything")])

@@ -19,7 +19,7 @@ from serving.embedded.status import StatusError, invalid_argument
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
-_MOST_OUTPUTS = {CLASSIFY: 2, REGRESS: 1}
+_MAX_OUTPUTS = {CLASSIFY: 2, REGRESS: 1}
 
 
 def refuse_examples(models: Models, spec: ModelSpec, method: str) -> NoReturn:
@@ -47,7 +47,7 @@ def refuse_multi_inference(models: Models, request: MultiInferenceRequest) -> No
     if name not in servable.signatures:
         raise invalid_argument(f"Requested signature not found in model graph: {name}")
     method = request.tasks[0].method_name
-    if method not in _MOST_OUTPUTS:
+    if method not in _MAX_OUTPUTS:
         raise StatusError(
             grpc.StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {method}"
         )
@@ -58,7 +58,7 @@ def _refuse_signature(signature: SignatureDef, method: str) -> NoReturn:
     outputs = len(signature.outputs)
     if len(signature.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
-    if not 1 <= outputs <= _MOST_OUTPUTS[method]:
+    if not 1 <= outputs <= _MAX_OUTPUTS[method]:
         raise invalid_argument(
             f"Expected one or two output Tensors, found {outputs}"
             if method == CLASSIFY

@@ -46,9 +46,9 @@ from serving.embedded.status import StatusError, invalid_argument
 from serving.tensors import to_array, to_proto
 
 THREADS = 16
-MOST_WAITING = 64  # calls, those that run among them; what comes on top is refused at once
-LONGEST_ERROR = 4000  # characters; it travels in a header, of which gRPC's clients take 8 kB
-LARGEST_MESSAGE = 20 * 2**20  # bytes received: all the pixels that the graph lets in
+MAX_WAITING = 64  # calls, those that run among them; what comes on top is refused at once
+MAX_ERROR_LENGTH = 4000  # characters; it travels in a header, of which gRPC's clients take 8 kB
+MAX_MESSAGE_BYTES = 20 * 2**20  # bytes received: all the pixels that the graph lets in
 
 
 def make_grpc_server(models: Models, address: str) -> grpc.Server:
@@ -60,12 +60,12 @@ def make_grpc_server(models: Models, address: str) -> grpc.Server:
     server = grpc.server(
         ThreadPoolExecutor(THREADS),
         options=[
-            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # two servers on one port would answer in turn
             ("grpc.http2.min_ping_interval_without_data_ms", 500),  # clients' keepalive
         ],
-        maximum_concurrent_rpcs=MOST_WAITING,
+        maximum_concurrent_rpcs=MAX_WAITING,
     )
     add_PredictionServiceServicer_to_server(_PredictionService(models), server)
     add_ModelServiceServicer_to_server(_ModelService(models), server)
@@ -97,7 +97,7 @@ def _refusing(method: Callable) -> Callable:
         try:
             return method(self, request, context)
         except StatusError as error:
-            context.abort(error.code, error.message[:LONGEST_ERROR])
+            context.abort(error.code, error.message[:MAX_ERROR_LENGTH])
 
     return answer
 

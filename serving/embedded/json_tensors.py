@@ -24,7 +24,7 @@ from serving.tensors import dtype_of
 
 Arrays = dict[str, np.ndarray]
 BYTES_SUFFIX = "_bytes"
-LONGEST_ECHO = 100_000  # characters of a wrong request that its error repeats
+MAX_ECHO_LENGTH = 100_000  # characters of a wrong request that its error repeats
 _TYPES = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 
@@ -322,6 +322,6 @@ def _row_error(index: int, name: str, message: str) -> StatusError:
 
 def _format_error(value: Any, message: str) -> StatusError:
     text = json.dumps(value, indent=4)
-    if len(text) > LONGEST_ECHO:
-        text = text[:LONGEST_ECHO] + " …"
+    if len(text) > MAX_ECHO_LENGTH:
+        text = text[:MAX_ECHO_LENGTH] + " …"
     return invalid_argument(f"JSON Value: {text} {message}")

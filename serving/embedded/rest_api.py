@@ -35,9 +35,9 @@ from serving.embedded.servable import DEFAULT_SIGNATURE
 from serving.embedded.status import StatusError, invalid_argument
 from serving.http_body import read_body
 
-LARGEST_VERSION = 2**63 - 1
-MOST_DIGITS = len(str(LARGEST_VERSION))
-LARGEST_BODY = 32 * 2**20  # bytes; as Python objects their numbers take ten times as much
+MAX_VERSION = 2**63 - 1
+MAX_DIGITS = len(str(MAX_VERSION))
+MAX_BODY_BYTES = 32 * 2**20  # bytes; as Python objects their numbers take ten times as much
 _MODEL = (
     r"/v1/models(?:/(?P<name>[^/:]+))?"
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -70,9 +70,9 @@ def make_rest_app(models: Models) -> Starlette:
 
     async def answer(request: Request) -> Response:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        body = await read_body(request, LARGEST_BODY)
+        body = await read_body(request, MAX_BODY_BYTES)
         if body is None:
-            return _json({"error": f"A request may have at most {LARGEST_BODY:,} bytes"}, 413)
+            return _json({"error": f"A request may have at most {MAX_BODY_BYTES:,} bytes"}, 413)
         try:
             return _json(await run_in_threadpool(_answer, models, request.method, path, body))
         except StatusError as error:
@@ -162,7 +162,7 @@ def _spec(match: re.Match) -> ModelSpec:
     spec = ModelSpec(name=match["name"], version_label=match["label"] or "")
     if number := match["version"]:
         # Python itself refuses to read thousands of digits.
-        if len(number) > MOST_DIGITS or int(number) > LARGEST_VERSION:
+        if len(number) > MAX_DIGITS or int(number) > MAX_VERSION:
             raise invalid_argument(f"Failed to convert version: {number} to numeric.")
         spec.version.value = int(number)
     return spec

@@ -22,8 +22,8 @@ DEFAULT_SIGNATURE = "serving_default"
 _WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 # Of a tensor. An array of strings with more makes TensorFlow's session end the process: it walks
 # through one with numpy's old iterators (ndarray_tensor.cc), which have no more.
-MOST_DIMENSIONS = 32
-MOST_CALLABLES = 32  # kept for each version, one for every set of outputs that is asked for
+MAX_DIMENSIONS = 32
+MAX_CALLABLES = 32  # kept for each version, one for every set of outputs that is asked for
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -49,7 +49,7 @@ class Servable:
         self.signatures: dict[str, SignatureDef] = dict(meta_graph.signature_def)
         # Of the session alone: through `self` each version would hold itself in memory.
         make_callable = functools.partial(_make_callable, self._session)
-        self._callable = functools.lru_cache(MOST_CALLABLES)(make_callable)
+        self._callable = functools.lru_cache(MAX_CALLABLES)(make_callable)
         if is_warmed:
             self._warm_up(path / _WARMUP_FILE)
 
@@ -124,9 +124,9 @@ def _check_inputs(signature: SignatureDef, inputs: Mapping[str, np.ndarray]) -> 
             raise invalid_argument(
                 f"Expects arg[{index}] to be {type_name(wanted)} but {type_name(got)} is provided"
             )
-        if array.ndim > MOST_DIMENSIONS:
+        if array.ndim > MAX_DIMENSIONS:
             raise invalid_argument(
-                f"{name}: a tensor may have {MOST_DIMENSIONS} dimensions, but got {array.ndim}"
+                f"{name}: a tensor may have {MAX_DIMENSIONS} dimensions, but got {array.ndim}"
             )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 from websockets.asyncio.client import connect
 
+from demo.batcher import MAX_BATCH
 from demo.network import ExposedNetwork
-from demo.reader import MOST_TOGETHER
 from demo.render import PALETTES, render_sheet, write_png
 from serving.client import Client
 from serving.embedded.servable import Servable
@@ -31,29 +31,29 @@ def measure_answer(client: Client, saved_model: Path, page_url: str) -> dict[str
         client: of a server of the model in `saved_model`.
         page_url: of a page, whose connection alone is measured.
     """
-    ink = np.frombuffer(b"".join(drawings()[-MOST_TOGETHER:]), np.uint8)
+    ink = np.frombuffer(b"".join(drawings()[-MAX_BATCH:]), np.uint8)
     ink = ink.reshape(-1, SIDE, SIDE, 1)
     graph, network = Servable(saved_model), ExposedNetwork(client)
-    seen, *_ = network.look(ink, LAYERS)
+    seen, *_ = network.infer(ink, LAYERS)
     layers = [seen.description.layers[index] for index in LAYERS]
     sheet, _ = render_sheet(layers, seen.maps)
     levels = np.asarray(Image.open(io.BytesIO(sheet)))  # [height, width]
 
     def run(count: int) -> float:
         inputs = {"pictures": ink[:count], "layers": np.array(LAYERS, np.int32)}
-        return _median(lambda: graph.run("look", inputs)) / count
+        return _median(lambda: graph.run("preview", inputs)) / count
 
     def look(count: int) -> float:
-        return _median(lambda: network.look(ink[:count], LAYERS)) / count
+        return _median(lambda: network.infer(ink[:count], LAYERS)) / count
 
     writing = _median(lambda: write_png(levels, PALETTES["inferno"]))
-    computing, together = run(1), run(MOST_TOGETHER)
+    computing, together = run(1), run(MAX_BATCH)
     return {
         "connection and JSON, there and back": asyncio.run(_connection(page_url)),
         "the graph": computing,
-        f"the graph, {MOST_TOGETHER} together": together,
+        f"the graph, {MAX_BATCH} together": together,
         "gRPC and tensors": look(1) - computing,
-        f"gRPC and tensors, {MOST_TOGETHER} together": look(MOST_TOGETHER) - together,
+        f"gRPC and tensors, {MAX_BATCH} together": look(MAX_BATCH) - together,
         "painting": _median(lambda: render_sheet(layers, seen.maps)) - writing,
         "PNG": writing,
     }

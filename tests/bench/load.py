@@ -16,7 +16,7 @@ import numpy as np
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving.client import Client, ServingError
-from serving.ports import MODEL
+from serving.defaults import MODEL
 from serving.tensors import to_proto
 
 CLIENTS = (1, 4, 16)

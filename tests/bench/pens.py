@@ -34,7 +34,7 @@ WARM_UP = 1.0  # seconds
 SECONDS = 6.0  # of each measurement after that
 IDLE_SECONDS = 20.0
 LONGEST = 10.0  # seconds that an answer may take
-QUESTION = {"ask": "look_at", **RIGHT["look_at"]}
+QUESTION = {"ask": "predict", **RIGHT["predict"]}
 
 
 class Pens(NamedTuple):

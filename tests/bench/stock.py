@@ -8,7 +8,7 @@ import argparse
 import gradio as gr
 import numpy as np
 
-from demo.photo import find_drawing
+from demo.picture_file import find_drawing
 from serving.client import Client
 from tests.galleries import GALLERIES
 

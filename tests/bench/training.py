@@ -52,7 +52,10 @@ def measure_training(mnist: Mnist) -> Seconds:
             learned, Path(folder), RELEASE, epochs=1, validation=VALIDATION, seed=SEEDS[0]
         )
     times += tutorial.run(MEASURED)
-    passes = RELEASE.epochs * (release.seconds - release.preparation)
+    passes = RELEASE.epochs * (release.seconds - release.preprocessing)
     return Seconds(
-        STEPS * float(np.median(times)), min(sprints), min(accuracies), release.preparation + passes
+        STEPS * float(np.median(times)),
+        min(sprints),
+        min(accuracies),
+        release.preprocessing + passes,
     )

@@ -2,14 +2,14 @@
 
 from hypothesis import strategies as st
 
-MOST_TURNS = 4
+MAX_TURNS = 4
 
 
 @st.composite
 def mangled(draw, right: bytes) -> bytes:
     """Cut off, with bytes exchanged, doubled, left out or put in, a few times over."""
     data = right
-    for _ in range(draw(st.integers(1, MOST_TURNS))):
+    for _ in range(draw(st.integers(1, MAX_TURNS))):
         start, end = sorted(draw(st.tuples(*[st.integers(0, len(data))] * 2)))
         match draw(st.sampled_from(["cut", "exchange", "flip", "double", "leave out", "put in"])):
             case "cut":

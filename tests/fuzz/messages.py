@@ -16,7 +16,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from serving.config import config_of_all_versions
-from serving.ports import MODEL
+from serving.defaults import MODEL
 from serving.tensors import to_proto
 from tests.fuzz.mangle import mangled
 from tests.fuzz.request import Request
@@ -34,7 +34,7 @@ METHODS = {  # path, and what it takes
 RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
 DEEPEST = 5
 NAMES = [MODEL, "serving_default", "sketch", "classify", "explain", "weights", "images", "inputs"]
-NAMES += ["look", "layer", "parameters", "describe", "pictures"]
+NAMES += ["preview", "layer", "parameters", "describe", "pictures"]
 NUMBERS = [0, 1, 7254, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1]
 PATHS = ["", "\0", "/", "/dev/null", "/nowhere", "n" * 300, "../" * 2000, "exported\n", "\ud7ff"]
 _TEXTS = st.one_of(

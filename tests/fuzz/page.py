@@ -16,10 +16,10 @@ KIND, QUESTIONS = "Gradio's endpoints", "questions through Gradio"
 FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
 BODIES = {  # right ones, or nearly, of Gradio's own endpoints
     "queue/join": {"data": [FILE], "fn_index": 0, "session_hash": "fuzz", "trigger_id": 1},
-    "call/look": {"data": [{"url": "http://127.0.0.1:1/a.png", "orig_name": "a", **FILE}]},
-    "call/read": {"data": [None], "session_hash": "fuzz"},
-    "call/v2/look": {"picture": FILE},
-    "run/look": {"data": [FILE], "event_data": {}, "batched": True},
+    "call/activations": {"data": [{"url": "http://127.0.0.1:1/a.png", "orig_name": "a", **FILE}]},
+    "call/classify": {"data": [None], "session_hash": "fuzz"},
+    "call/v2/activations": {"picture": FILE},
+    "run/activations": {"data": [FILE], "event_data": {}, "batched": True},
     "api/predict": {"data": [1], "fn_index": 1, "simple_format": True},
     "cancel": {"session_hash": "fuzz", "fn_index": 0, "event_id": "none"},
     "reset": {"event_id": "none"},
@@ -56,7 +56,7 @@ ODD_PARTS += [
     PART.replace(b"files", b"f" * 9000),
     PART * 50,
 ]
-MCP = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read_picture"}}
+MCP = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "classify_picture"}}
 MCP["params"]["arguments"] = {"picture": "data:image/png;base64,AAAA"}
 MCP_HEADERS = b"Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 

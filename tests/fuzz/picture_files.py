@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
-from serving.ports import MODEL
+from serving.defaults import MODEL
 from serving.tensors import to_proto
 from tests.fuzz.http_requests import framed
 from tests.fuzz.mangle import mangled
@@ -19,7 +19,7 @@ from tests.fuzz.tensors import PREDICT, PredictRequest
 
 KIND, KIND_ON_PAGE = "pictures to the server", "pictures to the page"
 SIDES = [0, 1, 27, 2048, 2049, 5000, 30_000, 65_535, 2**31 - 1, 2**31, 2**32 - 1]
-ENDPOINTS = ["look", "read"]
+ENDPOINTS = ["activations", "classify"]
 NAMES = ["a.png", "a.jpg", "a.gif", "a.svg", "a.tiff", "a", ".png", "a.png/..", "ä" * 120 + ".bmp"]
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

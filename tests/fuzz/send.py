@@ -24,7 +24,7 @@ _IDENTITY = bytes  # messages travel as the bytes that they are
 
 # What is asked on a live connection after a malformed message.
 RIGHT_ID = 2**40
-RIGHT_AFTER = json.dumps({"id": RIGHT_ID, "ask": "look_at", **RIGHT["look_at"]}).encode()
+RIGHT_AFTER = json.dumps({"id": RIGHT_ID, "ask": "predict", **RIGHT["predict"]}).encode()
 RIGHT_AFTER += b"\n" + INK
 
 

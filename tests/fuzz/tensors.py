@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from serving.ports import MODEL
+from serving.defaults import MODEL
 from serving.tensors import to_proto
 from tests.fuzz.request import Request
 
@@ -20,7 +20,7 @@ RIGHT = {  # a right request for each signature
     "classify": {"image_bytes": np.array([b"GIF89a"], object)},
     "explain": {"drawings": DRAWING, "digits": np.array([3])},
     "weights": {"units": np.array([0, 1023], np.int32)},
-    "look": {"pictures": PICTURES, "layers": np.array([0, 3, 6], np.int32)},
+    "preview": {"pictures": PICTURES, "layers": np.array([0, 3, 6], np.int32)},
     "layer": {"pictures": PICTURES, "layer": np.array(3, np.int32)},
     "parameters": {"layer": np.array(3, np.int32), "map": np.array(63, np.int32)},
     "explain_class": {"pictures": PICTURES, "classes": np.array([3])},

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from serving.client import Client, ServingError
-from serving.ports import BASE_PATH
+from serving.defaults import BASE_PATH
 from tests.golden.battery import Result, Verdict, hold_grpc, hold_rest
 
 START_SECONDS = 60.0  # that a server may take until it has the model

@@ -46,11 +46,11 @@ Deno.test("as many are under way as the way is worth, and no more", async () => 
   assert.deepEqual(bench.asked, [1, 2, 3, 5]);
 });
 
-Deno.test("one that has been overtaken is neither shown nor complained of", async () => {
+Deno.test("one that has been superseded is neither shown nor complained of", async () => {
   const bench = makeBench(2);
   bench.draw(1);
   bench.draw(2);
-  bench.answers[0]({ overtaken: true });
+  bench.answers[0]({ superseded: true });
   bench.answers[1]();
   await settle();
   assert.deepEqual(bench.shown, [2]);

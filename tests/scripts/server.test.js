@@ -63,14 +63,14 @@ async function makeBenchAfterFailure() {
 
 Deno.test("questions go over one connection, and answers to whom they are for", async () => {
   const { server, calls } = makeBench();
-  const first = server.ask("look_at", { version: 7 }, Uint8Array.of(1, 10, 255));
-  const second = server.ask("tell_unit", { row: 1 });
+  const first = server.ask("predict", { version: 7 }, Uint8Array.of(1, 10, 255));
+  const second = server.ask("inspect_unit", { row: 1 });
   const [socket] = FakeSocket.all;
   assert.equal(socket.url, "wss://page.example/digits/xray/live");
   socket.open();
   await settle();
   const [one, two] = socket.sent;
-  assert.deepEqual([one.ask, one.version, two.ask, two.row], ["look_at", 7, "tell_unit", 1]);
+  assert.deepEqual([one.ask, one.version, two.ask, two.row], ["predict", 7, "inspect_unit", 1]);
   assert.deepEqual([...one.pixels], [1, 10, 255]);
   socket.answer({ id: two.id, took: 1, value: 0.5 });
   socket.answer({ id: one.id, took: 5, digit: 3 }, PNG);
@@ -173,13 +173,13 @@ Deno.test("Gradio's way knows nothing of what was read before a connection", asy
   }
 });
 
-Deno.test("an overtaken drawing tells nothing of the way's length", async () => {
+Deno.test("an superseded drawing tells nothing of the way's length", async () => {
   const { server } = makeBench();
-  const asked = server.ask("look_at", {});
+  const asked = server.ask("predict", {});
   FakeSocket.all[0].open();
   await settle();
-  FakeSocket.all[0].answer({ id: FakeSocket.all[0].sent[0].id, overtaken: true });
-  assert.ok((await asked).overtaken);
+  FakeSocket.all[0].answer({ id: FakeSocket.all[0].sent[0].id, superseded: true });
+  assert.ok((await asked).superseded);
   assert.equal(server.mostUnderWay, 1);
 });
 

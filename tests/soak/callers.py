@@ -117,7 +117,7 @@ class GradioCaller:
                 )
             job = self._client.submit(
                 gradio_client.handle_file(picture),
-                api_name=chance.choice(["/look", "/read"]),
+                api_name=chance.choice(["/activations", "/classify"]),
             )
             answer = job.result(timeout=GRADIO_TIMEOUT)
         except Exception as error:  # of whatever kind its client raises

@@ -35,16 +35,16 @@ from tests.soak.watch import MARK, Growth, Look, Watch, environment, find_left
 from tests.soak.world import World
 
 PENS = 4
-MOST_WORKING = 16  # threads: pens, callers, the browser
-MOST_OF_A_DIGIT = 10.0  # seconds, to draw one that was begun before the faults were over
+MAX_WORKING = 16  # threads: pens, callers, the browser
+MAX_OF_A_DIGIT = 10.0  # seconds, to draw one that was begun before the faults were over
 # Of the time, until when these faults are done: what lives on then has to stay as large as it is.
 PAGE_UNTIL, SERVER_UNTIL = 0.3, 0.6
-WARM_UP, LEAST_MEASURED = 120.0, 240.0  # seconds
-MOST_GROWTH = 40.0  # MB an hour, where that is more than the memory goes up and down by anyway:
+WARM_UP, MIN_MEASURED = 120.0, 240.0  # seconds
+MAX_GROWTH = 40.0  # MB an hour, where that is more than the memory goes up and down by anyway:
 CLEARLY = 3.0  # standard deviations
 UNHANDLED = "Exception in ASGI application"  # uvicorn's words
-MOST_OF_LOG = 3000  # characters
-MOST_MORE = 20  # open files, and threads, than after the warm-up
+MAX_OF_LOG = 3000  # characters
+MAX_MORE = 20  # open files, and threads, than after the warm-up
 
 Visitor = Pen | BrowserVisitor
 
@@ -88,7 +88,7 @@ def run(minutes: float, seed: int, *, has_browser: bool = True) -> Result:
         result.page_starts = world.page_starts
         result.left = find_left(mark, ports, [temporary])
         if UNHANDLED in (log := world.page_log()):
-            last = log.rpartition(UNHANDLED)[2][:MOST_OF_LOG]
+            last = log.rpartition(UNHANDLED)[2][:MAX_OF_LOG]
             result.lost.append(
                 f"The page has failed {log.count(UNHANDLED)} times, the last time:{last}"
             )
@@ -110,7 +110,7 @@ def _run(world: World, result: Result, has_browser: bool) -> None:
         Watch(processes) as watch,
         Client(world.server.target) as client,
         contextlib.closing(GradioCaller(world.base_path.parent)) as gradio,
-        ThreadPoolExecutor(MOST_WORKING) as pool,
+        ThreadPoolExecutor(MAX_WORKING) as pool,
         _set_in_the_end(stop),
     ):
         result.tallies = [pens := Tally("pens")]
@@ -164,7 +164,7 @@ def _plan(seconds: float) -> Iterator[tuple[Fault, ...]]:
 
 def _wait_until_read(visitors: list[Visitor], faults: Faults, world: World) -> None:
     """Until each visitor has had a digit read after the faults."""
-    end = time.monotonic() + LIMIT + MOST_OF_A_DIGIT
+    end = time.monotonic() + LIMIT + MAX_OF_A_DIGIT
     while time.monotonic() < end:
         if all(pen.readings and pen.readings[-1][1] > faults.calm_since for pen in visitors):
             return
@@ -177,7 +177,7 @@ def _check_nobody_stays(world: World) -> None:
     wanted, end = "layer_xray_visitors 0.0", time.monotonic() + LIMIT
     while time.monotonic() < end:
         told = httpx.get(f"http://127.0.0.1:{world.page_port}/metrics", timeout=10, trust_env=False)
-        if wanted in told.text and "layer_xray_waiting_drawings 0.0" in told.text:
+        if wanted in told.text and "layer_xray_queued_drawings 0.0" in told.text:
             return
         time.sleep(0.2)
     world.note("The page believes that somebody is there still, or waits: its /metrics says so.")
@@ -200,7 +200,7 @@ def _judge_growth(result: Result, watch: Watch) -> None:
     result.looks = watch.looks
     for name in watch.looks:
         growth = result.growth[name] = watch.growth(name, WARM_UP)
-        if growth is None or growth.seconds < LEAST_MEASURED:
+        if growth is None or growth.seconds < MIN_MEASURED:
             continue
         result.lost += complaints(name, growth)
 
@@ -208,14 +208,14 @@ def _judge_growth(result: Result, watch: Watch) -> None:
 def complaints(name: str, growth: Growth) -> list[str]:
     """Sentences on a process that is not flat."""
     found = []
-    if growth.mb_an_hour > MOST_GROWTH and growth.rise_mb > CLEARLY * growth.spread_mb:
+    if growth.mb_an_hour > MAX_GROWTH and growth.rise_mb > CLEARLY * growth.spread_mb:
         found.append(
             f"The {name} grows by {growth.mb_an_hour:.0f} MB an hour, from {growth.first_mb:.0f} "
             f"to {growth.last_mb:.0f} MB."
         )
-    if growth.files > MOST_MORE:
+    if growth.files > MAX_MORE:
         found.append(f"The {name} has {growth.files} more files open than after its warm-up.")
-    if growth.threads > MOST_MORE:
+    if growth.threads > MAX_MORE:
         found.append(f"The {name} has {growth.threads} more threads than after its warm-up.")
     return found
 

@@ -13,7 +13,7 @@ from random import Random
 from tests.soak.world import LINE, SERVER, VISITORS, World
 
 DAY = 86400.0
-MOST_AT_ONCE = 3
+MAX_CONCURRENT = 3
 POLLS_SECONDS = 2.5  # two looks of the server at its folder
 LOAD_SECONDS = 90.0  # for a version to be loaded, also by a server that is still to start
 
@@ -212,7 +212,7 @@ class Faults:
 
     def _deal(self, kinds: tuple[Fault, ...]) -> list[Fault]:
         dealt: list[Fault] = []
-        for _ in range(self._chance.randint(1, MOST_AT_ONCE)):
+        for _ in range(self._chance.randint(1, MAX_CONCURRENT)):
             self._deck = [fault for fault in self._deck if fault in kinds] or self._chance.sample(
                 kinds, len(kinds)
             )

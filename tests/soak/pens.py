@@ -17,8 +17,8 @@ from tests.soak.tally import Tally
 from tests.soak.world import World
 
 OPEN, PATIENCE = 2.0, 5.0  # seconds, as in server.js
-RECONNECT, LONGEST_RECONNECT = 1.0, 60.0
-RETRY, LONGEST_RETRY, LONGEST_BUSY = 0.4, 1.6, 6.4  # as in loop.js
+RECONNECT, MAX_RECONNECT = 1.0, 60.0
+RETRY, MAX_RETRY, MAX_BUSY = 0.4, 1.6, 6.4  # as in loop.js
 FRAME = 0.03  # seconds; a digit takes about one
 LIMIT = 20.0  # seconds after the end of a fault, or of the drawing, until the drawing is read
 PINNED = 0.2  # of the digits are read by a version that the visitor has chosen
@@ -69,7 +69,7 @@ class Pen:
                 self._tally.error(answer["error"])
                 if answer.get("final"):
                     self._tally.fail(f"a drawing is refused for good: {answer['error']}")
-                longest = LONGEST_BUSY if answer.get("busy") else LONGEST_RETRY
+                longest = MAX_BUSY if answer.get("busy") else MAX_RETRY
                 time.sleep(self._back_off(failures, RETRY, longest))
                 failures += 1
             since = self._faults.calm_since
@@ -89,7 +89,7 @@ class Pen:
         told = {name: value for name, value in answer.items() if name != "sheet"}
         if not answer.get("sheet", b"").startswith(b"\x89PNG"):
             self._tally.fail(f"no picture: {told}")
-        elif version not in (None, read_by, answer.get("gone")):
+        elif version not in (None, read_by, answer.get("unavailable_version")):
             self._tally.fail(f"asked for version {version}: {told}")
         elif not self._world.truth.is_read(read_by, digit, frame, reading):
             self._tally.fail(f"frame {frame} of a {digit} is misread: {told}")
@@ -99,7 +99,7 @@ class Pen:
             self._tally.right()
 
     def _ask(self, version: int | None, pixels: bytes) -> dict:
-        question = {"ask": "look_at", **RIGHT["look_at"], "version": version}
+        question = {"ask": "predict", **RIGHT["predict"], "version": version}
         self._connect()
         answer = None
         if self._line:
@@ -130,7 +130,7 @@ class Pen:
             self._line = None
 
     def _put_off(self) -> None:
-        pause = self._back_off(self._failures, RECONNECT, LONGEST_RECONNECT)
+        pause = self._back_off(self._failures, RECONNECT, MAX_RECONNECT)
         self._try_at = time.monotonic() + pause
         self._failures += 1
 

@@ -1,6 +1,6 @@
 """What a campaign has found, in Markdown."""
 
-from tests.soak.campaign import CLEARLY, LEAST_MEASURED, MOST_GROWTH, WARM_UP, Result
+from tests.soak.campaign import CLEARLY, MAX_GROWTH, MIN_MEASURED, WARM_UP, Result
 from tests.soak.faults import OF_THE_PAGE, OF_THE_SERVER, OTHERS, name_of
 from tests.soak.tally import BROKEN, CLEAR, RIGHT, WRONG
 from tests.soak.watch import Look
@@ -58,7 +58,7 @@ def _growth(result: Result) -> str:
     lines = [
         "## Memory\n",
         f"In the last life of each, after a warm-up of {WARM_UP:.0f} s. More than "
-        f"{MOST_GROWTH:.0f} MB an hour is a leak, where {LEAST_MEASURED:.0f} s were measured and "
+        f"{MAX_GROWTH:.0f} MB an hour is a leak, where {MIN_MEASURED:.0f} s were measured and "
         f"the rise is {CLEARLY:g} times what the memory goes up and down by besides.\n",
         "| process | measured, s | from, MB | to, MB | MB an hour | up and down, MB | more files "
         "| more threads |",

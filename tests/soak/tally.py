@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 RIGHT, CLEAR, BROKEN, WRONG = "right", "clear error", "connection broken", "wrong or unclear"
 _SENTENCE = re.compile(r"(?=.* .* .* ).{20,}", re.DOTALL)  # of four words, and no mere name
-MOST_TOLD = 10  # of the wrong ones
+MAX_TOLD = 10  # of the wrong ones
 
 
 @dataclass
@@ -43,5 +43,5 @@ class Tally:
         """What may not be."""
         with self._lock:
             self.counts[WRONG] += 1
-            if len(self.wrong) < MOST_TOLD:
+            if len(self.wrong) < MAX_TOLD:
                 self.wrong.append(f"{time.strftime('%H:%M:%S')} {self.kind}: {what[:600]}")

@@ -86,13 +86,13 @@ class Watch:
     def _look_on(self) -> None:
         while True:
             for name, pid_now in self._processes.items():
-                if look := look_at(pid_now()):
+                if look := predict(pid_now()):
                     self.looks[name].append(look)
             if self._stop.wait(self._seconds):
                 return
 
 
-def look_at(pid: int) -> Look | None:
+def predict(pid: int) -> Look | None:
     """A process now; None if it is dead."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

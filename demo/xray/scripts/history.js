@@ -57,7 +57,7 @@ export function makeHistory(element, state, changed) {
 
   // An answer tells which version it came from, which versions there are, and whether the one that
   // was `asked` for is gone.
-  history.follow = ({ version, versions: there, gone }, asked) => {
+  history.follow = ({ version, versions: there, unavailable_version: gone }, asked) => {
     if (state.version === gone) state.version = null;
     const isNew = there.length && String(there) !== String(state.versions);
     if (isNew) offer(there);

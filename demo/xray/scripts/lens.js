@@ -37,11 +37,11 @@ export function makeLens(element, state, galleries, askUnit) {
 
   function mark({ layer, row, column }) {
     const { height, width } = state.network.input;
-    const [top, bottom] = fieldOf(layer.field[ROWS], row, height);
-    const [left, right] = fieldOf(layer.field[COLUMNS], column, width);
+    const [top, bottom] = fieldOf(layer.receptive_field[ROWS], row, height);
+    const [left, right] = fieldOf(layer.receptive_field[COLUMNS], column, width);
     for (const box of boxes) place(box, left, top, right - left, bottom - top);
     // The middle of what it sees, in the units of another layer.
-    const middle = (axis, at) => (at + 0.5) * layer.field[axis].stride;
+    const middle = (axis, at) => (at + 0.5) * layer.receptive_field[axis].stride;
     const there = (other, axis, at) =>
       Math.min(other.size[axis] - 1, Math.floor(middle(axis, at) / other.field[axis].stride));
     wipe();
@@ -78,7 +78,7 @@ export function makeLens(element, state, galleries, askUnit) {
     const { layer, row, column } = detail;
     if (layer.units !== null && row * layer.size[1] + column >= layer.units) return clear();
     pointed = detail;
-    if (layer.field) mark(detail);
+    if (layer.receptive_field) mark(detail);
     ask(pointed);
   });
   element.addEventListener("shown", () => pointed && ask({ ...pointed })); // of another picture

@@ -1,22 +1,22 @@
 // The live component: what the visitor does, and where that leads.
 
-import { makeAddress } from "./address.js";
-import { makeColours } from "./colours.js";
+import { makeUrl } from "./url.js";
+import { makeColourSettings } from "./colour_settings.js";
 import { makeCompare } from "./compare.js";
 import { makeGalleries } from "./galleries.js";
 import { makeHistory } from "./history.js";
 import { listenToKeys } from "./keys.js";
 import { makeLens } from "./lens.js";
-import { makeLook } from "./look.js";
+import { makeRequests } from "./requests.js";
 import { makeLoop } from "./loop.js";
 import { makeNetwork } from "./network.js";
 import { makePad } from "./pad.js";
 import { makePicture } from "./picture.js";
 import { makeScores } from "./scores.js";
 import { makeServer } from "./server.js";
-import { copy, drawPicture, makeTake, save } from "./take.js";
+import { copy, drawPicture, makeDownloads, save } from "./download.js";
 import { setText } from "./text.js";
-import { makeTools } from "./tools.js";
+import { makeDrawingTools } from "./drawing_tools.js";
 import { makeTour, remembered } from "./tour.js";
 import { makeWhy } from "./why.js";
 import { makeZoom } from "./zoom.js";
@@ -33,9 +33,9 @@ export function startLive({ xray, props, gradio, state, notice }) {
     return { content, version: state.version };
   };
   const galleries = makeGalleries(xray, state, () => changed());
-  const look = makeLook(xray, state, server, seen, galleries.layers);
+  const requests = makeRequests(xray, state, server, seen, galleries.layers);
   const ask = makeLoop({
-    ask: look.ask,
+    ask: requests.ask,
     mostUnderWay: () => server.mostUnderWay,
     show: (answer, askedAt) => {
       // Another version may have other layers.
@@ -49,7 +49,7 @@ export function startLive({ xray, props, gradio, state, notice }) {
     complain: notice.tell,
   });
   const changed = () => state.network && ask();
-  look.again = changed;
+  requests.again = changed;
 
   const pad = makePad(find(".pad"), () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
@@ -62,37 +62,37 @@ export function startLive({ xray, props, gradio, state, notice }) {
     address.drawn();
   }
   const history = makeHistory(find(".history"), state, () => {
-    state.kept = null; // the newest may be another by now
+    state.cached = null; // the newest may be another by now
     changed();
   });
-  makeColours(xray, state, galleries.largest, changed);
+  makeColourSettings(xray, state, galleries.largest, changed);
   const scores = makeScores(xray, state, (label) => {
     // Open arithmetic of one score gives way to another's.
     if (zoom.showsScore()) zoom.openScore(label);
     why.choose(label);
   });
-  const compare = makeCompare(xray, state, scores, look.keep, notice.tell, changed);
-  makeLens(xray, state, galleries, (unit) => look.detail("tell_unit", unit));
+  const compare = makeCompare(xray, state, scores, requests.keep, notice.tell, changed);
+  makeLens(xray, state, galleries, (unit) => requests.detail("inspect_unit", unit));
   const zoom = makeZoom(
     xray,
     state,
     galleries,
-    (unit) => look.detail("take_apart", unit),
-    (map) => look.detail("tell_map", map),
-    (map) => look.detail("tell_likes", map),
+    (unit) => requests.detail("decompose_unit", unit),
+    (map) => requests.detail("show_map", map),
+    (map) => requests.detail("map_features", map),
   );
   const canvas = () => (isDrawing() ? find(".pad") : picture.canvas);
-  const why = makeWhy(xray, state, scores, canvas, look.why);
+  const why = makeWhy(xray, state, scores, canvas, requests.why);
   const tour = makeTour(xray, props.tour);
-  const address = makeAddress(xray, state, { pad, history, zoom, network });
-  const tools = makeTools(xray, pad);
+  const address = makeUrl(xray, state, { pad, history, zoom, network });
+  const tools = makeDrawingTools(xray, pad);
 
   xray.addEventListener("shown", ({ detail }) => scores.show(detail.answer));
   xray.addEventListener("described", ({ detail }) => {
     galleries.build(detail);
     scores.build(detail);
     history.set(null);
-    find(".take").hidden = detail.takes.length === 0;
+    find(".take").hidden = detail.downloads.length === 0;
     find(".add-up").hidden = (detail.scores?.layer ?? null) === null;
     if (address.restore() || !isDrawing()) return;
     pad.fit(detail.input.side);
@@ -100,13 +100,13 @@ export function startLive({ xray, props, gradio, state, notice }) {
   });
 
   async function take(what) {
-    const told = await look.take(what, history.shown());
+    const told = await requests.take(what, history.shown());
     if (told.isLoggedOut) notice.tell(told);
     if (told.error) throw new Error(told.error);
-    return told.taken;
+    return told.content;
   }
 
-  makeTake(find(".take"), {
+  makeDownloads(find(".take"), {
     link: () => copy(address.link(), find(".copied")),
     picture: async () => {
       save(await drawPicture(xray, state, galleries), "layer-xray.png");

@@ -4,12 +4,12 @@
 import { backOff, wait } from "./wait.js";
 
 const RETRY_MS = 400; // after a failure, twice as long after the next one, up to
-const LONGEST_RETRY_MS = 1600;
-const LONGEST_BUSY_MS = 6400; // for a server that has too much to do
+const MAX_RETRY_MS = 1600;
+const MAX_BUSY_MS = 6400; // for a server that has too much to do
 const UNREADABLE = { error: "The picture of the layers could not be shown. Draw on.", final: true };
 
 const pause = (failures, isBusy) =>
-  wait(backOff(failures, RETRY_MS, isBusy ? LONGEST_BUSY_MS : LONGEST_RETRY_MS));
+  wait(backOff(failures, RETRY_MS, isBusy ? MAX_BUSY_MS : MAX_RETRY_MS));
 
 // The live loop. `mostUnderWay` tells how many drawings may be asked about before one is answered.
 export function makeLoop({ ask, mostUnderWay, show, complain }) {
@@ -31,7 +31,7 @@ export function makeLoop({ ask, mostUnderWay, show, complain }) {
     isDue = false;
     const askedAt = performance.now();
     const answer = await ask();
-    if (answer.overtaken) return;
+    if (answer.superseded) return;
     if (!answer.error) {
       failures = 0;
       show(answer, askedAt).catch(() => complain(UNREADABLE)); // the next one does not wait for it

@@ -12,7 +12,7 @@ export function makeNetwork(element, state, server, complain) {
   const network = {};
 
   function adopt(outline) {
-    Object.assign(state, { network: outline, model: outline.model, answer: null, kept: null });
+    Object.assign(state, { network: outline, model: outline.model, answer: null, cached: null });
     const { kind } = outline.input;
     element.classList.toggle("for-drawing", kind === "drawing");
     element.classList.toggle("for-picture", kind === "picture");

@@ -2,10 +2,10 @@
 // whose frames are drawn one over the other and kept nowhere. `changed` is called when it has.
 
 import { make } from "./dom.js";
-import { SAMPLES } from "./samples.js";
+import { SAMPLES } from "./sample_pictures.js";
 import { setText } from "./text.js";
 
-const LARGEST_SIDE = 512; // pixels of what is sent; a network's own size if that is smaller
+const MAX_SIDE = 512; // pixels of what is sent; a network's own size if that is smaller
 const STILL = { type: "image/png" };
 const FRAME = { type: "image/jpeg", quality: 0.85 };
 const CAMERA = { video: { width: { ideal: 640 }, facingMode: "environment" } };
@@ -73,9 +73,9 @@ export function makePicture(element, changed) {
   function showSample(draw) {
     stop();
     complain(null);
-    const drawn = new OffscreenCanvas(LARGEST_SIDE, LARGEST_SIDE);
-    draw(drawn.getContext("2d"), LARGEST_SIDE);
-    paint(drawn, LARGEST_SIDE, LARGEST_SIDE);
+    const drawn = new OffscreenCanvas(MAX_SIDE, MAX_SIDE);
+    draw(drawn.getContext("2d"), MAX_SIDE);
+    paint(drawn, MAX_SIDE, MAX_SIDE);
   }
 
   async function start() {
@@ -118,7 +118,7 @@ export function makePicture(element, changed) {
   element.addEventListener("described", ({ detail: { input } }) => {
     stop();
     if (input.kind !== "picture") return;
-    const scale = Math.min(1, LARGEST_SIDE / Math.max(input.width, input.height));
+    const scale = Math.min(1, MAX_SIDE / Math.max(input.width, input.height));
     canvas.width = Math.round(input.width * scale);
     canvas.height = Math.round(input.height * scale);
     element.style.setProperty("--input", input.width / input.height);

@@ -6,11 +6,11 @@ import { backOff, within } from "./wait.js";
 const OPEN_MS = 2000; // that a connection may take to open
 const PATIENCE_MS = 5000; // for an answer: the page's server answers for the model server in time
 const RETRY_MS = 1000; // before another try to connect; twice as long after the next one, up to
-const LONGEST_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 60_000;
 const TRY_AGAIN_LATER = 1013; // a closing code
 const LINE_FEED = 10;
 const CHUNK = 2 ** 15; // bytes: a function takes only so many arguments
-const MOST_UNDER_WAY = 4; // drawings
+const MAX_UNDER_WAY = 4; // drawings
 const FRAME_MS = 16; // the least that one takes as far as that goes
 const LOST = { error: "The page has lost its server. What you see is kept; it goes on trying." };
 const FULL = {
@@ -46,7 +46,7 @@ export function makeServer(path, gradio) {
         if (connection === made) connection = null;
         isFull = code === TRY_AGAIN_LATER;
         if (!made.hasAnswered) {
-          tryAt = performance.now() + backOff(failures++, RETRY_MS, LONGEST_RETRY_MS);
+          tryAt = performance.now() + backOff(failures++, RETRY_MS, MAX_RETRY_MS);
         }
         done();
         for (const answer of waiting.values()) answer(null);
@@ -84,11 +84,11 @@ export function makeServer(path, gradio) {
     socket.send(pack({ id, ...question }, content));
     const answer = await within(PATIENCE_MS, answered);
     if (!answer) socket.close(); // which may not have noticed that it is broken
-    if (!answer || answer.overtaken) return answer;
+    if (!answer || answer.superseded) return answer;
     // While a drawing is under way others can be, as long as the way takes longer than the reading.
     const { id: _, took, ...told } = answer;
     const times = (performance.now() - sentAt) / Math.max(took, FRAME_MS);
-    server.mostUnderWay = Math.max(1, Math.min(MOST_UNDER_WAY, Math.round(times)));
+    server.mostUnderWay = Math.max(1, Math.min(MAX_UNDER_WAY, Math.round(times)));
     return told;
   }
 

@@ -1,9 +1,9 @@
 // One map, large, over the galleries: it stays while the pen goes on, with the arithmetic of one of
 // its units, the strongest unless another is chosen. Scores open here as well.
 
-import { makeAnatomy } from "./anatomy.js";
+import { makeArithmetic } from "./arithmetic.js";
 import { makeCopy } from "./galleries.js";
-import { makeLarge } from "./large.js";
+import { makeLargeMap } from "./large_map.js";
 import { makeAsker } from "./loop.js";
 import {
   frameMap,
@@ -17,16 +17,16 @@ import {
   unitAt,
 } from "./maps.js";
 
-// `askAnatomy` tells how a unit adds up, `askMap` shows a map in full, and `askLikes` what drives it;
+// `askAnatomy` tells how a unit adds up, `askMap` shows a map in full, and `askFeatures` what drives it;
 // where there are none, the map alone is shown as it is in its gallery.
-export function makeZoom(element, state, galleries, askAnatomy, askMap, askLikes) {
+export function makeZoom(element, state, galleries, askAnatomy, askMap, askFeatures) {
   const find = (selector) => element.querySelector(selector);
   const panel = find(".zoom");
   const overview = find(".overview");
   const copyOverview = makeCopy(overview.querySelector("canvas"));
-  const anatomy = makeAnatomy(find(".anatomy"));
+  const anatomy = makeArithmetic(find(".anatomy"));
   const zoom = {};
-  const large = makeLarge(
+  const large = makeLargeMap(
     element,
     state,
     ({ layer, map, row, column }) => zoom.open(layer.index, map, { row, column }),
@@ -67,12 +67,12 @@ export function makeZoom(element, state, galleries, askAnatomy, askMap, askLikes
   });
 
   let liked = null; // whose pictures are shown: they are of a map and a version, of no picture
-  const askLike = makeAsker(askLikes, (_, told) => anatomy.like(told.error ? {} : told));
+  const askFeature = makeAsker(askFeatures, (_, told) => anatomy.like(told.error ? {} : told));
   function like({ layer, map }) {
     const of = `${layer.index} ${map} ${state.answer.shown_version}`;
     if (of === liked) return;
     liked = of;
-    askLike({ layer: layer.index, map, row: null, column: null });
+    askFeature({ layer: layer.index, map, row: null, column: null });
   }
 
   zoom.opened = () => {
@@ -118,7 +118,7 @@ export function makeZoom(element, state, galleries, askAnatomy, askMap, askLikes
     state.open.from?.focus({ preventScroll: true });
     state.open = null;
     liked = null;
-    for (const asker of [ask, askPicture, askLike]) asker(null);
+    for (const asker of [ask, askPicture, askFeature]) asker(null);
     panel.hidden = true;
   };
 
@@ -148,7 +148,7 @@ export function makeZoom(element, state, galleries, askAnatomy, askMap, askLikes
     ask(question(state.open));
     if (alone) {
       liked = null;
-      askLike(null);
+      askFeature(null);
       anatomy.like({});
     } else like(state.open);
     if (alone || isWhole) askPicture(null);

@@ -54,8 +54,8 @@ function makeSum({ bias, sum, value, activation }) {
   );
 }
 
-export function makeAnatomy(element) {
-  const likes = element.querySelector(".likes");
+export function makeArithmetic(element) {
+  const feature = element.querySelector(".feature");
   const examples = element.querySelector(".examples");
   const heading = element.querySelector(".unit");
   const body = element.querySelector(".sum");
@@ -115,7 +115,7 @@ export function makeAnatomy(element) {
   };
 
   anatomy.like = (told) => {
-    showPicture(likes, told.likes);
+    showPicture(feature, told.feature);
     showPicture(examples, told.examples);
   };
 

@@ -62,7 +62,7 @@ export function drawPicture(element, state, galleries) {
 }
 
 // `ways` by the names of the menu's buttons; each does its work and returns what to say of it.
-export function makeTake(menu, ways) {
+export function makeDownloads(menu, ways) {
   const area = menu.querySelector(".copied");
   for (const button of menu.querySelectorAll("button")) {
     const label = button.textContent;

@@ -17,10 +17,10 @@ from anyio.from_thread import start_blocking_portal
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from demo import rest
+from demo import rest_proxy
 from demo.__main__ import rest_beside
 from demo.metrics import Metrics
-from demo.rest import LARGEST_BODY, Refused, check_json
+from demo.rest_proxy import MAX_BODY_BYTES, Refused, check_json
 from serving.local import find_free_port
 from tests.golden.battery import hold_rest
 from tests.pages import run_page
@@ -134,7 +134,7 @@ def test_several_models_are_passed_on_and_no_others():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        door = rest.make_rest_route(url, ["mnist", "a.b"], Metrics())
+        door = rest_proxy.make_rest_route(url, ["mnist", "a.b"], Metrics())
         with TestClient(Starlette(routes=[door])) as page:
             for path in ("/v1/models/mnist", "/v1/models/a.b/versions/3/metadata"):
                 assert page.get(path).json() == path
@@ -189,7 +189,7 @@ def test_nothing_that_is_refused_reaches_the_server(server):
             for path in ("/v1/models/mnist:classify", "/v1/models/mnist:regress"):
                 assert post(url, b"{}", path)[0] == 404
             assert post(url, b"[" * 40_000)[0] == 400
-            assert post(url, b"x" * (LARGEST_BODY + 1))[0] == 413
+            assert post(url, b"x" * (MAX_BODY_BYTES + 1))[0] == 413
             assert reached == []
             assert post(url, json.dumps(BLANK).encode())[0] == 200
         fragile.shutdown()
@@ -198,10 +198,10 @@ def test_nothing_that_is_refused_reaches_the_server(server):
 
 def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
     """As many requests as there are places are passed on at once, others are told to come again."""
-    monkeypatch.setattr(rest, "TIMEOUT", httpx.Timeout(2.0))
-    monkeypatch.setattr(rest, "PATIENCE", 0.5)
+    monkeypatch.setattr(rest_proxy, "TIMEOUT", httpx.Timeout(2.0))
+    monkeypatch.setattr(rest_proxy, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        door = rest.make_rest_route(
+        door = rest_proxy.make_rest_route(
             f"http://127.0.0.1:{silent.getsockname()[1]}", ["mnist"], Metrics()
         )
         with TestClient(Starlette(routes=[door])) as page, ThreadPoolExecutor(8) as threads:
@@ -211,13 +211,13 @@ def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
 
             codes = list(threads.map(ask, range(8)))
             again = ask(None)
-    assert sorted(codes) == [503] * (8 - rest.AT_ONCE) + [504] * rest.AT_ONCE
+    assert sorted(codes) == [503] * (8 - rest_proxy.AT_ONCE) + [504] * rest_proxy.AT_ONCE
     assert again == 504  # it had a place
 
 
 def test_a_caller_who_goes_away_is_counted():
     metrics = Metrics()
-    door = rest.make_rest_route("http://127.0.0.1:1", ["mnist"], metrics)
+    door = rest_proxy.make_rest_route("http://127.0.0.1:1", ["mnist"], metrics)
 
     async def go_away() -> dict:
         return {"type": "http.disconnect"}
@@ -245,7 +245,7 @@ def test_asks_for_the_same_credentials(guarded_url):
 
 
 def test_a_request_that_is_too_large(guarded_url):
-    body = b" " * (LARGEST_BODY + 1)
+    body = b" " * (MAX_BODY_BYTES + 1)
     status, _, answer = send(guarded_url, "POST", "/v1/models/mnist:predict", body, "ann:secret")
     assert status == 413
     assert "8,388,608 bytes" in json.loads(answer)["error"]

@@ -8,11 +8,11 @@ from demo.description import GAP, Description, Layer
 FEW = 10  # classes, which are all shown in their order
 
 
-def outline(
+def describe_for_browser(
     description: Description,
     name: str,
     models: Sequence[str] = (),
-    takes: Sequence[str] = (),
+    downloads: Sequence[str] = (),
     side: int = 0,
 ) -> dict[str, Any]:
     """JSON.
@@ -21,7 +21,7 @@ def outline(
         description: of the model that is shown.
         name: of the model among
         models: that can be chosen from.
-        takes: what can be taken along.
+        downloads: what can be taken along.
         side: pixels of a drawing that is sent.
     """
     scores = description.scores
@@ -40,7 +40,7 @@ def outline(
             "isSingle": scores.classes == 1,
         },
         "canExplain": description.explain in description.signatures,
-        "takes": list(takes),
+        "downloads": list(downloads),
         "samples": list(description.samples),
         "lessons": description.lessons,
     }
@@ -68,6 +68,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "stepY": layer.height + GAP,
         "width": layer.mosaic_width,
         "height": layer.mosaic_height,
-        "field": layer.field and [axis._asdict() for axis in layer.field],
+        "receptive_field": layer.receptive_field
+        and [axis._asdict() for axis in layer.receptive_field],
         "lessons": layer.lessons,
     }

@@ -4,22 +4,22 @@
 import { wait } from "./wait.js";
 
 const REREAD_MS = 2000; // that a picture may take to be read anew
-const FORGOTTEN = { error: "The page's server has forgotten what this is about. Draw on." };
+const EXPIRED = { error: "The server no longer has this drawing. Draw again." };
 
 // `picture` tells {content, version}, `layers` the numbers of those that are in sight.
-export function makeLook(element, state, server, picture, layers) {
+export function makeRequests(element, state, server, picture, layers) {
   const askAbout = (name, { content, version }, fields = {}) =>
     server.ask(name, { model: state.model, version, ...fields }, content);
   const isSame = (a, b) =>
     a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
   const isKept = ({ content, version }) =>
-    state.kept?.version === version && isSame(state.kept.content, content);
+    state.cached?.version === version && isSame(state.cached.content, content);
 
   let lastAsked = 0; // counts pictures
-  const look = { again: () => {} }; // has it read once more; the live loop's
+  const requests = { again: () => {} }; // has it read once more; the live loop's
 
   // The newest picture is read, or, if it has been, only painted again.
-  look.ask = async () => {
+  requests.ask = async () => {
     const { style } = state;
     const asked = await picture();
     const how = { style, layers: layers() };
@@ -28,39 +28,39 @@ export function makeLook(element, state, server, picture, layers) {
       if (answer.sheet) return { ...answer, asked: asked.version };
     }
     const turn = ++lastAsked;
-    state.kept = null;
-    let answer = await askAbout("look_at", asked, how);
-    if (answer.lost && state.a) { // A, which it is compared with
+    state.cached = null;
+    let answer = await askAbout("predict", asked, how);
+    if (answer.reference_expired && state.a) { // A, which it is compared with
       const reminded = await askAbout("keep", state.a, { layers: how.layers });
       if (reminded.error) return reminded;
-      answer = await askAbout("look_at", asked, how);
+      answer = await askAbout("predict", asked, how);
     }
-    if (answer.lost) return FORGOTTEN;
-    if (answer.sheet && turn === lastAsked) state.kept = asked;
+    if (answer.reference_expired) return EXPIRED;
+    if (answer.sheet && turn === lastAsked) state.cached = asked;
     return { ...answer, asked: asked.version };
   };
 
-  look.keep = (asked) => askAbout("keep", asked, { layers: layers() });
-  look.why = async (label) => askAbout("tell_why", await picture(), { label });
-  look.take = async (what, version) => {
+  requests.keep = (asked) => askAbout("keep", asked, { layers: layers() });
+  requests.why = async (label) => askAbout("explain", await picture(), { label });
+  requests.take = async (what, version) => {
     const page = location.href.split(/[?#]/)[0];
-    return askAbout("take", { ...await picture(), version }, { what, page });
+    return askAbout("download", { ...await picture(), version }, { what, page });
   };
 
   // A detail of the picture that was read last.
-  look.detail = async (name, fields) => {
+  requests.detail = async (name, fields) => {
     const { model, style } = state;
     const ask = () => server.ask(name, { model, shown: style.shown, ...fields });
     const told = await ask();
-    if (!told.forgotten) return told;
-    state.kept = null;
+    if (!told.expired) return told;
+    state.cached = null;
     const isRead = new Promise((done) => element.addEventListener("shown", done, { once: true }));
-    look.again();
+    requests.again();
     // The live loop says what is the matter where that fails.
-    if (!(await Promise.race([isRead, wait(REREAD_MS)]))) return FORGOTTEN;
+    if (!(await Promise.race([isRead, wait(REREAD_MS)]))) return EXPIRED;
     const again = await ask();
-    return again.forgotten ? FORGOTTEN : again;
+    return again.expired ? EXPIRED : again;
   };
 
-  return look;
+  return requests;
 }

@@ -11,13 +11,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from demo.description import Description, Input, Layer, make_description
-from demo.network import Explanation, Parameters, Seen
-from model.exposed.form import small_form
+from demo.network import Explanation, Inference, Parameters
+from model.exposed.thumbnail import thumbnail_form
 from serving.client import Client, Prediction, RequestRefused, Signature, TensorInfo
 
 DEFAULT = "serving_default"
 SIDE = 224  # pixels of an input that is of any size
-LARGEST_DRAWN = 64  # pixels a side of an input of one channel that is drawn
+MAX_DRAWN_SIDE = 64  # pixels a side of an input of one channel that is drawn
 NUMBERS = ("float", "half", "double", "uint8")
 DTYPES = {"float": np.float32, "half": np.float16, "double": np.float64, "uint8": np.uint8}
 
@@ -40,7 +40,7 @@ def explain_unusable(model: str, signatures: dict[str, Signature]) -> str:
     )
 
 
-class PlainNetwork:
+class MetadataNetwork:
     """One signature of such a servable.
 
     Args:
@@ -70,7 +70,7 @@ class PlainNetwork:
             )
         [(self._input, self._info)] = signatures[signature].inputs.items()
         height, width, channels = _size_of(self._info)
-        is_drawn = channels == 1 and height == width <= LARGEST_DRAWN
+        is_drawn = channels == 1 and height == width <= MAX_DRAWN_SIDE
         self._taken = Input("drawing" if is_drawn else "picture", height, width, channels)
         self._pixels = pixels or ((0, 255) if self._info.dtype in ("uint8", "string") else (0, 1))
         self._described: dict[int, Description] = {}
@@ -102,7 +102,7 @@ class PlainNetwork:
             "title": f"{self.client.model}, {self._signature}",
             "input": taken._asdict(),
             "layers": layers,
-            "most_items": 1,
+            "max_batch_size": 1,
             "scores": None,
         }
         if scores:
@@ -111,13 +111,13 @@ class PlainNetwork:
                 "name": scores[0],
                 "classes": classes,
                 "labels": [],
-                "ends_with": "linear",
+                "output_activation": "linear",
             }
         return make_description(fields, self.client.model, answer.version, frozenset())
 
-    def look(
+    def infer(
         self, pictures: np.ndarray, layers: Sequence[int], version: int | None = None
-    ) -> list[Seen]:
+    ) -> list[Inference]:
         answer = self._predict(pictures, version)
         description = self.description(answer.version)
         shown = [description.find_layer(index) for index in sorted(set(layers))]
@@ -133,8 +133,8 @@ class PlainNetwork:
         answer: Prediction,
         description: Description,
         layers: list[Layer],
-    ) -> Seen:
-        seen = Seen(picture, description, {}, {})
+    ) -> Inference:
+        seen = Inference(picture, description, {}, {})
         for layer in layers:
             shown = self._pick(picture, row, answer, layer)[:, :, list(layer.maps)]
             seen.maps[layer.index] = _shrink(shown, layer)
@@ -153,7 +153,7 @@ class PlainNetwork:
             return self._resize(picture).reshape(*layer.shape).astype(np.float32)
         return np.nan_to_num(answer[layer.name][row].astype(np.float32))
 
-    def layer(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
+    def activations(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
         answer = self._predict(picture[None], version)
         return self._pick(picture, 0, answer, layer).reshape(layer.shape)
 
@@ -225,7 +225,7 @@ def _names_of_scores(answer: Prediction) -> list[str]:
 
 
 def _layer(name: str, kind: str, shape: tuple[int, ...]) -> dict:
-    form = small_form(list(shape))
+    form = thumbnail_form(list(shape))
     return {
         "name": name,
         "kind": kind,
@@ -235,7 +235,7 @@ def _layer(name: str, kind: str, shape: tuple[int, ...]) -> dict:
         "is_exact": False,
         "activation": "other",
         "is_signed": True,
-        "small": form._asdict(),
+        "thumbnail": form._asdict(),
     }
 
 

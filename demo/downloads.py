@@ -15,10 +15,10 @@ from demo.errors import RequestError
 from demo.network import Network
 
 CLASSIFY = "classify"  # the signature that requests ask
-MOST_TAKEN = 2**25  # bytes of activations in a file
+MAX_DOWNLOAD_BYTES = 2**25  # bytes of activations in a file
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """Where the model server answers whoever has the page."""
 
     rest: str | None = None  # a URL, empty for no REST at all; None is the page's own address
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 Take = Callable[[np.ndarray, int | None, str], str]  # of picture, version, the page's address
 
 
-def make_takes(network: Network, place: Place) -> dict[str, Take]:
+def make_downloads(network: Network, endpoint: Endpoint) -> dict[str, Take]:
     """All that can be taken along, by name: `npz` in base64, and `curl`, `python`, `grpc`.
 
     The requests are texts that run when pasted. They send the picture as a file to `classify`:
@@ -39,24 +39,24 @@ def make_takes(network: Network, place: Place) -> dict[str, Take]:
     client = network.client
 
     def url_of(version: int | None, page: str) -> str:
-        if place.rest == "":
+        if endpoint.rest == "":
             raise RequestError("the model server answers gRPC alone here: take that request")
-        server = (place.rest or page).rstrip("/")
+        server = (endpoint.rest or page).rstrip("/")
         of_version = "" if version is None else f"/versions/{version}"
         return f"{server}/v1/models/{client.model}{of_version}:predict"
 
     def trusts_ca(url: str) -> bool:
-        return bool(place.ca and place.rest and url.startswith("https:"))
+        return bool(endpoint.ca and endpoint.rest and url.startswith("https:"))
 
     def npz(picture: np.ndarray, version: int | None, page: str) -> str:
-        [seen] = network.look(picture[None], (), version)
+        [seen] = network.infer(picture[None], (), version)
         layers = seen.description.layers
-        if 4 * sum(math.prod(layer.shape) for layer in layers) > MOST_TAKEN:
+        if 4 * sum(math.prod(layer.shape) for layer in layers) > MAX_DOWNLOAD_BYTES:
             raise RequestError(
-                f"all activations are more than {MOST_TAKEN // 2**20} MB: ask the model server for "
-                "those you want, with its signature `layer`"
+                f"all activations are more than {MAX_DOWNLOAD_BYTES // 2**20} MB: ask the model "
+                "server for those you want, with its signature `layer`"
             )
-        arrays = {layer.name: network.layer(picture, layer, seen.version) for layer in layers}
+        arrays = {layer.name: network.activations(picture, layer, seen.version) for layer in layers}
         for name in ("scores", "probabilities"):
             if getattr(seen, name) is not None:
                 arrays[name] = getattr(seen, name)
@@ -67,8 +67,8 @@ def make_takes(network: Network, place: Place) -> dict[str, Take]:
     def curl(picture: np.ndarray, version: int | None, page: str) -> str:
         body = f'{{"signature_name": "classify", "instances": [{{"b64": "{_as_png(picture)}"}}]}}'
         url = url_of(version, page)
-        auth = "-u USER:PASSWORD " if place.auth else ""
-        ca = f"--cacert <(echo {shlex.quote(place.ca)}) " if trusts_ca(url) else ""
+        auth = "-u USER:PASSWORD " if endpoint.auth else ""
+        ca = f"--cacert <(echo {shlex.quote(endpoint.ca)}) " if trusts_ca(url) else ""
         return f"curl -s {auth}{ca}-d '{body}' \\\n  {shlex.quote(url)}\n"
 
     def python(picture: np.ndarray, version: int | None, page: str) -> str:
@@ -78,7 +78,7 @@ def make_takes(network: Network, place: Place) -> dict[str, Take]:
         )
         url = url_of(version, page)
         has_ca = trusts_ca(url)
-        trusted = f'ca = """{place.ca}"""\ncontext = ssl.create_default_context(cadata=ca)\n'
+        trusted = f'ca = """{endpoint.ca}"""\ncontext = ssl.create_default_context(cadata=ca)\n'
         return f"""\
 import base64
 import json
@@ -89,7 +89,7 @@ body = {{"signature_name": "classify", "instances": [{{"b64": png}}]}}
 request = urllib.request.Request(
     {json.dumps(url)}, json.dumps(body).encode()
 )
-{auth if place.auth else ""}{trusted if has_ca else ""}\
+{auth if endpoint.auth else ""}{trusted if has_ca else ""}\
 with urllib.request.urlopen(request, timeout=10{", context=context" if has_ca else ""}) as response:
     print(json.dumps(json.load(response)["predictions"][0]))
 """
@@ -97,7 +97,7 @@ with urllib.request.urlopen(request, timeout=10{", context=context" if has_ca el
     def grpc(picture: np.ndarray, version: int | None, page: str) -> str:
         of_version = "" if version is None else f"request.model_spec.version.value = {version}\n"
         secure = "secure" if client.tls else "insecure"
-        trusted = f'b"""{place.ca}"""' if place.ca else ""
+        trusted = f'b"""{endpoint.ca}"""' if endpoint.ca else ""
         credentials = f", grpc.ssl_channel_credentials({trusted})" if client.tls else ""
         return f"""\
 import base64

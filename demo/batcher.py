@@ -9,12 +9,12 @@ from functools import partial
 
 import numpy as np
 
-from demo.network import Network, Seen
+from demo.network import Inference, Network
 from serving.client import ServerBusy
 
-MOST_TOGETHER = 8  # pictures; more would save little and have each of them wait for all
+MAX_BATCH = 8  # pictures; more would save little and have each of them wait for all
 AT_ONCE = 2  # Predicts under way: while one's answers are painted, the server works on the other
-TURN_SECONDS = 1.5  # that a picture waits to be sent; with the call itself less than a page waits
+QUEUE_SECONDS = 1.5  # that a picture waits to be sent; with the call itself less than a page waits
 
 
 @dataclass(eq=False)
@@ -22,7 +22,7 @@ class _Waiting:
     picture: np.ndarray  # uint8 [H, W, 1 or 3]
     layers: tuple[int, ...]
     version: int | None
-    answer: "asyncio.Future[Seen]"
+    answer: "asyncio.Future[Inference]"
 
     @property
     def kind(self) -> tuple:
@@ -30,7 +30,7 @@ class _Waiting:
         return self.version, self.layers, self.picture.shape
 
 
-class Reader:
+class Batcher:
     """Has pictures read, first come, first served.
 
     Belongs to one event loop. A picture whose caller is cancelled while it waits is not read.
@@ -52,7 +52,7 @@ class Reader:
 
     async def read(
         self, picture: np.ndarray, layers: Sequence[int], version: int | None = None
-    ) -> Seen:
+    ) -> Inference:
         """Some layers of one picture, uint8 [H, W, 1 or 3], by a version, the newest if None.
 
         Raises:
@@ -63,7 +63,7 @@ class Reader:
         one = _Waiting(picture, tuple(layers), version, loop.create_future())
         self._waiting.append(one)
         self._start()
-        patience = loop.call_later(TURN_SECONDS, self._give_up, one)
+        patience = loop.call_later(QUEUE_SECONDS, self._give_up, one)
         try:
             return await one.answer
         finally:
@@ -75,7 +75,7 @@ class Reader:
             one.answer.set_exception(
                 ServerBusy(
                     f"The model server at {self._network.client.target} has not come to this "
-                    f"picture within {TURN_SECONDS:g} s; try again later."
+                    f"picture within {QUEUE_SECONDS:g} s; try again later."
                 )
             )
 
@@ -104,15 +104,15 @@ class Reader:
 
     async def _read_together(self, batch: list[_Waiting]) -> None:
         pictures = np.stack([one.picture for one in batch])  # [N, H, W, 1 or 3]
-        look = partial(self._network.look, pictures, batch[0].layers, batch[0].version)
+        infer = partial(self._network.infer, pictures, batch[0].layers, batch[0].version)
         try:
-            answers = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+            answers = await asyncio.get_running_loop().run_in_executor(self._threads, infer)
         except Exception as error:  # whatever it is, those who wait hear of it
             for one in batch:
                 if not one.answer.done():
                     one.answer.set_exception(error)
             return
-        self._most_together = min(MOST_TOGETHER, answers[0].description.most_items)
+        self._most_together = min(MAX_BATCH, answers[0].description.max_batch_size)
         for one, answer in zip(batch, answers):
             if not one.answer.done():
                 one.answer.set_result(answer)

@@ -76,7 +76,7 @@ def test_an_export_is_served_and_shown(folder):
             client.wait_until_ready(60)
             pictures = np.zeros((1, 90, 70, 3), np.uint8)
             looked = client.predict(
-                "look", {"pictures": pictures, "layers": np.array([1], np.int32)}
+                "preview", {"pictures": pictures, "layers": np.array([1], np.int32)}
             )
         assert looked["probabilities"].shape == (1, 3)
         command = "python -m demo --server HOST:8500 --model flowers --model mnist"

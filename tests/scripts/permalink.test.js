@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { packStrokes, readLink, unpackStrokes, writeLink } from "../../demo/xray/scripts/link.js";
+import {
+  packStrokes,
+  readLink,
+  unpackStrokes,
+  writeLink,
+} from "../../demo/xray/scripts/permalink.js";
 
 const STROKES = [
   { size: 0.08, erase: false, points: [[0.1, 0.2], [0.5, 0.999], [-0.3, 1.4]] },

@@ -1,4 +1,4 @@
-"""Activations small enough for a live page: in the form of `form.py`, a byte a unit.
+"""Activations small enough for a live page: in the form of `thumbnail.py`, a byte a unit.
 
 Each map is quantised between its own least and largest activation, which are answered beside it.
 """
@@ -6,21 +6,21 @@ Each map is quantised between its own least and largest activation, which are an
 import numpy as np
 import tensorflow as tf
 
-from model.exposed.form import MOST_UNITS, Small, evenly, small_form
+from model.exposed.thumbnail import MAX_UNITS, Small, evenly, thumbnail_form
 
 
-def make_small(activations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def downsample(activations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Brings a layer into that form.
 
     Args:
-        activations: of any numbers, [N, *shape] as of `small_form`.
+        activations: of any numbers, [N, *shape] as of `thumbnail_form`.
 
     Returns:
         uint8 [N, height * width * maps], row by row with the maps last, where 0 stands for a map's
         least activation and 255 for its largest; these two, float32 [N, maps, 2], by which they
         can be had back.
     """
-    form = small_form(activations.shape.as_list()[1:])
+    form = thumbnail_form(activations.shape.as_list()[1:])
     maps = _as_maps(tf.cast(activations, tf.float32), form)  # [N, height, width, maps]
     least, largest = tf.reduce_min(maps, [1, 2]), tf.reduce_max(maps, [1, 2])  # [N, maps]
     if form.blocks != (1, 1):
@@ -48,9 +48,9 @@ def _average(maps: tf.Tensor, form: Small) -> tf.Tensor:
 def _as_maps(activations: tf.Tensor, form: Small) -> tf.Tensor:
     if activations.shape.rank == 2:
         units = activations.shape[1]
-        if units > MOST_UNITS:
-            activations = tf.gather(activations, evenly(units, MOST_UNITS), axis=1)
-        rest = form.height * form.width - min(units, MOST_UNITS)
+        if units > MAX_UNITS:
+            activations = tf.gather(activations, evenly(units, MAX_UNITS), axis=1)
+        rest = form.height * form.width - min(units, MAX_UNITS)
         square = tf.pad(activations, [[0, 0], [0, rest]], "SYMMETRIC")  # which keeps the range
         return tf.reshape(square, [-1, form.height, form.width, 1])
     if activations.shape.rank == 3:

@@ -3,7 +3,7 @@
 import { neighbour, STEPS } from "./maps.js";
 
 // `choose` gets a unit; `strongest` tells the one to set out from where none is chosen.
-export function makeLarge(element, state, choose, strongest) {
+export function makeLargeMap(element, state, choose, strongest) {
   const canvas = element.querySelector(".large");
   const context = canvas.getContext("2d");
   const point = (detail) => element.dispatchEvent(new CustomEvent("pointed", { detail }));

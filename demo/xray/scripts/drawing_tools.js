@@ -3,7 +3,7 @@
 import { make } from "./dom.js";
 
 // Returns what keys do, by key.
-export function makeTools(element, pad) {
+export function makeDrawingTools(element, pad) {
   const find = (selector) => element.querySelector(selector);
   const keys = {
     p: () => choose(false),

@@ -15,13 +15,13 @@ from model.drawing import BOX, find_field, to_mnist_form
 from model.exposed.errors import ExposeError
 from model.picture import LUMA, to_drawing, to_rgb
 
-LARGEST_DRAWN = 64  # pixels a side of an input that is drawn by hand
+MAX_DRAWN_SIDE = 64  # pixels a side of an input that is drawn by hand
 DEFAULT_PIXELS = {"drawing": (0.0, 1.0), "picture": (0.0, 255.0)}
-Prepare = Callable[[tf.Tensor], tf.Tensor]
+Preprocess = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
-class Preparation:
+class Preprocessing:
     """How pictures become a model's input.
 
     Args:
@@ -36,7 +36,7 @@ class Preparation:
     shape: tuple[int, ...]
     dtype: tf.DType
     pixels: tuple[float, float]
-    custom: Prepare | None = None
+    custom: Preprocess | None = None
 
     @property
     def channels(self) -> int:
@@ -132,7 +132,7 @@ class Preparation:
 
     @staticmethod
     def _each(
-        function: Prepare,
+        function: Preprocess,
         pictures: tf.Tensor,
         shape: tuple[int, ...],
         dtype: tf.DType = tf.float32,
@@ -141,15 +141,15 @@ class Preparation:
         return tf.reshape(tf.map_fn(function, pictures, fn_output_signature=form), [-1, *shape])
 
 
-def make_preparation(
+def make_preprocessing(
     shape: tuple[int | None, ...],
     dtype: tf.DType,
     *,
     size: tuple[int, int] | None = None,
     kind: str | None = None,
     pixels: tuple[float, float] | None = None,
-    custom: Prepare | None = None,
-) -> Preparation:
+    custom: Preprocess | None = None,
+) -> Preprocessing:
     """Finds out how pictures become the input of a model.
 
     Args:
@@ -157,7 +157,7 @@ def make_preparation(
         size: height and width, for a model that takes any.
         kind: `drawing` or `picture`; by the size and the channels if None.
         pixels: what the model takes for black and white, or for paper and ink.
-        custom: see `Preparation`.
+        custom: see `Preprocessing`.
 
     Raises:
         ExposeError: no picture fits the input, or the size does not.
@@ -179,15 +179,15 @@ def make_preparation(
         )
     height, width = size or known
     channels = shape[2] if len(shape) == 3 else 1
-    is_small = height == width <= LARGEST_DRAWN and channels == 1
+    is_small = height == width <= MAX_DRAWN_SIDE and channels == 1
     if kind == "drawing" and not is_small:
         raise ExposeError(
-            f"A drawing goes into a square of at most {LARGEST_DRAWN} pixels a side with one "
+            f"A drawing goes into a square of at most {MAX_DRAWN_SIDE} pixels a side with one "
             f"channel, but the model takes {_written(shape)}."
         )
     kind = kind or ("drawing" if is_small else "picture")
     pixels = pixels or DEFAULT_PIXELS[kind]
-    return Preparation(kind, (height, width, *shape[2:]), dtype, pixels, custom)
+    return Preprocessing(kind, (height, width, *shape[2:]), dtype, pixels, custom)
 
 
 def _written(shape: tuple[int | None, ...]) -> str:

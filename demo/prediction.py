@@ -5,12 +5,12 @@ from typing import TypedDict
 
 import numpy as np
 
+from demo.browser_description import describe_for_browser
 from demo.description import Layer
-from demo.network import Network, Seen
-from demo.outline import outline
+from demo.network import Inference, Network
 from demo.render import Style, as_url, render_sheet
 
-MOST_SCORES = 10  # of a thousand classes
+MAX_SCORES = 10  # of a thousand classes
 
 
 class Score(TypedDict):
@@ -21,7 +21,7 @@ class Score(TypedDict):
     value: float  # a probability, or the model's own number where there are none
 
 
-class Reading(TypedDict):
+class Prediction(TypedDict):
     """What one picture is read as."""
 
     best: Score | None  # of a picture without ink, or a model without classes, None
@@ -29,7 +29,7 @@ class Reading(TypedDict):
     scores: list[Score]  # all in order of the classes if they are few, else the best
 
 
-class Shown(Reading):
+class RenderedPrediction(Prediction):
     """What is shown of one picture."""
 
     sheet: bytes  # a PNG
@@ -37,38 +37,38 @@ class Shown(Reading):
     largest: list[float]  # activation of each, without its sign
 
 
-class Answer(Shown):
+class ApiPrediction(RenderedPrediction):
     """The same in JSON, and what is needed to find the layers on the sheet."""
 
     sheet: str  # the PNG as a data URL
-    network: dict  # `demo.outline`
+    network: dict  # `demo.browser_description`
 
 
-def look(network: Network, picture: np.ndarray) -> Answer:
+def predict_and_render(network: Network, picture: np.ndarray) -> ApiPrediction:
     """Has a network look at a picture, uint8 [H, W, 1 or 3], and shows all its layers.
 
     Raises:
         ServingError: the server did not answer, or refused the picture.
     """
     layers = network.last.layers
-    [seen] = network.look(picture[None], range(len(layers)))
-    shown = show(seen, seen.description.layers, seen.maps, {})
-    told = outline(seen.description, network.client.model)
-    return Answer(**{**shown, "sheet": as_url(shown["sheet"]), "network": told})
+    [seen] = network.infer(picture[None], range(len(layers)))
+    shown = render_prediction(seen, seen.description.layers, seen.maps, {})
+    told = describe_for_browser(seen.description, network.client.model)
+    return ApiPrediction(**{**shown, "sheet": as_url(shown["sheet"]), "network": told})
 
 
-def read(network: Network, picture: np.ndarray) -> Reading:
-    """The reading alone; arguments and errors as of `look`."""
-    [seen] = network.look(picture[None], ())
-    return reading_of(seen)
+def predict(network: Network, picture: np.ndarray) -> Prediction:
+    """The reading alone; arguments and errors as of `predict_and_render`."""
+    [seen] = network.infer(picture[None], ())
+    return prediction_of(seen)
 
 
-def show(
-    seen: Seen,
+def render_prediction(
+    seen: Inference,
     layers: Sequence[Layer],
     maps: Mapping[int, np.ndarray],
     style: Style,
-) -> Shown:
+) -> RenderedPrediction:
     """What is shown of a picture.
 
     Args:
@@ -77,26 +77,28 @@ def show(
         maps: of these, which may be of another picture, or the difference of two.
         style: of the sheet.
     """
-    sheet, largest = render_sheet(layers, maps, style, seen.description.least_scale)
-    return Shown(
-        **reading_of(seen),
+    sheet, largest = render_sheet(layers, maps, style, seen.description.min_scale)
+    return RenderedPrediction(
+        **prediction_of(seen),
         sheet=sheet,
         layers=[layer.index for layer in layers],
         largest=[largest[layer.index] for layer in layers],
     )
 
 
-def reading_of(seen: Seen) -> Reading:
+def prediction_of(seen: Inference) -> Prediction:
     """What the scores say."""
     scores = seen.description.scores
     values = seen.scores if seen.probabilities is None else seen.probabilities
     if scores is None or values is None:
-        return Reading(best=None, sure=True, scores=[])
+        return Prediction(best=None, sure=True, scores=[])
     order = range(len(values))
-    if len(values) > MOST_SCORES:
-        order = np.argsort(-values, kind="stable")[:MOST_SCORES]
+    if len(values) > MAX_SCORES:
+        order = np.argsort(-values, kind="stable")[:MAX_SCORES]
     told = [Score(index=int(i), label=scores.label(int(i)), value=float(values[i])) for i in order]
     is_blank = seen.description.input.kind == "drawing" and not seen.picture.any()
     best = None if is_blank else max(told, key=lambda score: score["value"])
-    is_sure = best is not None and (scores.sure is None or best["value"] >= scores.sure)
-    return Reading(best=best, sure=is_sure, scores=told)
+    is_sure = best is not None and (
+        scores.confidence_threshold is None or best["value"] >= scores.confidence_threshold
+    )
+    return Prediction(best=best, sure=is_sure, scores=told)

@@ -1,8 +1,8 @@
 // The view in the page's address: model, drawing, version and the open map, to be found again.
 
-import { readLink, writeLink } from "./link.js";
+import { readLink, writeLink } from "./permalink.js";
 
-export function makeAddress(element, state, { pad, history, zoom, network }) {
+export function makeUrl(element, state, { pad, history, zoom, network }) {
   let isRestoring = false;
   let toOpen = null; // the map of a link whose drawing has not been shown yet
   const replace = (address) => window.history.replaceState(null, "", address);

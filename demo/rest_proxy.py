@@ -25,11 +25,11 @@ from demo.auth import ASK_FOR_PASSWORD, has_password
 from demo.metrics import Metrics
 from serving.http_body import read_body
 
-LARGEST_BODY = 8 * 2**20  # bytes; 256 images as JSON numbers are about 3
+MAX_BODY_BYTES = 8 * 2**20  # bytes; 256 images as JSON numbers are about 3
 DEEPEST = 254  # lists in lists: a tensor has no more dimensions (TensorShape::MaxDimensions)
-MOST_LISTS = 100_000  # or objects; 256 images have 7,425
+MAX_LISTS = 100_000  # or objects; 256 images have 7,425
 AT_ONCE = 2  # requests that the model server gets from here; it has few threads for REST
-MOST_BODIES = 16  # that are received at once
+MAX_BODIES = 16  # that are received at once
 # Seconds: for a place among them, for a body to arrive, for all of it.
 PATIENCE, UPLOAD, IN_ALL = 5.0, 10.0, 60.0
 BROKEN_OFF = 499  # nginx's status, for the metrics: the caller or the server went away
@@ -64,10 +64,10 @@ def make_rest_route(
         auth: user and password that a caller has to give (HTTP Basic), as visitors of the page do.
         ca: certificates in PEM to trust; the system's if there are none.
     """
-    return Route("/v1/{path:path}", _Door(server, models, metrics, auth, ca))
+    return Route("/v1/{path:path}", _RestProxy(server, models, metrics, auth, ca))
 
 
-class _Door:
+class _RestProxy:
     """The route's ASGI application."""
 
     def __init__(
@@ -83,7 +83,7 @@ class _Door:
         transport = httpx.AsyncHTTPTransport(verify=trusted, retries=2)  # of connecting
         self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=False)
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._bodies = asyncio.Semaphore(MOST_BODIES)
+        self._bodies = asyncio.Semaphore(MAX_BODIES)
         names = "|".join(map(re.escape, models))
         base = f"/v1/models/(?:{names}){_VERSION}"
         model = " or ".join(models)
@@ -183,12 +183,12 @@ async def _read_json(request: Request) -> bytes:
     """The body, known to be JSON that the model server can read at no great cost."""
     try:
         async with asyncio.timeout(UPLOAD):
-            body = await read_body(request, LARGEST_BODY)
+            body = await read_body(request, MAX_BODY_BYTES)
     except TimeoutError:
         raise Refused(408, f"The body has not arrived within {UPLOAD:.0f} seconds.") from None
     if body is None:
         raise Refused(
-            413, f"A request may have at most {LARGEST_BODY:,} bytes; send fewer items at once."
+            413, f"A request may have at most {MAX_BODY_BYTES:,} bytes; send fewer items at once."
         )
     await run_in_threadpool(check_json, body)
     return body
@@ -205,10 +205,10 @@ def check_json(body: bytes) -> None:
         raise Refused(
             400, f"The body has more than {DEEPEST} lists or objects in each other: no tensor has."
         )
-    if is_open.sum() > MOST_LISTS:  # which would cost far more than their bytes
+    if is_open.sum() > MAX_LISTS:  # which would cost far more than their bytes
         raise Refused(
             400,
-            f"The body has more than {MOST_LISTS:,} lists or objects; send fewer items at once.",
+            f"The body has more than {MAX_LISTS:,} lists or objects; send fewer items at once.",
         )
     try:
         orjson.loads(body)

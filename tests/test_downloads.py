@@ -16,10 +16,10 @@ import pytest
 import trustme
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
-from demo import takes
+from demo import downloads
+from demo.downloads import Endpoint, make_downloads
 from demo.errors import RequestError
 from demo.network import ExposedNetwork
-from demo.takes import Place, make_takes
 from serving.client import Client
 from serving.tensors import to_proto
 from tests.test_client import OtherServer
@@ -60,7 +60,7 @@ def digit_of(what: str, printed: str) -> int:
 @pytest.mark.parametrize("which", ["newest", "first"])
 def test_a_pasted_request_gets_the_same_digit(client, network, page_url, drawings, what, which):
     version = None if which == "newest" else client.versions()[0]
-    take = make_takes(network, Place())[what]
+    take = make_downloads(network, Endpoint())[what]
     for drawing in drawings[: 1 if what == "grpc" else None]:
         truth = client.predict("sketch", {"drawings": drawing[None, :, :, 0]}, version=version)
         printed = paste(what, take(drawing, version, page_url))
@@ -69,15 +69,15 @@ def test_a_pasted_request_gets_the_same_digit(client, network, page_url, drawing
 
 def test_a_request_where_the_page_asks_for_a_password(guarded_url, network, drawings):
     for what in ("curl", "python"):
-        text = make_takes(network, Place(auth=True))[what](drawings[0], None, guarded_url)
+        text = make_downloads(network, Endpoint(auth=True))[what](drawings[0], None, guarded_url)
         printed = paste(what, text.replace("USER:PASSWORD", "ann:secret"))
         assert digit_of(what, printed) == 1
 
 
 def test_where_the_page_does_not_pass_rest_on(network, drawings):
-    place = Place("http://models.example.org:8501")
+    place = Endpoint("http://models.example.org:8501")
     for what in ("curl", "python"):
-        text = make_takes(network, place)[what](drawings[0], 10, "http://page.example.org/")
+        text = make_downloads(network, place)[what](drawings[0], 10, "http://page.example.org/")
         assert "http://models.example.org:8501/v1/models/mnist/versions/10:predict" in text
         assert "page.example.org" not in text
 
@@ -103,7 +103,7 @@ def test_a_request_over_tls_trusts_what_the_page_trusts(authority, drawings):
     with OtherServer(answer, grpc.ssl_server_credentials([pair])) as server:
         with Client(server.target, tls=True, ca=ca.encode()) as client:
             network = ExposedNetwork(client)
-            text = make_takes(network, Place(ca=ca))["grpc"](drawings[0], None, "")
+            text = make_downloads(network, Endpoint(ca=ca))["grpc"](drawings[0], None, "")
         assert digit_of("grpc", paste("grpc", text)) == 4
 
 
@@ -132,7 +132,7 @@ def test_a_request_over_https_trusts_what_the_page_trusts(
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"https://127.0.0.1:{server.server_port}"
-        text = make_takes(network, Place(url, ca=ca))[what](drawings[0], None, "")
+        text = make_downloads(network, Endpoint(url, ca=ca))[what](drawings[0], None, "")
         assert digit_of(what, paste(what, text)) == 4
         server.shutdown()
 
@@ -140,11 +140,13 @@ def test_a_request_over_https_trusts_what_the_page_trusts(
 def test_where_there_is_no_rest_at_all(network, drawings):
     for what in ("curl", "python"):
         with pytest.raises(RequestError, match="gRPC alone"):
-            make_takes(network, Place(""))[what](drawings[0], None, "http://page.example.org/")
+            make_downloads(network, Endpoint(""))[what](
+                drawings[0], None, "http://page.example.org/"
+            )
 
 
 def test_all_activations_in_a_file(client, network, drawings):
-    text = make_takes(network, Place())["npz"](drawings[1], None, "")
+    text = make_downloads(network, Endpoint())["npz"](drawings[1], None, "")
     truth = client.predict("sketch", {"drawings": drawings[1][None, :, :, 0]})
     truth["input"] = truth.pop("images")
     truth["scores"] = truth["logits"]
@@ -157,13 +159,13 @@ def test_all_activations_in_a_file(client, network, drawings):
 
 def test_the_file_is_of_the_version_that_is_asked(client, network, drawings):
     first = client.versions()[0]
-    text = make_takes(network, Place())["npz"](drawings[1], first, "")
+    text = make_downloads(network, Endpoint())["npz"](drawings[1], first, "")
     truth = client.predict("sketch", {"drawings": drawings[1][None, :, :, 0]}, version=first)
     with np.load(io.BytesIO(base64.b64decode(text))) as file:
         np.testing.assert_allclose(file["h_pool2"], truth["h_pool2"][0], rtol=1e-5, atol=1e-6)
 
 
 def test_what_is_too_large_for_a_file_is_said(network, drawings, monkeypatch):
-    monkeypatch.setattr(takes, "MOST_TAKEN", 2**17)  # bytes; all layers are 0.2 MB
+    monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 2**17)  # bytes; all layers are 0.2 MB
     with pytest.raises(RequestError, match="signature `layer`"):
-        make_takes(network, Place())["npz"](drawings[1], None, "")
+        make_downloads(network, Endpoint())["npz"](drawings[1], None, "")

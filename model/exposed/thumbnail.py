@@ -1,16 +1,16 @@
 """The form that a layer is shown in: some of its maps, small.
 
-A page that follows a pen or a camera cannot have 250 MB an answer. So it gets at most `MOST_BYTES`
-of a layer: some of its maps, always the same ones, at most `MOST_SIDE` units a side.
+A page that follows a pen or a camera cannot have 250 MB an answer. So it gets at most `MAX_BYTES`
+of a layer: some of its maps, always the same ones, at most `MAX_SIDE` units a side.
 """
 
 import math
 from typing import NamedTuple
 
-MOST_MAPS = 64
-MOST_SIDE = 56
-MOST_BYTES = 32 * MOST_SIDE**2
-MOST_UNITS = 4096  # of a layer without places
+MAX_MAPS = 64
+MAX_SIDE = 56
+MAX_BYTES = 32 * MAX_SIDE**2
+MAX_UNITS = 4096  # of a layer without places
 
 
 class Small(NamedTuple):
@@ -33,7 +33,7 @@ class Small(NamedTuple):
         return len(self.maps) * self.height * self.width
 
 
-def small_form(shape: list[int]) -> Small:
+def thumbnail_form(shape: list[int]) -> Small:
     """How a layer whose activations have a shape is shown.
 
     Args:
@@ -41,13 +41,13 @@ def small_form(shape: list[int]) -> Small:
             square, row by row, whose last places mean nothing).
     """
     if len(shape) == 1:
-        units = min(shape[0], MOST_UNITS)
+        units = min(shape[0], MAX_UNITS)
         width = math.ceil(math.sqrt(units))
         return Small([0], math.ceil(units / width), width, (1, 1))
     height, width, count = (*shape, 1)[:3]
-    blocks = (math.ceil(height / MOST_SIDE), math.ceil(width / MOST_SIDE))
+    blocks = (math.ceil(height / MAX_SIDE), math.ceil(width / MAX_SIDE))
     height, width = math.ceil(height / blocks[0]), math.ceil(width / blocks[1])
-    maps = evenly(count, min(MOST_MAPS, MOST_BYTES // (height * width)))
+    maps = evenly(count, min(MAX_MAPS, MAX_BYTES // (height * width)))
     return Small(maps, height, width, blocks)
 
 

@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from demo import bodies
-from demo.bodies import LARGEST, BodyLimit
+from demo import body_limit
+from demo.body_limit import LARGEST, BodyLimit
 
 
 async def count(request: Request) -> PlainTextResponse:
@@ -45,7 +45,7 @@ def test_a_body_arrives_whole_or_is_refused(size, path, headers, answer, is_chun
 
 
 def test_a_body_that_does_not_arrive_is_given_up(monkeypatch):
-    monkeypatch.setattr(bodies, "SECONDS", 0.1)
+    monkeypatch.setattr(body_limit, "SECONDS", 0.1)
     assert answer_to(anyio.sleep_forever) == [408]
 
 

@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 
 from serving.memory import tune_malloc
 
-LONGEST_SIDE = 512  # pixels; more than a model sees of a photograph
-LONGEST_AVERAGED = 4 * LONGEST_SIDE
-LEAST_CONTRAST = 32.0  # grey levels
+MAX_SIDE = 512  # pixels; more than a model sees of a photograph
+MAX_AVERAGED_SIDE = 4 * MAX_SIDE
+MIN_CONTRAST = 32.0  # grey levels
 Image.MAX_IMAGE_PIXELS = 12_500_000  # twice as many are refused: 0.1 GB once unpacked
 tune_malloc()
 
@@ -26,8 +26,8 @@ def to_picture(picture: Image.Image, kind: str) -> np.ndarray:
     """
     if kind == "drawing":
         return find_drawing(picture)[:, :, None]
-    picture.thumbnail((LONGEST_AVERAGED, LONGEST_AVERAGED), Image.Resampling.NEAREST, None)
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    picture.thumbnail((MAX_AVERAGED_SIDE, MAX_AVERAGED_SIDE), Image.Resampling.NEAREST, None)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE))
     rgba = ImageOps.exif_transpose(picture).convert("RGBA")
     white = Image.new("RGBA", rgba.size, "white")
     return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
@@ -43,8 +43,8 @@ def find_drawing(picture: Image.Image) -> np.ndarray:
         uint8 [H, W], 0 = paper, 255 = ink.
     """
     # Averaging pixels with alpha copies the picture, so of a huge one some are left out first.
-    picture.thumbnail((LONGEST_AVERAGED, LONGEST_AVERAGED), Image.Resampling.NEAREST, None)
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    picture.thumbnail((MAX_AVERAGED_SIDE, MAX_AVERAGED_SIDE), Image.Resampling.NEAREST, None)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE))
     picture = ImageOps.exif_transpose(picture)
     rgba = np.asarray(picture.convert("RGBA"), np.float32)  # [H, W, 4]
     grey = rgba[:, :, :3] @ np.float32([0.299, 0.587, 0.114])
@@ -54,7 +54,7 @@ def find_drawing(picture: Image.Image) -> np.ndarray:
     grey = grey * alpha + (255.0 if is_dark_ink else 0.0) * (1 - alpha)
     distance = np.abs(grey - np.median(grey))
     paper, ink = _otsu_means(distance)
-    if ink - paper < LEAST_CONTRAST:
+    if ink - paper < MIN_CONTRAST:
         return np.zeros(grey.shape, np.uint8)
     ramp = np.clip((distance - paper) / (ink - paper) * 2 - 0.5, 0, 1)
     return np.rint(ramp * 255).astype(np.uint8)

@@ -14,9 +14,9 @@ import tensorflow as tf
 from PIL import Image
 
 from demo.errors import RequestError
+from demo.metadata_network import MetadataNetwork
 from demo.network import ExposedNetwork, Network
 from demo.networks import Networks
-from demo.plain import PlainNetwork
 from serving.client import Client, ModelNotLoaded, RequestRefused
 from serving.local import LocalServer
 
@@ -42,7 +42,7 @@ COLOUR, GREY, FILES = Linear(3, 70, 12, 1), Linear(1, 5, 10, 2), Linear(3, 2, 4,
 
 
 @tf.function(input_signature=[tf.TensorSpec([None, 60, 50, 3], tf.float32, "photographs")])
-def look_at(photographs):
+def predict(photographs):
     answers = COLOUR(photographs)
     return {
         "all_maps": answers["maps"],
@@ -101,7 +101,7 @@ def of_half(x):
 
 
 SIGNATURES = {
-    "colour": {"serving_default": look_at},
+    "colour": {"serving_default": predict},
     "grey": {"read_digits": read_digits},
     "files": {"classify_files": classify_files},
     "many": {
@@ -166,11 +166,11 @@ def names_of(network: Network) -> list[str]:
 
 def test_maps_are_a_selection_of_the_models_own_and_small(networks):
     network, picture = networks.find("colour"), picture_of(60, 50)
-    assert isinstance(network, PlainNetwork)
+    assert isinstance(network, MetadataNetwork)
     assert network.description().input == ("picture", 60, 50, 3)
     assert names_of(network) == ["input", "all_maps", "b_long", "small"]
-    truth = look_at(tf.constant(picture[None] / np.float32(255)))
-    [seen] = network.look(picture[None], range(4))
+    truth = predict(tf.constant(picture[None] / np.float32(255)))
+    [seen] = network.infer(picture[None], range(4))
     assert seen.version == seen.description.version == 3
     selection = [index * 70 // 64 for index in range(64)]
     expected = {
@@ -182,22 +182,22 @@ def test_maps_are_a_selection_of_the_models_own_and_small(networks):
     for index, (full, blocks, maps) in expected.items():
         layer = seen.description.layers[index]
         assert (layer.maps, layer.blocks) == (tuple(maps), blocks)
-        assert (layer.is_exact, layer.field, layer.sources) == (False, None, ())
+        assert (layer.is_exact, layer.receptive_field, layer.sources) == (False, None, ())
         shown = averaged(full.astype(float)[:, :, maps], *blocks)
         np.testing.assert_allclose(seen.maps[index], shown, **CLOSE)
         ends = full[:, :, maps].min(axis=(0, 1)), full[:, :, maps].max(axis=(0, 1))
         np.testing.assert_allclose(seen.ranges[index], np.stack(ends, axis=1), **CLOSE)
-        np.testing.assert_allclose(network.layer(picture, layer, 3), full, **CLOSE)
+        np.testing.assert_allclose(network.activations(picture, layer, 3), full, **CLOSE)
 
 
 def test_scores_are_the_models_own(networks):
     network, picture = networks.find("colour"), picture_of(60, 50)
-    truth = look_at(tf.constant(picture[None] / np.float32(255)))["scores"][0]
-    [seen] = network.look(picture[None], ())
+    truth = predict(tf.constant(picture[None] / np.float32(255)))["scores"][0]
+    [seen] = network.infer(picture[None], ())
     np.testing.assert_allclose(seen.scores, truth, **CLOSE)
     assert seen.probabilities is None  # they do not add up to 1
     scores = seen.description.scores
-    assert (scores.classes, scores.labels, scores.sure) == (12, (), None)
+    assert (scores.classes, scores.labels, scores.confidence_threshold) == (12, (), None)
     assert seen.maps == {}
 
 
@@ -205,7 +205,7 @@ def test_a_drawing_goes_in_as_the_bytes_that_it_is(networks, digits):
     network, drawing = networks.find("grey"), digits[0][777, :, :, None]
     assert network.description().input == ("drawing", 28, 28, 1)
     truth = read_digits(tf.constant(drawing[None, :, :, 0]))
-    [seen] = network.look(drawing[None], [1])
+    [seen] = network.infer(drawing[None], [1])
     np.testing.assert_allclose(seen.maps[1], truth["maps"][0], **CLOSE)
     np.testing.assert_allclose(seen.scores, truth["chances"][0], **CLOSE)
     np.testing.assert_array_equal(seen.probabilities, seen.scores)
@@ -216,7 +216,7 @@ def test_a_drawing_goes_in_as_the_bytes_that_it_is(networks, digits):
 def test_a_drawing_is_brought_to_the_models_size(networks, digits):
     network = networks.find("grey")
     drawing = digits[0][777].repeat(4, axis=0).repeat(4, axis=1)[:, :, None]  # 112x112
-    [large] = network.look(drawing[None], [0])
+    [large] = network.infer(drawing[None], [0])
     assert np.abs(large.maps[0][:, :, 0] - digits[0][777].astype(float)).mean() < 8
 
 
@@ -224,7 +224,7 @@ def test_a_picture_goes_in_as_a_file(networks):
     network, picture = networks.find("files"), picture_of(224, 224)
     assert network.description().input == ("picture", 224, 224, 3)
     truth = classify_files(tf.constant([tf.io.encode_png(picture).numpy()]))["chances"][0]
-    [seen] = network.look(picture[None], [0])
+    [seen] = network.infer(picture[None], [0])
     np.testing.assert_allclose(seen.probabilities, truth, **CLOSE)
     np.testing.assert_allclose(seen.maps[0], averaged(picture.astype(float), 4, 4), **CLOSE)
     assert names_of(network) == ["input"]
@@ -235,16 +235,16 @@ def test_a_wide_picture_is_cut_to_its_middle(networks):
     wide = np.pad(picture, ((0, 0), (20, 20), (0, 0)), constant_values=77)
     high = np.pad(picture, ((15, 15), (0, 0), (0, 0)), constant_values=77)
     layer = network.description().layers[1]
-    whole = network.layer(picture, layer, 3)
+    whole = network.activations(picture, layer, 3)
     for around in (wide, high):
-        np.testing.assert_allclose(network.layer(around, layer, 3), whole, **CLOSE)
+        np.testing.assert_allclose(network.activations(around, layer, 3), whole, **CLOSE)
 
 
 @pytest.mark.parametrize("pixels", [(-1.0, 1.0), (0.0, 255.0), (1.0, 0.0)])
 def test_what_stands_for_black_and_white_can_be_said(clients, pixels):
     network, picture = Networks(clients, pixels).find("many"), picture_of(4, 6)
     low, high = pixels
-    [seen] = network.look(picture[None], [1])
+    [seen] = network.infer(picture[None], [1])
     np.testing.assert_allclose(seen.maps[1], low + picture / 255 * (high - low), **CLOSE)
 
 
@@ -267,7 +267,7 @@ def test_several_signatures_are_named_to_choose_from(networks):
         assert networks.find(name) is networks.known(name) is network
         assert network.description().input[1:] == size
         assert network.description().title == title
-    [seen] = networks.find("many:z_any").look(picture[None], [1])
+    [seen] = networks.find("many:z_any").infer(picture[None], [1])
     assert seen.description.layers[0].shape == (224, 224, 1)
     grey = np.asarray(Image.fromarray(picture).convert("L"))
     np.testing.assert_allclose(
@@ -296,7 +296,7 @@ def test_half_numbers_are_numbers_too(networks):
     network = networks.find("half")
     assert network.description().input == ("drawing", 9, 9, 1)
     picture = picture_of(9, 9, 1)
-    [seen] = network.look(picture[None], [1])
+    [seen] = network.infer(picture[None], [1])
     np.testing.assert_allclose(seen.maps[1], picture / 510, atol=1e-3)
 
 
@@ -309,9 +309,9 @@ def test_what_nobody_tells_is_not_known(networks):
     with pytest.raises(RequestRefused, match="colour does not explain"):
         network.explain(picture, 1, 3)
     with pytest.raises(RequestError, match="colour has no layer 4"):
-        network.look(picture[None], [4])
+        network.infer(picture[None], [4])
     with pytest.raises(ModelNotLoaded):
-        network.look(picture[None], (), version=7)
+        network.infer(picture[None], (), version=7)
 
 
 def test_a_model_that_describes_itself_is_none_of_these(client, clients):

@@ -2,7 +2,7 @@
 // `largest` tells what was largest, by layer; `changed` is called to have the same activations
 // painted again.
 
-export function makeColours(element, state, largest, changed) {
+export function makeColourSettings(element, state, largest, changed) {
   const colours = element.querySelector(".colours");
   const scale = element.querySelector(".scale");
   const { style } = state;
