@@ -331,3 +331,8 @@ def test_files_named_in_the_documentation_exist():
     for document in DOCUMENTS:
         for name in re.findall(r"`((?:model|serving|demo|tests)/[\w./-]*)`", document.read_text()):
             assert (ROOT / name).exists(), f"{document.name}: {name}"
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    folders = [ROOT / name for name in ("model", "serving", "demo", "tests")]
+    for name in re.findall(r"[\w/]+\.(?:py|js|html|css|png)\b", text):
+        files = [file for folder in folders for file in folder.glob(f"**/{name}")]
+        assert files or (ROOT / name).is_file(), f"architecture.md: {name}"
