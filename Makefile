@@ -1,4 +1,4 @@
-# Everything runs in .venv, which every target brings up to date by itself.
+# Everything runs in .venv, which every target creates or updates as needed.
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,7 +42,7 @@ clean:
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Python 3.11 to 3.13 is needed (TensorFlow's choice); name one: make PYTHON=python3.12"; exit 1; }
+	  { echo "Python 3.11 to 3.13 is needed (TensorFlow supports only these): make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(READY): requirements.txt | $(VENV)/bin/python

@@ -1,4 +1,4 @@
-"""Weights, or a Keras model of your own -> versioned SavedModels for TensorFlow Serving.
+"""Weights or a Keras model -> versioned SavedModels for TensorFlow Serving.
 
 python export.py [--weights model/released] [--out exported/mnist] [--spare-others]
 python export.py --keras FILE [--name NAME] [--labels FILE] [--pixels=LOW..HIGH] …
@@ -19,15 +19,22 @@ EXPORTED = Path("exported")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--weights", type=Path, default=RELEASED, help="folder of <step>.safetensors"
+        "--weights",
+        type=Path,
+        default=RELEASED,
+        metavar="DIR",
+        help="folder of <step>.safetensors files; default: the released weights",
     )
     parser.add_argument(
-        "--out", type=Path, help="base path of the versions; by default exported/<name>"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for the versions; default: exported/<name>",
     )
     parser.add_argument(
         "--spare-others",
         action="store_true",
-        help="of an --out with versions of other weights than the released ones, leave those alone",
+        help="leave versions of other weights than the released ones in --out unchanged",
     )
     add_keras_arguments(parser)
     arguments = parser.parse_args()
@@ -39,26 +46,26 @@ def main() -> None:
 
 
 def export_snapshots(weights: Path, out: Path, spare_others: bool) -> None:
-    """Exports MNIST's network as it was after some steps of training."""
+    """Exports MNIST's network at each of its training steps."""
     others = find_others(out) if spare_others else []
     try:
         snapshots = find_snapshots(weights)
         if others:
             print(
                 f"{out} holds versions of other weights than the released ones "
-                f"({', '.join(map(str, others))}), which stay as they are. "
-                f"`python export.py --weights DIR --out {out}` makes them anew."
+                f"({', '.join(map(str, others))}), which are not changed. "
+                f"`python export.py --weights DIR --out {out}` exports them again."
             )
-            there = {int(path.name) for path in out.glob("[0-9]*")} - set(others)
-            snapshots = {step: path for step, path in snapshots.items() if step in there}
+            released = {int(path.name) for path in out.glob("[0-9]*")} - set(others)
+            snapshots = {step: path for step, path in snapshots.items() if step in released}
         result = export_versions(snapshots, out, spared=others)
     except WeightsError as error:
         sys.exit(f"export.py: {error}")
-    for what, steps in result._asdict().items():
+    for action, steps in result._asdict().items():
         if steps:
-            print(f"{what} in {out}: {', '.join(map(str, steps))}")
+            print(f"{action} in {out}: {', '.join(map(str, steps))}")
     if result.replaced:
-        print("A server that runs keeps the versions it has loaded; start it again to see these.")
+        print("A running server keeps the versions it has loaded; restart it to load these.")
 
 
 if __name__ == "__main__":

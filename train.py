@@ -1,4 +1,4 @@
-"""MNIST -> weights: trains the network and leaves its snapshots in a folder.
+"""MNIST -> weights: trains the network and writes snapshots to a folder.
 
 python train.py [--data DIR] [--out trained] [--recipe release] [--epochs N] [--validation N]
                 [--seed N] [--seeds N]
@@ -15,7 +15,7 @@ from model.recipe import RECIPES
 
 def main() -> None:
     arguments = parse_arguments()
-    for package in ("tensorboard", "sklearn"):  # for the curves, for other people's digits
+    for package in ("tensorboard", "sklearn"):  # for curves, for calibration and test digits
         if importlib.util.find_spec(package) is None:
             sys.exit(f"train.py: {package} is not installed: run `make setup`.")
     try:
@@ -24,13 +24,13 @@ def main() -> None:
         sys.exit(f"train.py: {error}")
     recipe = RECIPES[arguments.recipe]
     epochs = arguments.epochs or recipe.epochs
-    learned = len(mnist.train_images) - arguments.validation
-    if learned < recipe.batch["mnist"]:
+    count = len(mnist.train_images) - arguments.validation
+    if count < recipe.batch["mnist"]:
         sys.exit(
-            f"train.py: of {len(mnist.train_images)} digits --validation {arguments.validation} "
-            f"leaves {max(learned, 0)}, less than the {recipe.batch['mnist']} of one step."
+            f"train.py: --validation {arguments.validation} leaves {max(count, 0)} of "
+            f"{len(mnist.train_images)} digits, but one step needs {recipe.batch['mnist']}."
         )
-    # Seconds of TensorFlow, of which no mistake in the arguments has to wait to be told.
+    # These import TensorFlow, which takes seconds; wrong arguments are reported before.
     from model.card import write_card
     from model.feature_visualization import write_features
     from model.report import report
@@ -60,7 +60,7 @@ def main() -> None:
     write_features(arguments.out)
     card = write_card(arguments.out, recipe, runs, reports, flags)
     print(
-        f"Weights: {runs[0].final}; their card: {card}\n"
+        f"Weights: {runs[0].final}; model card: {card}\n"
         f"Curves: tensorboard --logdir {arguments.out}\n"
         f"Next: python export.py --weights {arguments.out}"
     )
@@ -72,30 +72,39 @@ def parse_arguments() -> argparse.Namespace:
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder with the four IDX files, gzipped or not; without it Keras's copy of MNIST, "
-        "downloaded if need be",
+        help="folder of the four IDX files, gzipped or not; default: Keras's copy of MNIST, "
+        "downloaded if necessary",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("trained"), help="folder for snapshots and logs"
+        "--out",
+        type=Path,
+        default=Path("trained"),
+        metavar="DIR",
+        help="folder for snapshots and logs",
     )
     parser.add_argument(
         "--recipe",
         choices=RECIPES,
         default="release",
-        help="release is the best that there is; sprint is a good network in one pass over MNIST",
+        help="release: the most accurate network; sprint: a good network in one pass over MNIST",
     )
     parser.add_argument(
-        "--epochs", type=float, metavar="N", help="passes over the digits; without it the recipe's"
+        "--epochs", type=float, metavar="N", help="passes over the digits; default: the recipe's"
     )
     parser.add_argument(
         "--validation",
         type=int,
         default=2000,
-        help="training digits held out, to watch and to calibrate the probabilities with",
+        metavar="N",
+        help="training digits held out for validation and calibration",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of everything that is random")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="for all random numbers")
     parser.add_argument(
-        "--seeds", type=int, default=1, help="how many networks, each of the next seed"
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of networks, with consecutive seeds",
     )
     arguments = parser.parse_args()
     if arguments.epochs is not None and not arguments.epochs > 0:
@@ -104,7 +113,7 @@ def parse_arguments() -> argparse.Namespace:
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be 1 or more")
     if any(arguments.out.glob("*.safetensors")):
-        parser.error(f"{arguments.out} has another training's snapshots: name another --out")
+        parser.error(f"{arguments.out} contains snapshots of another run: choose another --out")
     return arguments
 
 

@@ -1,8 +1,8 @@
-"""Why a unit is at its value: what comes in times the weights, term by term, by kind of layer.
+"""Decomposes the value of a unit into terms, input times weight, for each kind of layer.
 
-The terms are computed in double precision from the activations that the model answered and the
-weights that the same server tells. Where their sum is not the value that the model answered, or
-where a kind is not known, the value alone is told.
+The terms are computed in double precision from the activations and weights that the model server
+returns. If their sum does not match the unit's value, or the kind of layer is unknown, only the
+value is returned.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from demo.errors import RequestError
 from demo.network import Parameters
 from demo.render import render_grid
 
-STRONGEST = 10  # terms that are told one by one,
-STRONGEST_WITH_PICTURES = 6  # and where each has two pictures
-MAX_PICTURED = 8  # rows or columns of numbers that are shown as a grid
-TOLERANCE = 1e-3  # of the value, by which a sum may miss it
+MAX_TERMS = 10  # listed individually; the others are summed
+MAX_TERMS_WITH_PICTURES = 6  # the same where each term has two pictures
+MAX_GRID_SIDE = 8  # rows or columns of a pooling window that is shown as a grid
+TOLERANCE = 1e-3  # relative error of a sum, compared with the largest of its terms
 
-FUNCTIONS: dict[str, Callable[[float], float]] = {
+ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "linear": lambda x: x,
     "relu": lambda x: max(x, 0.0),
     "relu6": lambda x: min(max(x, 0.0), 6.0),
@@ -32,12 +32,12 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
 
 
 class Grid(TypedDict):
-    """Some numbers side by side, as a picture too."""
+    """A matrix, as numbers and as a picture."""
 
     title: str
     numbers: list[list[float]]
     picture: str  # a PNG as a data URL
-    winner: NotRequired[list[int]]  # row and column of the one that counts
+    winner: NotRequired[list[int]]  # row and column of the maximum, in max pooling
 
 
 class Place(TypedDict):
@@ -50,44 +50,46 @@ class Place(TypedDict):
 
 
 class Term(TypedDict):
-    """What one input, or one input map, adds to the sum."""
+    """The contribution of one input, or of one input map."""
 
     name: str
     at: Place
     contribution: float
     input: NotRequired[float]
     weight: NotRequired[float]
-    pictures: NotRequired[list[str]]  # the inputs and their kernel, as data URLs
+    pictures: NotRequired[list[str]]  # input patch and kernel, as data URLs
 
 
 class Sum(TypedDict, total=False):
-    """How a unit adds up: the terms, the rest and the bias are the sum."""
+    """A sum: the terms (or the last grid), the rest and the bias."""
 
     grids: list[Grid]
     terms: list[Term]
-    rest: float  # of all terms that are not told
-    others: int  # how many these are
+    rest: float  # sum of the terms that are not listed
+    others: int  # number of terms that are not listed
     bias: float
-    sum: float  # before the activation
-    is_plain: bool  # there is nothing to add up: the term is the value
+    sum: float  # before the activation function
+    is_plain: bool  # nothing is added: the term is the value
 
 
-class Anatomy(Sum):
-    """One unit, taken apart as far as that can be done."""
+class Decomposition(Sum):
+    """A unit and, if it can be decomposed, its sum."""
 
     row: int
     column: int
-    value: float  # as the model answered it
+    value: float  # as the model computed it
     activation: str
 
 
 class Unit(NamedTuple):
-    """What there is to take apart.
+    """A unit to decompose.
 
     Args:
-        layer, map, row, column: which unit; of a layer without places, where it is shown.
-        full: tells all activations of a layer of the same description.
-        parameters: tells what the map is made with.
+        description: of the model.
+        layer, map, row, column: position of the unit; for a layer of shape [units], its position
+            on the shown map.
+        activations: returns all activations of a layer of the description.
+        parameters: returns the parameters of a map.
     """
 
     description: Description
@@ -95,7 +97,7 @@ class Unit(NamedTuple):
     map: int
     row: int
     column: int
-    full: Callable[[Layer], np.ndarray]
+    activations: Callable[[Layer], np.ndarray]
     parameters: Callable[[Layer, int], Parameters]
 
     @property
@@ -103,44 +105,47 @@ class Unit(NamedTuple):
         return [self.description.layers[index] for index in self.layer.sources]
 
     def maps_of(self, layer: Layer) -> np.ndarray:
-        """float64 [height, width, maps]"""
-        return as_maps(layer, self.full(layer)).astype(float)
+        """Returns all maps of a layer: float64 [height, width, maps]."""
+        return as_maps(layer, self.activations(layer)).astype(float)
 
 
 def as_maps(layer: Layer, activations: np.ndarray) -> np.ndarray:
-    """A layer's activations in full as [height, width, maps]; units row by row, zeros behind."""
+    """Reshapes all activations of a layer to [height, width, maps].
+
+    A layer of shape [units] becomes one map, filled row by row and padded with zeros.
+    """
     if layer.units:
         square = np.zeros(layer.height * layer.width, activations.dtype)
-        places = np.arange(layer.shown_units)
-        square[places] = activations[layer.unit_at(places)]
+        positions = np.arange(layer.shown_units)
+        square[positions] = activations[layer.unit_at(positions)]
         return square.reshape(layer.height, layer.width, 1)
     return activations.reshape(*layer.shape[:2], -1)
 
 
 def check_unit(layer: Layer, map: object, row: object = 0, column: object = 0) -> None:
-    """Raises RequestError if a layer has no such unit."""
+    """Raises RequestError if a layer does not have this unit."""
     ends = (layer.count, *layer.size)
-    places = zip((map, row, column), ends, strict=True)
-    is_there = all(type(at) is int and 0 <= at < end for at, end in places)
-    if not is_there or (layer.units and row * layer.width + column >= layer.shown_units):
+    indices = zip((map, row, column), ends, strict=True)
+    exists = all(type(index) is int and 0 <= index < end for index, end in indices)
+    if not exists or (layer.units and row * layer.width + column >= layer.shown_units):
         raise RequestError(f"{layer.name} has no unit at {row}, {column} of map {map}")
 
 
-def dissect(unit: Unit) -> Anatomy:
-    """Takes one unit apart.
+def decompose(unit: Unit) -> Decomposition:
+    """Decomposes a unit.
 
     Raises:
-        ServingError: the server does not tell its weights.
+        ServingError: the server does not return activations or parameters.
     """
     value = float(unit.maps_of(unit.layer)[unit.row, unit.column, unit.map])
-    known = KINDS.get(unit.layer.kind)
-    summed: Sum = known(unit) if known and unit.layer.is_exact else {}
-    if not _holds(summed, unit.layer, value):
-        summed = {}
+    function = KINDS.get(unit.layer.kind)
+    total: Sum = function(unit) if function and unit.layer.is_exact else {}
+    if not _matches(total, unit.layer, value):
+        total = {}
     return {
         "grids": [],
         "terms": [],
-        **summed,
+        **total,
         "value": value,
         "row": unit.row,
         "column": unit.column,
@@ -148,15 +153,14 @@ def dissect(unit: Unit) -> Anatomy:
     }
 
 
-def _holds(summed: Sum, layer: Layer, value: float) -> bool:
-    """Whether a sum comes to the value, as far as the activation lets one say."""
-    function = FUNCTIONS.get(layer.activation)
-    if "sum" not in summed or function is None:
+def _matches(total: Sum, layer: Layer, value: float) -> bool:
+    """Whether a sum gives the value; also true if the activation function is unknown."""
+    function = ACTIVATIONS.get(layer.activation)
+    if "sum" not in total or function is None:
         return True
-    got = float(function(summed["sum"]))
-    terms = (abs(term["contribution"]) for term in summed.get("terms", ()))
+    terms = (abs(term["contribution"]) for term in total.get("terms", ()))
     scale = max(abs(value), *terms, 1e-6)
-    return abs(got - value) <= TOLERANCE * scale
+    return abs(float(function(total["sum"])) - value) <= TOLERANCE * scale
 
 
 def _convolution(unit: Unit) -> Sum:
@@ -172,16 +176,16 @@ def _convolution(unit: Unit) -> Sum:
     top, left = _corner(unit)
     if kernel.shape[:2] == (1, 1):
 
-        def name(index: int) -> Term:
+        def make_term(index: int) -> Term:
             at = {"layer": source.index, "map": first + index, "row": top, "column": left}
             numbers = {"input": float(patch[0, 0, index]), "weight": float(kernel[0, 0, index])}
             return {"name": f"map {first + index} of {source.name}", "at": at, **numbers}
 
-        return _sum((patch * kernel)[0, 0], bias, STRONGEST, name)
-    # So that pictures compare, with each other and with the gallery.
+        return _sum((patch * kernel)[0, 0], bias, MAX_TERMS, make_term)
+    # One scale for all terms, so that their pictures can be compared.
     largest = np.abs(inputs).max(), np.abs(kernel).max()
 
-    def picture(index: int) -> Term:
+    def make_term_with_pictures(index: int) -> Term:
         pictures = [
             render_grid(patch[:, :, index], _colours(source), largest[0]),
             render_grid(kernel[:, :, index], "signed", largest[1]),
@@ -189,7 +193,8 @@ def _convolution(unit: Unit) -> Sum:
         at = {"layer": source.index, "map": first + index}
         return {"name": f"map {first + index} of {source.name}", "at": at, "pictures": pictures}
 
-    return _sum((patch * kernel).sum(axis=(0, 1)), bias, STRONGEST_WITH_PICTURES, picture)
+    contributions = (patch * kernel).sum(axis=(0, 1))
+    return _sum(contributions, bias, MAX_TERMS_WITH_PICTURES, make_term_with_pictures)
 
 
 def _depthwise(unit: Unit) -> Sum:
@@ -201,51 +206,52 @@ def _depthwise(unit: Unit) -> Sum:
 
 
 def _one_map(patch: np.ndarray, kernel: np.ndarray, bias: float, source: Layer) -> Sum:
-    """A kernel over a single map: all three are shown number by number."""
+    """The sum over a single map: patch, kernel and products are shown as grids."""
     products = patch * kernel
     is_input = source.kind == "input"
     grids = [
-        _grid("what it sees", patch, "grey" if is_input else _colours(source)),
+        _grid("its input", patch, "grey" if is_input else _colours(source)),
         _grid("its kernel", kernel, "signed"),
-        _grid("together", products, "signed"),
+        _grid("their product", products, "signed"),
     ]
     return {"grids": grids, "terms": [], "bias": bias, "sum": float(products.sum()) + bias}
 
 
 def _dense(unit: Unit) -> Sum:
     [source] = unit.sources
-    kernel, bias, _ = unit.parameters(unit.layer, _number_of(unit))
+    kernel, bias, _ = unit.parameters(unit.layer, _parameter_index(unit))
     if unit.layer.units:
-        inputs = unit.full(source).reshape(-1).astype(float)
+        inputs = unit.activations(source).reshape(-1).astype(float)
     else:
         inputs = unit.maps_of(source)[unit.row, unit.column]
 
-    def name(index: int) -> Term:
+    def make_term(index: int) -> Term:
         numbers = {"input": float(inputs[index]), "weight": float(kernel[index])}
-        at = _place_of(source, index) if unit.layer.units else _same_place(unit, source, index)
-        return {**at, **numbers}
+        if unit.layer.units:
+            return {**_locate(source, index), **numbers}
+        return {**_same_place(unit, source, index), **numbers}
 
-    return _sum(inputs * kernel, bias, STRONGEST, name)
+    return _sum(inputs * kernel, bias, MAX_TERMS, make_term)
 
 
 def _max_pooling(unit: Unit) -> Sum:
-    return _pooling(unit, np.nanmax, "the strongest of these")
+    return _pooling(unit, np.nanmax, "the maximum of these units")
 
 
 def _average_pooling(unit: Unit) -> Sum:
-    return _pooling(unit, np.nanmean, "the mean of these")
+    return _pooling(unit, np.nanmean, "the mean of these units")
 
 
 def _pooling(unit: Unit, pool: Callable[[np.ndarray], float], title: str) -> Sum:
     [source] = unit.sources
-    window = _patch(unit.maps_of(source), unit, beyond=np.nan)[:, :, unit.map]
+    window = _patch(unit.maps_of(source), unit, padding=np.nan)[:, :, unit.map]
     value = float(pool(window))
-    if max(window.shape) > MAX_PICTURED:
+    if max(window.shape) > MAX_GRID_SIDE:
         return {"sum": value, "is_plain": True}
     grid = _grid(f"{title} of {source.name}", np.nan_to_num(window), _colours(source))
     if pool is not np.nanmax:
         return {"grids": [grid], "sum": value, "is_plain": True}
-    y, x = grid["winner"] = [int(at) for at in divmod(int(np.nanargmax(window)), window.shape[1])]
+    y, x = grid["winner"] = [*divmod(int(np.nanargmax(window)), window.shape[1])]
     top, left = _corner(unit)
     at = {"layer": source.index, "map": unit.map, "row": top + y, "column": left + x}
     name = f"row {top + y}, column {left + x} of {source.name}"
@@ -255,12 +261,12 @@ def _pooling(unit: Unit, pool: Callable[[np.ndarray], float], title: str) -> Sum
 
 def _global_pooling(unit: Unit) -> Sum:
     [source] = unit.sources
-    map = _number_of(unit)
+    map = _parameter_index(unit)
     inputs = unit.maps_of(source)[:, :, map]
     is_mean = unit.layer.kind == "global average pooling"
     value = float(inputs.mean() if is_mean else inputs.max())
-    what = "the mean" if is_mean else "the strongest"
-    name = f"{what} of the {inputs.size:,} units of map {map} of {source.name}"
+    statistic = "the mean" if is_mean else "the strongest"
+    name = f"{statistic} of the {inputs.size:,} units of map {map} of {source.name}"
     at = {"layer": source.index, "map": map}
     term = {"name": name, "at": at, "contribution": value}
     return {"terms": [term], "sum": value, "is_plain": True}
@@ -268,7 +274,7 @@ def _global_pooling(unit: Unit) -> Sum:
 
 def _batch_normalisation(unit: Unit) -> Sum:
     [source] = unit.sources
-    scale, shift, _ = unit.parameters(unit.layer, _number_of(unit))
+    scale, shift, _ = unit.parameters(unit.layer, _parameter_index(unit))
     term = _same_place(unit, source)
     product = term["contribution"] * float(scale)
     term |= {"input": term["contribution"], "weight": float(scale), "contribution": product}
@@ -288,19 +294,20 @@ def _addition(unit: Unit) -> Sum:
 
 
 def _concatenation(unit: Unit) -> Sum:
-    """A map is one of a source's, or a unit is."""
-    at = _number_of(unit)
+    """The unit is a copy of one unit of a source."""
+    index = _parameter_index(unit)
     for source in unit.sources:
         count = source.units or source.count
-        if at < count:
+        if index < count:
             if unit.layer.units:
-                term = {**_place_of(source, at), "contribution": float(unit.full(source)[at])}
+                value = float(unit.activations(source)[index])
+                term = {**_locate(source, index), "contribution": value}
             elif source.size == unit.layer.size:
-                term = _same_place(unit, source, at)
+                term = _same_place(unit, source, index)
             else:
                 return {}
             return {"terms": [term], "sum": term["contribution"], "is_plain": True}
-        at -= count
+        index -= count
     return {}
 
 
@@ -319,24 +326,26 @@ KINDS: dict[str, Callable[[Unit], Sum]] = {
 }
 
 
-def _number_of(unit: Unit) -> int:
-    """Of its map, or of a unit without a place."""
+def _parameter_index(unit: Unit) -> int:
+    """Index of the unit's map or, for a layer of shape [units], of the unit itself."""
     layer = unit.layer
     return layer.unit_at(unit.row * layer.width + unit.column) if layer.units else unit.map
 
 
 def _corner(unit: Unit) -> tuple[int, int]:
-    """Row and column of the first input that a unit looks at; it may lie beyond the border."""
+    """Row and column where a unit's window begins, which may lie outside of the input."""
     window = unit.layer.window
     top, left = (
-        at * stride - pad
-        for at, stride, pad in zip((unit.row, unit.column), window.stride, window.pad, strict=True)
+        index * stride - pad
+        for index, stride, pad in zip(
+            (unit.row, unit.column), window.stride, window.pad, strict=True
+        )
     )
     return top, left
 
 
-def _patch(maps: np.ndarray, unit: Unit, beyond: float = 0.0) -> np.ndarray:
-    """What a unit looks at, [height, width, maps], with a number for all beyond the border."""
+def _patch(maps: np.ndarray, unit: Unit, padding: float = 0.0) -> np.ndarray:
+    """Returns the maps inside a unit's window, padded outside: [height, width, maps]."""
     window = unit.layer.window
     rows, columns = (
         start + dilation * np.arange(size)
@@ -344,27 +353,27 @@ def _patch(maps: np.ndarray, unit: Unit, beyond: float = 0.0) -> np.ndarray:
     )
     height, width, _ = maps.shape
     patch = maps[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)].copy()
-    patch[(rows < 0) | (rows >= height)] = beyond
-    patch[:, (columns < 0) | (columns >= width)] = beyond
+    patch[(rows < 0) | (rows >= height)] = padding
+    patch[:, (columns < 0) | (columns >= width)] = padding
     return patch
 
 
 def _same_place(unit: Unit, source: Layer, map: int | None = None) -> Term:
-    """The unit of a source at the unit's own place."""
+    """The term of the source's unit at the same row and column."""
     map = unit.map if map is None else map
     value = float(unit.maps_of(source)[unit.row, unit.column, map])
     at = {"layer": source.index, "map": map, "row": unit.row, "column": unit.column}
     if source.units:
         index = source.unit_at(unit.row * source.width + unit.column)
-        return {**_place_of(source, index), "contribution": value}
+        return {**_locate(source, index), "contribution": value}
     name = f"map {map} of {source.name}, row {unit.row}, column {unit.column}"
     return {"name": name, "at": at, "contribution": value}
 
 
-def _place_of(source: Layer, index: int) -> Term:
-    """The unit of a source by its number in the order of memory."""
+def _locate(source: Layer, index: int) -> Term:
+    """Name and place of a source's unit, by its index in the flattened layer."""
     if source.units:
-        row, column = divmod(source.place_of(index), source.width)
+        row, column = divmod(source.position_of(index), source.width)
         at = {"layer": source.index, "map": 0, "row": row, "column": column}
         return {"name": f"unit {index} of {source.name}", "at": at}
     row, column, map = (int(at) for at in np.unravel_index(index, (*source.shape, 1)[:3]))
@@ -372,17 +381,19 @@ def _place_of(source: Layer, index: int) -> Term:
     return {"name": f"map {map} of {source.name}, row {row}, column {column}", "at": at}
 
 
-def _sum(contributions: np.ndarray, bias: float, count: int, name: Callable[[int], Term]) -> Sum:
-    """The `count` strongest terms by name, the rest as one number."""
+def _sum(
+    contributions: np.ndarray, bias: float, count: int, make_term: Callable[[int], Term]
+) -> Sum:
+    """Lists the `count` strongest terms, and sums the others."""
     strongest = np.argsort(-np.abs(contributions), kind="stable")[:count]
-    terms = [{**name(int(i)), "contribution": float(contributions[i])} for i in strongest]
-    came = float(contributions.sum())
+    terms = [{**make_term(int(i)), "contribution": float(contributions[i])} for i in strongest]
+    total = float(contributions.sum())
     return {
         "terms": terms,
-        "rest": came - float(contributions[strongest].sum()),
+        "rest": total - float(contributions[strongest].sum()),
         "others": len(contributions) - len(terms),
         "bias": bias,
-        "sum": came + bias,
+        "sum": total + bias,
     }
 
 

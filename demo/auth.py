@@ -1,4 +1,4 @@
-"""Who may ask: callers with user and password, and visitors who have logged in."""
+"""Authentication of callers, by password, and of visitors, by Gradio's login and their origin."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ ASK_FOR_PASSWORD = {"WWW-Authenticate": 'Basic realm="Layer X-ray"'}
 
 
 def has_password(request: HTTPConnection, auth: tuple[str, str]) -> bool:
-    """Whether a request brings user and password (HTTP Basic, RFC 7617)."""
+    """Whether a request has the user and password (HTTP Basic, RFC 7617)."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     try:
         given = base64.b64decode(credentials, validate=True)
@@ -22,7 +22,7 @@ def has_password(request: HTTPConnection, auth: tuple[str, str]) -> bool:
 
 
 def is_logged_in(request: HTTPConnection) -> bool:
-    """Whether a request brings the cookie that Gradio's login form has set, where there is one."""
+    """Whether a request has the cookie of Gradio's login, or the page has no login."""
     app = request.app
     if app.auth is None:
         return True
@@ -31,14 +31,14 @@ def is_logged_in(request: HTTPConnection) -> bool:
 
 
 def is_same_site(request: HTTPConnection) -> bool:
-    """Whether it is the page itself that opens a WebSocket, as far as a browser tells.
+    """Whether a WebSocket may be opened by the site that the browser names as its origin.
 
-    Browsers let any website open a WebSocket to any host, with that host's cookies: so no other may
-    reach a page on the visitor's own machine, or one with a login. Other pages are open to all.
+    Browsers let any website open a WebSocket to any host, with that host's cookies. So a page on
+    the visitor's own machine, or with a login, accepts no other origin. Other pages accept all.
     """
     if "origin" not in request.headers:
         return True  # not a browser
-    origin = _host_of(request.headers["origin"])  # None for "null", a sandboxed frame's
+    origin = _host_of(request.headers["origin"])  # None for "null", from a sandboxed frame
     host = _host_of(f"//{request.headers.get('host', '')}")
     forwarded, _, _ = request.headers.get("x-forwarded-host", "").partition(",")
     if origin is not None and origin in (host, _host_of(f"//{forwarded.strip()}")):

@@ -1,11 +1,11 @@
-"""A description as the browser needs it, to build a model's galleries and scores."""
+"""A model's description as JSON for the browser, which builds the galleries and scores from it."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from demo.description import GAP, Description, Layer
 
-FEW = 10  # classes, which are all shown in their order
+MAX_LISTED = 10  # classes; up to that many are all shown, in order of their index
 
 
 def describe_for_browser(
@@ -15,14 +15,14 @@ def describe_for_browser(
     downloads: Sequence[str] = (),
     side: int = 0,
 ) -> dict[str, Any]:
-    """JSON.
+    """Converts a description to JSON.
 
     Args:
-        description: of the model that is shown.
-        name: of the model among
-        models: that can be chosen from.
-        downloads: what can be taken along.
-        side: pixels of a drawing that is sent.
+        description: of the shown model.
+        name: the name under which the visitor chose the model.
+        models: all names to choose from.
+        downloads: names of the available downloads.
+        side: pixels per side of a drawing that the browser sends.
     """
     scores = description.scores
     return {
@@ -36,7 +36,7 @@ def describe_for_browser(
         and {
             "layer": scores.layer,
             "classes": scores.classes,
-            "labels": [scores.label(index) for index in range(min(scores.classes, FEW))],
+            "labels": [scores.label(index) for index in range(min(scores.classes, MAX_LISTED))],
             "isSingle": scores.classes == 1,
         },
         "canExplain": description.explain in description.signatures,

@@ -1,6 +1,6 @@
-"""What a page knows of a model: its input, its layers, its scores, and what it can do.
+"""Description of a model: its input, layers, scores and signatures.
 
-Models that were exported here describe themselves (`docs/description.md`).
+Models exported by `export.py` describe themselves in JSON (`docs/description.md`).
 """
 
 import hashlib
@@ -14,28 +14,28 @@ from serving.client import WrongAnswer
 
 SCHEMA = "layer-xray/2"
 KINDS = ("drawing", "picture")  # of input
-# What reading a field raises that is not as it should be.
-WRONG = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-MAX_NUMBER = 2**31 - 1  # of any number that is told
+# Raised when a field is missing or malformed.
+FIELD_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+MAX_NUMBER = 2**31 - 1  # any number in a description
 GAP = 1  # pixels between two maps of a mosaic
-WIDEST = 16  # maps in a row, unless the model says otherwise
+MAX_COLUMNS = 16  # maps in a row of a mosaic, unless the description sets `columns`
 WITH_PARAMETERS = ("convolution", "depthwise", "dense", "batch normalisation")
 POOLINGS = ("max pooling", "average pooling")
-WIDE = 160  # pixels of a mosaic that has a row of galleries for itself, unless the model says so
+WIDE = 160  # pixels; a wider mosaic takes the whole row, unless the description sets `is_wide`
 
 
 class Window(NamedTuple):
-    """How a unit looks at the layer before; each along rows and columns."""
+    """The window that a unit computes from; each pair is for rows and columns."""
 
     size: tuple[int, int]
     stride: tuple[int, int]
     dilation: tuple[int, int]
-    pad: tuple[int, int]  # zeros before the first
+    pad: tuple[int, int]  # zeros before the first row and column
     groups: int
 
 
 class ReceptiveField(NamedTuple):
-    """The pixels that a unit sees along one axis: from `stride * unit - before`, `size` of them."""
+    """Pixels that a unit depends on along one axis: `size`, from `stride * unit - before` on."""
 
     size: int
     stride: int
@@ -43,10 +43,11 @@ class ReceptiveField(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A layer whose activations are shown, or the input.
+    """The input, or a layer whose activations are shown.
 
-    Its maps are shown as a mosaic, `columns` of them in a row, each `height` x `width` pixels of
-    `blocks` units. A layer of units without places is one map, row by row.
+    Its maps are shown as a mosaic with `columns` maps in a row. A map has `height` x `width`
+    pixels; each pixel averages a block of `blocks` units. A layer of shape [units] is shown as one
+    map, filled row by row.
     """
 
     index: int
@@ -61,40 +62,40 @@ class Layer(NamedTuple):
     activation: str
     is_signed: bool
     receptive_field: tuple[ReceptiveField, ReceptiveField] | None
-    maps: tuple[int, ...]  # that are shown
+    maps: tuple[int, ...]  # indices of the shown maps
     height: int
     width: int
     blocks: tuple[int, int]
     columns: int
-    is_wide: bool  # whether its mosaic takes all the width there is
+    is_wide: bool  # whether the mosaic takes the whole row
     lessons: tuple[tuple[str, str], ...]
 
     @property
     def units(self) -> int | None:
-        """Of a layer whose units have no places."""
+        """Number of units, for a layer of shape [units]; else None."""
         return self.shape[0] if len(self.shape) == 1 else None
 
     @property
     def shown_units(self) -> int | None:
-        """How many of these are shown."""
+        """Number of shown units, for a layer of shape [units]; else None."""
         return min(self.shape[0], self.height * self.width) if self.units else None
 
-    def unit_at(self, place: int) -> int:
-        """The unit that is shown at a place, both in the order of memory."""
-        return place * self.shape[0] // self.shown_units
+    def unit_at(self, position: int) -> int:
+        """Returns the unit that is shown at a position of the map, counted row by row."""
+        return position * self.shape[0] // self.shown_units
 
-    def place_of(self, unit: int) -> int:
-        """Where a unit is shown, or if it is not, the next one that is."""
+    def position_of(self, unit: int) -> int:
+        """Returns the position of a unit or, if it is not shown, of the next shown one."""
         return min(-(-unit * self.shown_units // self.shape[0]), self.shown_units - 1)
 
     @property
     def has_parameters(self) -> bool:
-        """Whether a model that tells parameters tells some of its maps."""
+        """Whether the signature `parameters`, if served, has parameters for its maps."""
         return self.kind in WITH_PARAMETERS
 
     @property
     def count(self) -> int:
-        """Of all its maps, shown or not."""
+        """Number of maps, shown or not."""
         return self.shape[2] if len(self.shape) == 3 else 1
 
     @property
@@ -111,36 +112,34 @@ class Layer(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of a map in full."""
+        """Rows and columns of a map in full resolution."""
         return (self.height, self.width) if self.units else self.shape[:2]
 
 
 class Scores(NamedTuple):
-    """What the model makes of its input: a number for each class."""
+    """The model's scores: one number per class."""
 
-    layer: int | None  # the layer that they are, where it is known
+    layer: int | None  # index of the layer with these activations, if it is shown
     classes: int
     labels: tuple[str, ...]
     output_activation: str
-    confidence_threshold: (
-        float | None
-    )  # what the likeliest class must have to be believed; None if nobody knows
+    confidence_threshold: float | None  # probability of the best class below which it is uncertain
 
     def label(self, index: int) -> str:
         return self.labels[index] if self.labels else str(index)
 
 
 class Input(NamedTuple):
-    """What the model takes."""
+    """The model's input."""
 
     kind: str  # `drawing` or `picture`
     height: int
     width: int
-    channels: int  # of a picture that is sent
+    channels: int  # of a picture in a request
 
 
 class Description(NamedTuple):
-    """Of one version of a model."""
+    """One version of a model."""
 
     model: str
     version: int
@@ -149,58 +148,62 @@ class Description(NamedTuple):
     layers: tuple[Layer, ...]
     scores: Scores | None
     signatures: frozenset[str]
-    explain: str  # the signature that explains, if it is served
+    explain: str  # name of the signature for explanations; it may not be served
     max_batch_size: int
-    min_scale: float  # activation that the brightest colour stands for at least
+    min_scale: float  # smallest activation that is drawn in the brightest colour
     samples: tuple[dict, ...]
-    lessons: dict[str, list]  # of the model's own, in place of the page's
-    identity: str  # the same for versions that differ in their training alone
+    lessons: dict[str, list]  # replace the lessons of the page
+    identity: str  # equal for versions that differ in their training only
 
     def find_layer(self, index: object) -> Layer:
-        """The layer of that number.
+        """Returns the layer with an index.
 
         Raises:
-            RequestError: there is none.
+            RequestError: there is no such layer.
         """
         if type(index) is int and 0 <= index < len(self.layers):
             return self.layers[index]
         raise RequestError(f"{self.model} has no layer {index}")
 
-    def made(self, layer: Layer) -> Layer:
-        """The layer whose maps these are: of a pooling, the one that it pools."""
+    def producer(self, layer: Layer) -> Layer:
+        """Returns the layer that computes these maps: for a pooling layer, the layer it pools."""
         while layer.kind in POOLINGS and layer.sources:
             layer = self.layers[layer.sources[0]]
         return layer
 
 
 def read_description(
-    told: str, model: str, version: int, signatures: frozenset[str]
+    text: str, model: str, version: int, signatures: frozenset[str]
 ) -> Description:
-    """What a model's `describe` has answered.
+    """Parses the JSON that a model's signature `describe` returns.
 
     Raises:
-        WrongAnswer: it is no description.
+        WrongAnswer: it is not a valid description.
     """
     try:
-        fields = json.loads(told)
+        fields = json.loads(text)
         if fields["schema"] != SCHEMA:
             raise ValueError(f"its schema is {fields['schema']}, and not {SCHEMA}")
         return make_description(fields, model, version, signatures)
-    except WRONG as error:
+    except FIELD_ERRORS as error:
         raise WrongAnswer(
-            f"{model} does not describe itself as a page understands it: {error!r}. Export it "
-            "again with this version of the project."
+            f"The description of {model} cannot be read: {error!r}. Export the model again with "
+            "this version of the project."
         ) from error
 
 
 def make_description(
     fields: Mapping[str, Any], model: str, version: int, signatures: frozenset[str]
 ) -> Description:
-    """The same of its JSON; raises what a wrong field raises."""
-    taken = fields["input"]
-    if taken["kind"] not in KINDS:
-        raise ValueError(f"its input is {taken['kind']}, and not {' or '.join(KINDS)}")
-    layers = tuple(_layer(index, one) for index, one in enumerate(fields["layers"]))
+    """Makes a description from its JSON object.
+
+    Raises:
+        One of `FIELD_ERRORS`: a field is missing or malformed.
+    """
+    input_fields = fields["input"]
+    if input_fields["kind"] not in KINDS:
+        raise ValueError(f"its input is {input_fields['kind']}, and not {' or '.join(KINDS)}")
+    layers = tuple(_layer(index, layer) for index, layer in enumerate(fields["layers"]))
     if not layers:
         raise ValueError("it has no layers, not even the input")
     return Description(
@@ -208,10 +211,10 @@ def make_description(
         version=version,
         title=str(fields.get("title", model)),
         input=Input(
-            taken["kind"],
-            _number(taken["height"], 1),
-            _number(taken["width"], 1),
-            1 if taken["kind"] == "drawing" else 3,
+            input_fields["kind"],
+            _number(input_fields["height"], 1),
+            _number(input_fields["width"], 1),
+            1 if input_fields["kind"] == "drawing" else 3,
         ),
         layers=layers,
         scores=_scores(fields.get("scores"), fields.get("confidence_threshold"), layers),
@@ -226,88 +229,92 @@ def make_description(
 
 
 def _identity(model: str, fields: Mapping[str, Any]) -> str:
-    told = {name: value for name, value in fields.items() if name != "trained"}
-    return hashlib.sha256(json.dumps([model, told]).encode()).hexdigest()[:16]
+    identifying = {name: value for name, value in fields.items() if name != "trained"}
+    return hashlib.sha256(json.dumps([model, identifying]).encode()).hexdigest()[:16]
 
 
-def _layer(index: int, told: Mapping[str, Any]) -> Layer:
-    window, field, thumbnail = told.get("window"), told.get("receptive_field"), told["thumbnail"]
+def _layer(index: int, fields: Mapping[str, Any]) -> Layer:
+    window, thumbnail = fields.get("window"), fields["thumbnail"]
+    receptive_field = fields.get("receptive_field")
     layer = Layer(
         index=index,
-        name=str(told["name"]),
-        kind=str(told["kind"]),
-        title=str(told.get("title") or _title(told)),
-        about=str(told.get("about", "")),
-        shape=tuple(_number(side, 1) for side in told["shape"]),
-        sources=tuple(_number(source) for source in told["from"] if source < index),
-        is_exact=bool(told["is_exact"]),
+        name=str(fields["name"]),
+        kind=str(fields["kind"]),
+        title=str(fields.get("title") or _title(fields)),
+        about=str(fields.get("about", "")),
+        shape=tuple(_number(side, 1) for side in fields["shape"]),
+        sources=tuple(_number(source) for source in fields["from"] if source < index),
+        is_exact=bool(fields["is_exact"]),
         window=window and _window(window),
-        activation=str(told["activation"]),
-        is_signed=bool(told["is_signed"]),
-        receptive_field=field and (_field(field[0]), _field(field[1])),
+        activation=str(fields["activation"]),
+        is_signed=bool(fields["is_signed"]),
+        receptive_field=receptive_field
+        and (_receptive_field(receptive_field[0]), _receptive_field(receptive_field[1])),
         maps=tuple(_number(map) for map in thumbnail["maps"]),
         height=_number(thumbnail["height"], 1),
         width=_number(thumbnail["width"], 1),
         blocks=_pair(thumbnail["blocks"], 1),
-        columns=min(len(thumbnail["maps"]), _number(told.get("columns", WIDEST), 1)),
+        columns=min(len(thumbnail["maps"]), _number(fields.get("columns", MAX_COLUMNS), 1)),
         is_wide=False,
-        lessons=tuple((str(question), str(answer)) for question, answer in told.get("lessons", ())),
+        lessons=tuple(
+            (str(question), str(answer)) for question, answer in fields.get("lessons", ())
+        ),
     )
     _check(layer)
     is_wide = layer.columns * layer.width >= WIDE
     return layer._replace(
         about=layer.about or _about(layer.shape, layer.maps),
-        is_wide=bool(told.get("is_wide", is_wide)),
+        is_wide=bool(fields.get("is_wide", is_wide)),
     )
 
 
 def _check(layer: Layer) -> None:
-    """Raises ValueError if the form that a layer is shown in is not one of its shape."""
+    """Raises ValueError if the maps to show do not match the layer's shape."""
     shown = layer.height, layer.width
     if len(layer.shape) in (2, 3):
         blocks = zip(layer.shape, layer.blocks)
-        is_right = shown == tuple(math.ceil(side / block) for side, block in blocks)
+        matches = shown == tuple(math.ceil(side / block) for side, block in blocks)
     else:
-        is_right = len(layer.shape) == 1 and layer.units > (layer.height - 1) * layer.width
+        matches = len(layer.shape) == 1 and layer.units > (layer.height - 1) * layer.width
     is_ordered = sorted({*layer.maps}) == [*layer.maps]
-    if not (is_right and is_ordered and layer.maps and layer.maps[-1] < layer.count):
+    if not (matches and is_ordered and layer.maps and layer.maps[-1] < layer.count):
         raise ValueError(
             f"{layer.name} has the shape {list(layer.shape)}, which is not shown as maps "
             f"{list(layer.maps)} of {shown}"
         )
 
 
-def _window(told: Mapping[str, Any]) -> Window:
+def _window(fields: Mapping[str, Any]) -> Window:
     return Window(
-        size=_pair(told["size"], 1),
-        stride=_pair(told["stride"], 1),
-        dilation=_pair(told["dilation"], 1),
-        pad=_pair(told["pad"], -MAX_NUMBER),
-        groups=_number(told["groups"], 1),
+        size=_pair(fields["size"], 1),
+        stride=_pair(fields["stride"], 1),
+        dilation=_pair(fields["dilation"], 1),
+        pad=_pair(fields["pad"], -MAX_NUMBER),
+        groups=_number(fields["groups"], 1),
     )
 
 
-def _field(told: Mapping[str, Any]) -> ReceptiveField:
-    size, stride = _number(told["size"], 1), _number(told["stride"])
-    return ReceptiveField(size, stride, _number(told["before"], -MAX_NUMBER))
+def _receptive_field(fields: Mapping[str, Any]) -> ReceptiveField:
+    size, stride = _number(fields["size"], 1), _number(fields["stride"])
+    return ReceptiveField(size, stride, _number(fields["before"], -MAX_NUMBER))
 
 
-def _pair(told: Sequence[Any], least: int = 0) -> tuple[int, int]:
-    """Of rows and columns."""
-    rows, columns = told
-    return _number(rows, least), _number(columns, least)
+def _pair(pair: Sequence[Any], minimum: int = 0) -> tuple[int, int]:
+    """Reads a pair for rows and columns."""
+    rows, columns = pair
+    return _number(rows, minimum), _number(columns, minimum)
 
 
-def _number(told: Any, least: int = 0) -> int:
-    number = int(told)
-    if not least <= number <= MAX_NUMBER:
-        raise ValueError(f"{number} where {least} to {MAX_NUMBER} is expected")
+def _number(value: Any, minimum: int = 0) -> int:
+    number = int(value)
+    if not minimum <= number <= MAX_NUMBER:
+        raise ValueError(f"{number} where {minimum} to {MAX_NUMBER} is expected")
     return number
 
 
-def _title(told: Mapping[str, Any]) -> str:
-    kind = told["kind"]
-    return (str(told.get("class")) if kind == "other" else kind.capitalize()) or "Layer"
+def _title(fields: Mapping[str, Any]) -> str:
+    kind = fields["kind"]
+    return (str(fields.get("class")) if kind == "other" else kind.capitalize()) or "Layer"
 
 
 def _about(shape: tuple[int, ...], maps: tuple[int, ...]) -> str:
@@ -321,16 +328,19 @@ def _about(shape: tuple[int, ...], maps: tuple[int, ...]) -> str:
 
 
 def _scores(
-    told: Mapping[str, Any] | None, sure: float | None, layers: tuple[Layer, ...]
+    fields: Mapping[str, Any] | None, threshold: float | None, layers: tuple[Layer, ...]
 ) -> Scores | None:
-    if not told:
+    if not fields:
         return None
-    named = [layer.index for layer in layers if layer.name == told["name"] and layer.units]
-    labels = tuple(map(str, told["labels"]))
-    classes = _number(told["classes"], 1)
+    indices = [layer.index for layer in layers if layer.name == fields["name"] and layer.units]
+    labels = tuple(map(str, fields["labels"]))
+    classes = _number(fields["classes"], 1)
     if labels and len(labels) != classes:
         raise ValueError(f"{len(labels)} labels for {classes} classes")
-    sure = None if sure is None else float(sure)
     return Scores(
-        named[0] if named else None, classes, labels, str(told["output_activation"]), sure
+        layer=indices[0] if indices else None,
+        classes=classes,
+        labels=labels,
+        output_activation=str(fields["output_activation"]),
+        confidence_threshold=None if threshold is None else float(threshold),
     )

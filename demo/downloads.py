@@ -1,4 +1,4 @@
-"""Take it with you: a picture's activations as a file, or the picture as a request to paste."""
+"""Downloads: a picture's activations as a file, or a request that classifies it, to be pasted."""
 
 import base64
 import io
@@ -14,52 +14,58 @@ from PIL import Image
 from demo.errors import RequestError
 from demo.network import Network
 
-CLASSIFY = "classify"  # the signature that requests ask
-MAX_DOWNLOAD_BYTES = 2**25  # bytes of activations in a file
+CLASSIFY = "classify"  # signature that the requests call
+MAX_DOWNLOAD_BYTES = 2**25  # activations in a file, before compression
 
 
 class Endpoint(NamedTuple):
-    """Where the model server answers whoever has the page."""
+    """The address of the model server for visitors of the page."""
 
-    rest: str | None = None  # a URL, empty for no REST at all; None is the page's own address
-    auth: bool = False  # whether REST asks for a user and a password
-    ca: str | None = None  # certificates in PEM to trust; the system's if None
-
-
-Take = Callable[[np.ndarray, int | None, str], str]  # of picture, version, the page's address
+    rest: str | None = None  # URL of REST; "" if there is none, None for the page's own address
+    auth: bool = False  # whether REST requires a user and password
+    ca: str | None = None  # trusted certificates in PEM; None for the system's
 
 
-def make_downloads(network: Network, endpoint: Endpoint) -> dict[str, Take]:
-    """All that can be taken along, by name: `npz` in base64, and `curl`, `python`, `grpc`.
+Download = Callable[[np.ndarray, int | None, str], str]  # picture, version, URL of the page
 
-    The requests are texts that run when pasted. They send the picture as a file to `classify`:
-    curl prints JSON, as does Python over REST, which needs its standard library alone; gRPC, which
-    needs tensorflow-serving-api, prints the class.
+
+def make_downloads(network: Network, endpoint: Endpoint) -> dict[str, Download]:
+    """Returns the downloads by name: `npz`, `curl`, `python` and `grpc`.
+
+    `npz` returns a file in base64. The others return a command or program that sends the picture to
+    the signature `classify`: `curl` and `python` (standard library only) print JSON, `grpc` (needs
+    tensorflow-serving-api) prints the class.
+
+    Args:
+        network: classifies the pictures.
+        endpoint: where the requests are sent.
     """
     client = network.client
 
     def url_of(version: int | None, page: str) -> str:
         if endpoint.rest == "":
-            raise RequestError("the model server answers gRPC alone here: take that request")
+            raise RequestError("this model server has no REST API: use the gRPC request instead")
         server = (endpoint.rest or page).rstrip("/")
-        of_version = "" if version is None else f"/versions/{version}"
-        return f"{server}/v1/models/{client.model}{of_version}:predict"
+        path = "" if version is None else f"/versions/{version}"
+        return f"{server}/v1/models/{client.model}{path}:predict"
 
     def trusts_ca(url: str) -> bool:
         return bool(endpoint.ca and endpoint.rest and url.startswith("https:"))
 
     def npz(picture: np.ndarray, version: int | None, page: str) -> str:
-        [seen] = network.infer(picture[None], (), version)
-        layers = seen.description.layers
+        [inference] = network.infer(picture[None], (), version)
+        layers = inference.description.layers
         if 4 * sum(math.prod(layer.shape) for layer in layers) > MAX_DOWNLOAD_BYTES:
             raise RequestError(
-                f"all activations are more than {MAX_DOWNLOAD_BYTES // 2**20} MB: ask the model "
-                "server for those you want, with its signature `layer`"
+                f"the activations exceed {MAX_DOWNLOAD_BYTES // 2**20} MB: request single layers "
+                "from the model server, with its signature `layer`"
             )
-        arrays = {layer.name: network.activations(picture, layer, seen.version) for layer in layers}
+        arrays = {
+            layer.name: network.activations(picture, layer, inference.version) for layer in layers
+        }
         for name in ("scores", "probabilities"):
-            if getattr(seen, name) is not None:
-                arrays[name] = getattr(seen, name)
+            if getattr(inference, name) is not None:
+                arrays[name] = getattr(inference, name)
         file = io.BytesIO()
         np.savez_compressed(file, **arrays)
         return base64.b64encode(file.getvalue()).decode()
@@ -95,7 +101,7 @@ with urllib.request.urlopen(request, timeout=10{", context=context" if has_ca el
 """
 
     def grpc(picture: np.ndarray, version: int | None, page: str) -> str:
-        of_version = "" if version is None else f"request.model_spec.version.value = {version}\n"
+        set_version = "" if version is None else f"request.model_spec.version.value = {version}\n"
         secure = "secure" if client.tls else "insecure"
         trusted = f'b"""{endpoint.ca}"""' if endpoint.ca else ""
         credentials = f", grpc.ssl_channel_credentials({trusted})" if client.tls else ""
@@ -110,19 +116,19 @@ png = base64.b64decode("{_as_png(picture)}")
 request = predict_pb2.PredictRequest()
 request.model_spec.name = "{client.model}"
 request.model_spec.signature_name = "classify"
-{of_version}request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([png]))
+{set_version}request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([png]))
 
-# The model server's address as the page knows it; from elsewhere it may have another.
+# The address that the page uses; from your machine it may be different.
 channel = grpc.{secure}_channel("{client.target}"{credentials})
 stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 print(tf.make_ndarray(stub.Predict(request, timeout=5).outputs["classes"])[0])
 """
 
-    return {take.__name__: take for take in (npz, curl, python, grpc)}
+    return {download.__name__: download for download in (npz, curl, python, grpc)}
 
 
 def _as_png(picture: np.ndarray) -> str:
-    """A drawing as dark ink on white, any other picture as it is; in base64."""
+    """Encodes a picture, a drawing as dark ink on white, as a PNG in base64."""
     pixels = 255 - picture[:, :, 0] if picture.shape[2] == 1 else picture
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", optimize=True)

@@ -1,9 +1,9 @@
-"""What can be wrong with what a browser asks, besides the model server."""
+"""Errors of the page server itself; those of the model server are in `serving.client`."""
 
 
 class RequestError(Exception):
-    """The page never sends such a request; the message says what is wrong with it."""
+    """A malformed request, which the page never sends. The message says what is wrong."""
 
 
 class Expired(Exception):
-    """The page no longer keeps what the request is about."""
+    """The request refers to a picture that is no longer cached."""

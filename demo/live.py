@@ -1,9 +1,10 @@
-"""The live connection: one WebSocket for each visitor, on which a drawing goes the shortest way.
+"""The live connection: one WebSocket per visitor for all questions and answers.
 
-A message is a JSON object and, after a line feed, bytes: a question carries a picture, an answer
-the PNG of the layers. An answer has its question's `id` and says how many milliseconds it `took`.
-Questions may overtake each other, but a visitor's pictures are looked at one at a time, and
-one that still waits when the next one comes is not read: its answer is `{"superseded": true}`.
+A message is a JSON object, optionally followed by a line feed and bytes: the picture of a question,
+or the PNG of the layers in an answer. An answer has the `id` of its question, and the milliseconds
+that it `took`. Answers may arrive in another order than their questions. A visitor's pictures are
+predicted one at a time, though: one that is still waiting when the next arrives is answered
+`{"superseded": true}`.
 
 Source: RFC 6455.
 """
@@ -20,19 +21,20 @@ import orjson
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from demo.answers import Answer, Answers, Question
+from demo.answers import Answer, Answers
 from demo.auth import is_logged_in, is_same_site
 from demo.metrics import Metrics
+from demo.question import Question
 from demo.visitor_cache import MAX_VISITORS
 
 PATH = "/xray/live"
-MAX_MESSAGE_BYTES = 2**19  # bytes; a drawing has 12,544, a picture of 224x224 pixels at most 150 kB
-MAX_QUESTIONS = 8  # of one visitor under way; then the next ones are not even received
-FRAME_SECONDS = 1 / 60  # after a drawing that was superseded the next is received: no flood
-# How often Gradio's queue looks for pictures to read. Its own 1 and 10 ms cost 2% of a core.
+MAX_MESSAGE_BYTES = 2**19  # a drawing has 12,544 bytes, a picture of 224x224 pixels up to 150 kB
+MAX_QUESTIONS = 8  # in progress per visitor; beyond that, the socket is not read
+FRAME_SECONDS = 1 / 60  # pause after a superseded picture, so that no browser floods the server
+# Seconds between two polls of Gradio's queue; its defaults of 1 and 10 ms use 2% of a core.
 QUEUE_SECONDS, PROGRESS_SECONDS = 0.02, 0.2
-TRY_AGAIN_LATER = 1013  # RFC 6455's registry
-TAKE_MS = 30_000  # that a visitor may leave what was sent to them unreceived
+TRY_AGAIN_LATER = 1013  # close code, from IANA's WebSocket registry
+UNACKNOWLEDGED_MS = 30_000  # before the kernel closes a connection whose data is not acknowledged
 UNREADABLE = {
     "error": "A question must be a JSON object in a binary message, and its id a number.",
     "final": True,
@@ -40,98 +42,98 @@ UNREADABLE = {
 
 
 def make_live_route(answers: Answers, metrics: Metrics) -> WebSocketRoute:
-    """The route on which all visitors are answered."""
-    visits: set[_Visit] = set()
-    metrics.visitors.set_function(lambda: len(visits))
+    """Returns the route of the live connections."""
+    connections: set[_Connection] = set()
+    metrics.visitors.set_function(lambda: len(connections))
 
     async def accept(socket: WebSocket) -> None:
         if not (is_logged_in(socket) and is_same_site(socket)):
             metrics.refused.labels("cross_site").inc()
-            return await socket.close()  # before it is accepted: HTTP's 403
+            return await socket.close()  # before it is accepted: HTTP 403
         await socket.accept()
-        if len(visits) >= MAX_VISITORS:
+        if len(connections) >= MAX_VISITORS:
             metrics.refused.labels("full").inc()
             return await socket.close(TRY_AGAIN_LATER)
-        visit = _Visit(socket, answers, metrics)
-        visits.add(visit)
+        connection = _Connection(socket, answers, metrics)
+        connections.add(connection)
         try:
-            await visit.serve()
+            await connection.serve()
         finally:
-            visits.remove(visit)
-            visit.end()
+            connections.remove(connection)
+            connection.end()
 
     return WebSocketRoute(PATH, accept)
 
 
 def configure_server(page: gr.Blocks) -> None:
-    """Sets up the server of a page that has been launched for these connections."""
-    page.server.config.ws_per_message_deflate = False  # costs more than all the rest of an answer
+    """Configures the web server of a launched page for live connections."""
+    page.server.config.ws_per_message_deflate = False  # slower than everything else in an answer
     page.server.config.ws_max_size = MAX_MESSAGE_BYTES
     page._queue.sleep_when_free = QUEUE_SECONDS
     page._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux; connections inherit it
-        for listening in page.server.servers[0].sockets:
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TAKE_MS)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux; accepted connections inherit it
+        for listener in page.server.servers[0].sockets:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
 
 
-class _Visit:
-    """One visitor's connection."""
+class _Connection:
+    """The connection of one visitor."""
 
     def __init__(self, socket: WebSocket, answers: Answers, metrics: Metrics):
         self._socket, self._answers, self._metrics = socket, answers, metrics
         self._visitor = secrets.token_hex(8)
-        self._next: tuple[Question, float] | None = None  # to look at, and when it came
-        self._is_looking = False
+        self._pending: tuple[Question, float] | None = None  # next prediction, and when it arrived
+        self._is_predicting = False
         self._tasks: set[asyncio.Task] = set()
-        self._places = asyncio.Semaphore(MAX_QUESTIONS)
+        self._slots = asyncio.Semaphore(MAX_QUESTIONS)
 
     async def serve(self) -> None:
-        """Answers until the visitor leaves."""
+        """Answers questions until the visitor disconnects."""
         while (message := await self._socket.receive())["type"] == "websocket.receive":
             received = time.perf_counter()
-            question = self._read(message.get("bytes") or b"")
+            question = self._parse(message.get("bytes") or b"")
             if question is None:
                 await self._send(UNREADABLE)
             elif question.get("ask") == "predict":
-                await self._look_next(question, received)
+                await self._predict_next(question, received)
             else:
-                await self._places.acquire()
+                await self._slots.acquire()
                 task = self._start(self._answer(question, received))
-                task.add_done_callback(lambda _: self._places.release())
+                task.add_done_callback(lambda _: self._slots.release())
 
     def end(self) -> None:
-        """Drops what nobody waits for any more."""
+        """Cancels the questions in progress."""
         for task in self._tasks:
             task.cancel()
         self._answers.forget(self._visitor)
 
-    def _read(self, message: bytes) -> Question | None:
-        head, _, pixels = message.partition(b"\n")
+    def _parse(self, message: bytes) -> Question | None:
+        head, _, content = message.partition(b"\n")
         try:
             fields = orjson.loads(head)
         except orjson.JSONDecodeError:
             return None
         if not isinstance(fields, dict) or not isinstance(fields.get("id"), int | None):
             return None
-        return Question(self._visitor, fields, pixels)
+        return Question(self._visitor, fields, content)
 
-    async def _look_next(self, question: Question, received: float) -> None:
-        superseded, self._next = self._next, (question, received)
-        if not self._is_looking:
-            self._is_looking = True
-            self._start(self._look())
+    async def _predict_next(self, question: Question, received: float) -> None:
+        superseded, self._pending = self._pending, (question, received)
+        if not self._is_predicting:
+            self._is_predicting = True
+            self._start(self._predict_pending())
         if superseded:
             self._metrics.superseded.inc()
             await self._send({"id": superseded[0].get("id"), "superseded": True})
             await asyncio.sleep(FRAME_SECONDS)
 
-    async def _look(self) -> None:
+    async def _predict_pending(self) -> None:
         try:
-            while self._next:
-                (question, received), self._next = self._next, None
+            while self._pending:
+                (question, received), self._pending = self._pending, None
                 await self._answer(question, received)
         finally:
-            self._is_looking = False
+            self._is_predicting = False
 
     async def _answer(self, question: Question, received: float) -> None:
         answer = await self._answers.answer(question)
@@ -141,11 +143,11 @@ class _Visit:
     async def _send(self, answer: Answer) -> None:
         sheet = answer.pop("sheet", None)
         head = orjson.dumps(answer)
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it is closed, or closing
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the socket is closed
             await self._socket.send_bytes(head if sheet is None else b"%b\n%b" % (head, sheet))
 
-    def _start(self, work: Coroutine) -> asyncio.Task:
-        task = asyncio.create_task(work)
+    def _start(self, coroutine: Coroutine) -> asyncio.Task:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

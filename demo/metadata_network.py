@@ -1,7 +1,8 @@
-"""A servable that does not describe itself, shown by what its metadata tells.
+"""A servable that does not describe itself, shown from its metadata and its outputs.
 
-One image-like input (float or uint8 of rank 3 or 4, or picture files), outputs of rank 4 as
-galleries, one of rank 2 as scores. What nobody tells is not shown: no arithmetic, no reasons.
+It needs a signature with one input for pictures: float or uint8 of rank 3 or 4, or picture files.
+Outputs of rank 4 become galleries, and the first one of rank 2 the scores. Decompositions
+and explanations need a description, so there are none.
 """
 
 import io
@@ -16,40 +17,40 @@ from model.exposed.thumbnail import thumbnail_form
 from serving.client import Client, Prediction, RequestRefused, Signature, TensorInfo
 
 DEFAULT = "serving_default"
-SIDE = 224  # pixels of an input that is of any size
-MAX_DRAWN_SIDE = 64  # pixels a side of an input of one channel that is drawn
-NUMBERS = ("float", "half", "double", "uint8")
+SIDE = 224  # pixels per side, for an input of any size
+MAX_DRAWING_SIDE = 64  # pixels; a larger input with one channel gets pictures, not drawings
 DTYPES = {"float": np.float32, "half": np.float16, "double": np.float64, "uint8": np.uint8}
 
 
 def usable(signatures: dict[str, Signature]) -> list[str]:
-    """Those that take one picture, the default one first."""
-    names = [name for name, one in signatures.items() if _find_input(one)]
+    """Returns the names of the signatures that take one picture, the default one first."""
+    names = [name for name, signature in signatures.items() if _takes_picture(signature)]
     return sorted(names, key=lambda name: (name != DEFAULT, name))
 
 
 def explain_unusable(model: str, signatures: dict[str, Signature]) -> str:
-    """A sentence about a servable that takes no picture."""
-    told = "; ".join(
-        f"{name} takes {', '.join(f'{key} {_written(info)}' for key, info in one.inputs.items())}"
-        for name, one in signatures.items()
+    """Explains why a servable cannot be shown: none of its signatures takes one picture."""
+    found = "; ".join(
+        f"{name} takes {', '.join(f'{key} {_format(info)}' for key, info in s.inputs.items())}"
+        for name, s in signatures.items()
     )
     return (
-        f"{model} has no signature that takes one picture: {told}. Expected is one input of "
+        f"{model} has no signature that takes one picture: {found}. Expected is one input of "
         "numbers of rank 3 or 4, with 1 or 3 channels last, or of picture files."
     )
 
 
 class MetadataNetwork:
-    """One signature of such a servable.
+    """One signature of a servable without a description.
 
     Args:
-        client: of its server.
-        signature: the name.
-        pixels: what it takes for black and white; 0 and 1 of floats, 0 and 255 of bytes if None.
+        client: of the servable.
+        signature: name of the signature.
+        pixels: input values for black and white; by default 0 and 1 for floats, 0 and 255 for
+            bytes.
 
     Raises:
-        ServingError: it is not there, or takes no picture.
+        ServingError: the signature does not exist, or takes no picture.
     """
 
     def __init__(
@@ -68,11 +69,11 @@ class MetadataNetwork:
                 f"{client.model} has no signature {signature} that takes one picture; those that "
                 f"do are {', '.join(self.choices)}."
             )
-        [(self._input, self._info)] = signatures[signature].inputs.items()
-        height, width, channels = _size_of(self._info)
-        is_drawn = channels == 1 and height == width <= MAX_DRAWN_SIDE
-        self._taken = Input("drawing" if is_drawn else "picture", height, width, channels)
-        self._pixels = pixels or ((0, 255) if self._info.dtype in ("uint8", "string") else (0, 1))
+        [(self._input_name, self._tensor)] = signatures[signature].inputs.items()
+        height, width, channels = _size_of(self._tensor)
+        is_drawing = channels == 1 and height == width <= MAX_DRAWING_SIDE
+        self._input = Input("drawing" if is_drawing else "picture", height, width, channels)
+        self._pixels = pixels or ((0, 255) if self._tensor.dtype in ("uint8", "string") else (0, 1))
         self._described: dict[int, Description] = {}
 
     @property
@@ -80,132 +81,134 @@ class MetadataNetwork:
         return next(reversed(self._described.values()), None) or self.description()
 
     def description(self, version: int | None = None) -> Description:
-        """Found out by one blank picture: metadata need not tell shapes."""
+        """Describes the outputs for a blank picture: metadata may lack their shapes."""
         if version not in self._described:
-            channels = 1 if self._taken.kind == "drawing" else 3
-            blank = np.zeros((1, self._taken.height, self._taken.width, channels), np.uint8)
-            answer = self._predict(blank, version)
-            self._described[answer.version] = self._describe(answer)
-            return self._described[answer.version]
+            channels = 1 if self._input.kind == "drawing" else 3
+            blank = np.zeros((1, self._input.height, self._input.width, channels), np.uint8)
+            response = self._predict(blank, version)
+            self._described[response.version] = self._describe(response)
+            return self._described[response.version]
         return self._described[version]
 
-    def _describe(self, answer: Prediction) -> Description:
-        taken = self._taken
-        layers = [_layer("input", "input", (taken.height, taken.width, taken.channels))]
+    def _describe(self, response: Prediction) -> Description:
+        size = self._input
+        layers = [_layer("input", "input", (size.height, size.width, size.channels))]
         layers += [
             _layer(name, "other", array.shape[1:])
-            for name, array in sorted(answer.items())
+            for name, array in sorted(response.items())
             if _is_maps(array)
         ]
-        scores = _names_of_scores(answer)
+        scores = _names_of_scores(response)
         fields = {
             "title": f"{self.client.model}, {self._signature}",
-            "input": taken._asdict(),
+            "input": size._asdict(),
             "layers": layers,
             "max_batch_size": 1,
             "scores": None,
         }
         if scores:
-            classes = answer[scores[0]].shape[1]
+            classes = response[scores[0]].shape[1]
             fields["scores"] = {
                 "name": scores[0],
                 "classes": classes,
                 "labels": [],
                 "output_activation": "linear",
             }
-        return make_description(fields, self.client.model, answer.version, frozenset())
+        return make_description(fields, self.client.model, response.version, frozenset())
 
     def infer(
         self, pictures: np.ndarray, layers: Sequence[int], version: int | None = None
     ) -> list[Inference]:
-        answer = self._predict(pictures, version)
-        description = self.description(answer.version)
+        response = self._predict(pictures, version)
+        description = self.description(response.version)
         shown = [description.find_layer(index) for index in sorted(set(layers))]
         return [
-            self._seen(picture, row, answer, description, shown)
+            self._unpack(picture, row, response, description, shown)
             for row, picture in enumerate(pictures)
         ]
 
-    def _seen(
+    def _unpack(
         self,
         picture: np.ndarray,
         row: int,
-        answer: Prediction,
+        response: Prediction,
         description: Description,
         layers: list[Layer],
     ) -> Inference:
-        seen = Inference(picture, description, {}, {})
+        """Reads one picture's row of a response."""
+        inference = Inference(picture, description, {}, {})
         for layer in layers:
-            shown = self._pick(picture, row, answer, layer)[:, :, list(layer.maps)]
-            seen.maps[layer.index] = _shrink(shown, layer)
-            ends = shown.min(axis=(0, 1)), shown.max(axis=(0, 1))
-            seen.ranges[layer.index] = np.stack(ends, axis=1)
+            maps = self._activations(picture, row, response, layer)[:, :, list(layer.maps)]
+            inference.maps[layer.index] = _downsample(maps, layer)
+            ends = maps.min(axis=(0, 1)), maps.max(axis=(0, 1))
+            inference.ranges[layer.index] = np.stack(ends, axis=1)
         if description.scores:
-            name, *_ = _names_of_scores(answer)
-            seen.scores = answer[name][row].astype(np.float32)
-            is_sum = seen.scores.min() >= 0 and abs(seen.scores.sum() - 1) < 1e-3
-            seen.probabilities = seen.scores if is_sum else None
-        return seen
+            name, *_ = _names_of_scores(response)
+            scores = response[name][row].astype(np.float32)
+            sums_to_1 = scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3
+            inference.scores, inference.probabilities = scores, scores if sums_to_1 else None
+        return inference
 
-    def _pick(self, picture: np.ndarray, row: int, answer: Prediction, layer: Layer) -> np.ndarray:
-        """float32 [height, width, maps]"""
+    def _activations(
+        self, picture: np.ndarray, row: int, response: Prediction, layer: Layer
+    ) -> np.ndarray:
+        """Returns all maps of a layer: float32 [height, width, maps]."""
         if layer.index == 0:
             return self._resize(picture).reshape(*layer.shape).astype(np.float32)
-        return np.nan_to_num(answer[layer.name][row].astype(np.float32))
+        return np.nan_to_num(response[layer.name][row].astype(np.float32))
 
     def activations(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
-        answer = self._predict(picture[None], version)
-        return self._pick(picture, 0, answer, layer).reshape(layer.shape)
+        response = self._predict(picture[None], version)
+        return self._activations(picture, 0, response, layer).reshape(layer.shape)
 
     def parameters(self, layer: Layer, map: int, version: int) -> Parameters:
-        raise RequestRefused(f"{self.client.model} does not tell its parameters.")
+        raise RequestRefused(f"{self.client.model} has no signature that returns parameters.")
 
     def explain(self, picture: np.ndarray, label: int | None, version: int | None) -> Explanation:
-        raise RequestRefused(f"{self.client.model} does not explain.")
+        raise RequestRefused(f"{self.client.model} has no signature that explains.")
 
     def _predict(self, pictures: np.ndarray, version: int | None) -> Prediction:
         prepared = [self._prepare(picture) for picture in pictures]
-        if self._info.dtype == "string":
+        if self._tensor.dtype == "string":
             inputs = np.array(prepared, object)
         else:
             inputs = np.stack(prepared)
-        return self.client.predict(self._signature, {self._input: inputs}, version=version)
+        return self.client.predict(self._signature, {self._input_name: inputs}, version=version)
 
     def _prepare(self, picture: np.ndarray) -> np.ndarray | bytes:
-        """One picture, uint8 [H, W, 1 or 3], as the signature takes it."""
+        """Converts a picture, uint8 [H, W, 1 or 3], to the signature's input."""
         pixels = self._resize(picture)
-        if self._info.dtype == "string":
+        if self._tensor.dtype == "string":
             file = io.BytesIO()
             Image.fromarray(pixels.squeeze()).save(file, "PNG")
             return file.getvalue()
-        least, largest = self._pixels
-        scaled = least + pixels / np.float32(255) * (largest - least)
-        shape = [side or own for side, own in zip(self._info.shape[1:], pixels.shape)]
-        return scaled.reshape(shape).astype(DTYPES[self._info.dtype])
+        black, white = self._pixels
+        scaled = black + pixels / np.float32(255) * (white - black)
+        shape = [fixed or actual for fixed, actual in zip(self._tensor.shape[1:], pixels.shape)]
+        return scaled.reshape(shape).astype(DTYPES[self._tensor.dtype])
 
     def _resize(self, picture: np.ndarray) -> np.ndarray:
-        """The middle of it in the input's size: uint8 [height, width, channels]."""
-        mode = "L" if self._taken.channels == 1 else "RGB"
-        size = self._taken.width, self._taken.height
-        whole = Image.fromarray(picture.squeeze()).convert(mode)
-        return np.asarray(ImageOps.fit(whole, size)).reshape(*size[::-1], -1)
+        """Crops a picture's centre to the input's size: uint8 [height, width, channels]."""
+        mode = "L" if self._input.channels == 1 else "RGB"
+        size = self._input.width, self._input.height
+        image = Image.fromarray(picture.squeeze()).convert(mode)
+        return np.asarray(ImageOps.fit(image, size)).reshape(*size[::-1], -1)
 
 
-def _find_input(signature: Signature) -> TensorInfo | None:
-    """The only input, if a picture can go into it."""
+def _takes_picture(signature: Signature) -> bool:
     if len(signature.inputs) != 1:
-        return None
+        return False
     [info] = signature.inputs.values()
     if info.shape is None:
-        return None
+        return False
     if info.dtype == "string":
-        return info if len(info.shape) == 1 else None
+        return len(info.shape) == 1
     is_image = len(info.shape) == 3 or (len(info.shape) == 4 and info.shape[3] in (1, 3, None))
-    return info if info.dtype in NUMBERS and is_image else None
+    return info.dtype in DTYPES and is_image
 
 
 def _size_of(info: TensorInfo) -> tuple[int, int, int]:
-    """Height, width and channels that a picture is brought to."""
+    """Returns the height, width and channels that pictures are resized to."""
     if info.dtype == "string":
         return SIDE, SIDE, 3
     _, height, width, channels = (*info.shape, 1)[:4]
@@ -216,16 +219,15 @@ def _is_maps(array: np.ndarray) -> bool:
     return array.ndim == 4 and array.dtype.kind in "fiu" and array.size > 0
 
 
-def _names_of_scores(answer: Prediction) -> list[str]:
+def _names_of_scores(response: Prediction) -> list[str]:
     return [
         name
-        for name, array in sorted(answer.items())
+        for name, array in sorted(response.items())
         if array.ndim == 2 and array.dtype.kind == "f" and array.size > 0
     ]
 
 
 def _layer(name: str, kind: str, shape: tuple[int, ...]) -> dict:
-    form = thumbnail_form(list(shape))
     return {
         "name": name,
         "kind": kind,
@@ -235,12 +237,12 @@ def _layer(name: str, kind: str, shape: tuple[int, ...]) -> dict:
         "is_exact": False,
         "activation": "other",
         "is_signed": True,
-        "thumbnail": form._asdict(),
+        "thumbnail": thumbnail_form(list(shape))._asdict(),
     }
 
 
-def _shrink(maps: np.ndarray, layer: Layer) -> np.ndarray:
-    """Blocks of units as their mean, at the border of those that there are."""
+def _downsample(maps: np.ndarray, layer: Layer) -> np.ndarray:
+    """Averages blocks of units; blocks at the border may be smaller."""
     if layer.blocks == (1, 1):
         return maps
     for axis, block in enumerate(layer.blocks):
@@ -251,7 +253,7 @@ def _shrink(maps: np.ndarray, layer: Layer) -> np.ndarray:
     return maps.astype(np.float32)
 
 
-def _written(info: TensorInfo) -> str:
+def _format(info: TensorInfo) -> str:
     if info.shape is None:
         return f"{info.dtype} of any rank"
     return f"{info.dtype} [{', '.join('any' if s is None else str(s) for s in info.shape)}]"

@@ -1,4 +1,4 @@
-"""What the page tells Prometheus at /metrics: visitors, answers and their time, what waits."""
+"""Prometheus metrics of the page server, at /metrics."""
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -15,61 +15,68 @@ from starlette.routing import Route
 
 from demo.auth import ASK_FOR_PASSWORD, has_password
 
-# Seconds; a frame lasts 0.017, and a browser gives an answer up after 5.
+# Seconds; a frame lasts 0.017, and the browser times out after 5.
 BUCKETS = (0.0025, 0.005, 0.01, 0.017, 0.034, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Metrics:
-    """Counts what one page does."""
+    """The metrics of one page."""
 
     def __init__(self):
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        to = {"registry": self._registry}
-        self.visitors = Gauge("layer_xray_visitors", "Live connections that are open.", **to)
+        registry = {"registry": self._registry}
+        self.visitors = Gauge("layer_xray_visitors", "Open live connections.", **registry)
         self.refused = Counter(
             "layer_xray_refused_visitors",
-            "Live connections that found no room, or were opened by other sites or without login.",
+            "Live connections refused: page full, or opened by another site or without login.",
             ["reason"],
-            **to,
+            **registry,
         )
         for reason in ("full", "cross_site"):
-            self.refused.labels(reason)  # so that both begin at 0
+            self.refused.labels(reason)  # so that both are exported from the start
         self.superseded = Counter(
             "layer_xray_superseded_drawings",
-            "Drawings that were not read, since the visitor had drawn on.",
-            **to,
+            "Drawings skipped because the visitor had sent a newer one.",
+            **registry,
         )
         self.waiting = Gauge(
-            "layer_xray_queued_drawings", "Drawings that wait for the model server.", **to
+            "layer_xray_queued_drawings", "Drawings waiting for the model server.", **registry
         )
         self._answers = Histogram(
             "layer_xray_answer_seconds",
-            "What browsers have asked, by what came of it, until the answer was made.",
+            "Time to answer a question of a browser, by kind and outcome.",
             ["ask", "outcome"],
             buckets=BUCKETS,
-            **to,
+            **registry,
         )
         self._rest = Histogram(
-            "layer_xray_rest_seconds", "Requests under /v1, by status.", ["status"], **to
+            "layer_xray_rest_seconds",
+            "Time to answer a request under /v1, by status.",
+            ["status"],
+            **registry,
         )
 
     def answered(self, ask: str, outcome: str, seconds: float) -> None:
-        """Counts an answer to a browser."""
+        """Records an answer to a browser or to a caller of the page's API."""
         self._answers.labels(ask, outcome).observe(seconds)
 
     def passed_on(self, status: int, seconds: float) -> None:
-        """Counts a request under /v1."""
+        """Records a request under /v1."""
         self._rest.labels(status).observe(seconds)
 
     def route(self, auth: tuple[str, str] | None = None) -> Route:
-        """The route that tells them, to callers with user and password if there are any."""
+        """Returns the route of the metrics.
 
-        def tell(request: Request) -> Response:
+        Args:
+            auth: user and password that callers must give (HTTP Basic), if any.
+        """
+
+        def send(request: Request) -> Response:
             if auth and not has_password(request, auth):
                 return PlainTextResponse(
                     "This page asks for a user and a password.", 401, ASK_FOR_PASSWORD
                 )
             return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
-        return Route("/metrics", tell)
+        return Route("/metrics", send)

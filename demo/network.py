@@ -1,6 +1,6 @@
-"""A served model as the page asks it: pictures in, layers and scores out.
+"""A served model as the page uses it: pictures in, layers and scores out.
 
-What a model can be asked is in its description; each version has its own, and is asked for it once.
+Each version of a model has its own description, which is requested once.
 """
 
 import contextlib
@@ -15,21 +15,21 @@ import numpy as np
 from demo.description import Description, Layer, read_description
 from serving.client import Client, Prediction, WrongAnswer
 
-EXPLAIN_SECONDS = 10.0  # an explanation reads a picture 16 times, and backwards too
-MAX_VERSIONS = 64  # whose descriptions are kept
+EXPLAIN_SECONDS = 10.0  # timeout; an explanation takes 16 forward and backward passes
+MAX_VERSIONS = 64  # cached descriptions
 
 
 @dataclass
 class Inference:
-    """What the model made of one picture: some of its layers, and the scores.
+    """Some layers and the scores of one picture.
 
     Args:
         picture: uint8 [H, W, 1 or 3].
         description: of the version that answered.
-        maps: by layer, the maps that are shown: float32 [height, width, maps].
-        ranges: by layer, the least and the largest activation of each: float32 [maps, 2].
-        scores: float32 [classes]; None where there are none.
-        probabilities: float32 [classes]; None where these are none.
+        maps: the shown maps by index of the layer: float32 [height, width, maps].
+        ranges: minimum and maximum of each of these maps in full: float32 [maps, 2].
+        scores: float32 [classes]; None if the model has none.
+        probabilities: float32 [classes]; None if the scores are not converted to any.
     """
 
     picture: np.ndarray
@@ -45,19 +45,19 @@ class Inference:
 
 
 class Parameters(NamedTuple):
-    """What one map of a layer is made with."""
+    """The parameters of one map of a layer."""
 
-    kernel: np.ndarray  # of the kind's shape; of no size where there is none
+    kernel: np.ndarray  # its shape depends on the kind of layer; empty if there is none
     bias: float
-    feature: np.ndarray  # uint8 [H, W], what drives it most; of no size where nobody knows
+    feature: np.ndarray  # feature visualization, uint8 [H, W]; empty if the model has none
 
 
 class Explanation(NamedTuple):
-    """What each part of a picture says of one class."""
+    """The contribution of each part of a picture to one class."""
 
     label: int
     contributions: np.ndarray  # float32 [H, W]
-    field: np.ndarray  # where they lie: top, left, height and width as fractions of the picture's
+    field: np.ndarray  # the explained area: top, left, height, width as fractions of the picture
 
 
 class Network(Protocol):
@@ -67,28 +67,28 @@ class Network(Protocol):
 
     @property
     def last(self) -> Description:
-        """The last description that is known: most versions of a model have the same."""
+        """The most recent description; most versions of a model differ in their weights only."""
 
     def description(self, version: int | None = None) -> Description:
-        """Of a version, the newest if None."""
+        """Describes a version; None for the newest."""
 
     def infer(
         self, pictures: np.ndarray, layers: Sequence[int], version: int | None = None
     ) -> list[Inference]:
-        """Some layers of some pictures, uint8 [N, H, W, 1 or 3]."""
+        """Computes some layers of pictures, uint8 [N, H, W, 1 or 3]."""
 
     def activations(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
-        """All activations of a layer: float32 of its shape."""
+        """Computes all activations of a layer: float32 of the layer's shape."""
 
     def parameters(self, layer: Layer, map: int, version: int) -> Parameters:
-        """What a map of a layer is made with."""
+        """Returns the parameters of a map."""
 
     def explain(self, picture: np.ndarray, label: int | None, version: int | None) -> Explanation:
-        """What speaks for a class, the likeliest if None."""
+        """Explains the score of a class; None for the most likely one."""
 
 
 class ExposedNetwork:
-    """A model that describes itself, as all do that `export.py` has exported."""
+    """A model that describes itself, such as every model exported by `export.py`."""
 
     def __init__(self, client: Client):
         self.client = client
@@ -103,87 +103,93 @@ class ExposedNetwork:
         return self._describe(None) if version is None else self._described(version)
 
     def _describe(self, version: int | None) -> Description:
-        anything = {"anything": np.zeros(1, np.int32)}
-        told = self.client.predict("describe", anything, version=version)
-        with self._trusting():
-            text = told["descriptions"].reshape(-1)[0].decode(errors="replace")
-        signatures = frozenset(self.client.signatures(told.version))
-        description = read_description(text, self.client.model, told.version, signatures)
+        inputs = {"anything": np.zeros(1, np.int32)}  # a signature needs an input; it is ignored
+        response = self.client.predict("describe", inputs, version=version)
+        with self._checked():
+            text = response["descriptions"].reshape(-1)[0].decode(errors="replace")
+        signatures = frozenset(self.client.signatures(response.version))
+        description = read_description(text, self.client.model, response.version, signatures)
         self._last = description
         return description
 
     def infer(
         self, pictures: np.ndarray, layers: Sequence[int], version: int | None = None
     ) -> list[Inference]:
-        wanted = {"pictures": pictures, "layers": np.array(layers, np.int32)}
-        answer = self.client.predict("preview", wanted, version=version)
-        description = self._described(answer.version)
+        inputs = {"pictures": pictures, "layers": np.array(layers, np.int32)}
+        response = self.client.predict("preview", inputs, version=version)
+        description = self._described(response.version)
         shown = [description.find_layer(index) for index in sorted(set(layers))]
-        with self._trusting():
+        with self._checked():
             return [
-                _unpack(answer, row, picture, description, shown)
+                _unpack(response, row, picture, description, shown)
                 for row, picture in enumerate(pictures)
             ]
 
     def activations(self, picture: np.ndarray, layer: Layer, version: int) -> np.ndarray:
         inputs = {"pictures": picture[None], "layer": np.array(layer.index, np.int32)}
-        told = self.client.predict("layer", inputs, version=version)
-        with self._trusting():
-            return told["activations"].reshape(layer.shape)
+        response = self.client.predict("layer", inputs, version=version)
+        with self._checked():
+            return response["activations"].reshape(layer.shape)
 
     def parameters(self, layer: Layer, map: int, version: int) -> Parameters:
-        numbers = {"layer": np.array(layer.index, np.int32), "map": np.array(map, np.int32)}
-        told = self.client.predict("parameters", numbers, version=version)
-        with self._trusting():
-            return Parameters(told["kernel"], float(told["bias"]), told["feature"])
+        inputs = {"layer": np.array(layer.index, np.int32), "map": np.array(map, np.int32)}
+        response = self.client.predict("parameters", inputs, version=version)
+        with self._checked():
+            return Parameters(response["kernel"], float(response["bias"]), response["feature"])
 
     def explain(self, picture: np.ndarray, label: int | None, version: int | None) -> Explanation:
-        known = self.last if version is None else self._described(version)
+        description = self.last if version is None else self._described(version)
         inputs = {"pictures": picture[None], "classes": np.array([-1 if label is None else label])}
-        told = self.client.predict(known.explain, inputs, version=version, timeout=EXPLAIN_SECONDS)
-        with self._trusting():
+        response = self.client.predict(
+            description.explain, inputs, version=version, timeout=EXPLAIN_SECONDS
+        )
+        with self._checked():
             [label], [contributions], [field] = (
-                told[name] for name in ("classes", "contributions", "fields")
+                response[name] for name in ("classes", "contributions", "fields")
             )
             return Explanation(int(label), contributions, field)
 
     @contextlib.contextmanager
-    def _trusting(self) -> Iterator[None]:
-        """What an answer is taken for it may not be: that is the server's fault."""
+    def _checked(self) -> Iterator[None]:
+        """Raises WrongAnswer if a response cannot be read as the description says."""
         try:
             yield
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise WrongAnswer(
-                f"{self.client.model} answers other than its description promises: {error!r}."
+                f"{self.client.model} did not answer as its description says: {error!r}."
             ) from error
 
 
 def _unpack(
-    answer: Prediction, row: int, picture: np.ndarray, description: Description, layers: list[Layer]
+    response: Prediction,
+    row: int,
+    picture: np.ndarray,
+    description: Description,
+    layers: list[Layer],
 ) -> Inference:
-    """One picture's row of what `look` answers."""
-    seen = Inference(picture, description, {}, {})
-    levels, ranges = answer["maps"][row], answer["ranges"][row]
-    at = first = 0  # in the one and in the other
+    """Dequantizes one picture's row of a `preview` response."""
+    inference = Inference(picture, description, {}, {})
+    levels, ranges = response["maps"][row], response["ranges"][row]
+    start = first = 0  # offsets of the layer in levels and in ranges
     for layer in layers:
         count = len(layer.maps)
         shape = (layer.height, layer.width, count)
-        end = at + math.prod(shape)
+        end = start + math.prod(shape)
         span = ranges[first : first + count]  # [maps, 2]
         if len(levels) < end or len(span) < count:
-            raise ValueError(f"there is too little of {layer.name}")
+            raise ValueError(f"the maps or ranges of {layer.name} are incomplete")
         span = np.nan_to_num(span)
         steps = (span[:, 1] - span[:, 0]) / np.float32(255)
-        seen.ranges[layer.index] = span
-        seen.maps[layer.index] = levels[at:end].reshape(shape) * steps + span[:, 0]
-        at, first = end, first + count
+        inference.ranges[layer.index] = span
+        inference.maps[layer.index] = levels[start:end].reshape(shape) * steps + span[:, 0]
+        start, first = end, first + count
     for name in ("scores", "probabilities"):
-        if name in answer:
-            setattr(seen, name, _scores(answer[name][row], description))
-    return seen
+        if name in response:
+            setattr(inference, name, _scores(response[name][row], description))
+    return inference
 
 
 def _scores(numbers: np.ndarray, description: Description) -> np.ndarray:
     if not description.scores or numbers.shape != (description.scores.classes,):
-        raise ValueError(f"there are scores of the shape {numbers.shape}")
+        raise ValueError(f"the scores have the shape {numbers.shape}")
     return numbers.copy()

@@ -1,4 +1,4 @@
-"""The models that a page shows, found out when they are first asked for."""
+"""The models of a page, inspected on first use."""
 
 import threading
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from demo.network import ExposedNetwork, Network
 from serving.client import Client, RequestRefused
 
 DESCRIBE = "describe"
-SEPARATOR = ":"  # between a model's name and a signature's
+SEPARATOR = ":"  # between the names of a model and a signature
 
 
 class Networks:
-    """Tells models that describe themselves from all others.
+    """Chooses how each model is read: by its own description, or else by its metadata.
 
     Args:
-        clients: by name of the model; the first is shown first.
-        pixels: what models that do not describe themselves take for black and white.
+        clients: by model name; the page shows the first of them first.
+        pixels: input values for black and white, for models without a description.
     """
 
     def __init__(self, clients: Mapping[str, Client], pixels: tuple[float, float] | None = None):
         self._clients, self._pixels = dict(clients), pixels
-        self._found: dict[str, Network] = {}
-        self._finding = threading.Lock()
+        self._networks: dict[str, Network] = {}
+        self._lock = threading.Lock()
 
     @property
     def first(self) -> str:
@@ -30,29 +30,30 @@ class Networks:
 
     @property
     def names(self) -> list[str]:
-        """That can be chosen from, as far as they are known."""
-        known = (self._found.get(name) for name in self._clients)
+        """Names that a visitor can choose from; other signatures are listed once known."""
         return [
-            choice
-            for name, network in zip(self._clients, known, strict=True)
-            for choice in _choices(name, network)
+            choice for name in self._clients for choice in _choices(name, self._networks.get(name))
         ]
 
     def known(self, name: str) -> Network | None:
-        """The model of that name if it has been found before."""
-        return self._found.get(name)
+        """Returns the network if `find` has returned it before."""
+        return self._networks.get(name)
 
     def find(self, name: str) -> Network:
-        """The model of that name, with a signature's behind it for one that is not described.
+        """Returns a network.
+
+        Args:
+            name: of the model; for one without a description, `MODEL:SIGNATURE` chooses another
+                than its default signature.
 
         Raises:
-            KeyError: the page shows no such model.
-            ServingError: the server does not answer, or has no such model.
+            KeyError: the page does not show the model.
+            ServingError: the server does not answer, or does not have the model.
         """
-        with self._finding:
-            if name not in self._found:
-                self._found[name] = self._make(name)
-            return self._found[name]
+        with self._lock:
+            if name not in self._networks:
+                self._networks[name] = self._make(name)
+            return self._networks[name]
 
     def _make(self, name: str) -> Network:
         model, _, signature = name.partition(SEPARATOR)
@@ -64,7 +65,7 @@ class Networks:
                 return network
             except RequestRefused:
                 signatures = client.signatures()
-                if DESCRIBE in signatures:  # so it was refused for another reason
+                if DESCRIBE in signatures:  # the refusal had another reason
                     raise
                 choices = usable(signatures)
                 if not choices:

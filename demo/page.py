@@ -1,4 +1,4 @@
-"""The page: two ways to bring a picture, one way to look at it."""
+"""The Gradio page and its API: two tabs to give a picture, one component to show its layers."""
 
 import contextlib
 import time
@@ -14,26 +14,35 @@ from demo.network import Network
 from demo.networks import Networks
 from demo.picture_file import to_picture
 from demo.prediction import ApiPrediction, Prediction, predict, predict_and_render
+from demo.uploads import UploadedImage
 from demo.xray import Xray
 from serving.client import ServingError
 
 TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
 Watch every layer of a neural network fire while the pen moves."""
-FAILED = "This picture has not been read. What you see is of the one before; send it once more."
-# Pictures that are read at the same time; others wait in Gradio's queue.
-READING = {"concurrency_id": "reading", "concurrency_limit": 8}
-MAX_PICTURES = 64  # in it; one that finds no room gets an error at once
-KEPT = (3600, 3600)  # seconds between two looks, and that uploaded pictures stay till then
-NOTHING = Image.new("RGB", (28, 28), "white")  # what is looked at where there is no picture
+FAILED = (
+    "This picture has not been read; the page still shows the previous one. Please send it again."
+)
+PREDICTIONS = {"concurrency_id": "predictions", "concurrency_limit": 8}  # the others are queued
+MAX_QUEUE = 64  # pictures; beyond that, an error at once
+DELETE_CACHE = (3600, 3600)  # seconds between clean-ups, and age of uploads that they delete
+BLANK = Image.new("RGB", (28, 28), "white")  # classified if a request has no picture
 STYLE = Path(__file__).parent / "page.css"
 
 
 def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Blocks:
-    """Builds the page, on what visitors ask, and its API, on the first of some networks."""
+    """Builds the page and its API.
+
+    Args:
+        networks: the API uses the first of them.
+        answers: answers the live tab.
+        metrics: counts the calls of the API.
+    """
 
     @contextlib.contextmanager
-    def asked(name: str) -> Iterator[Network]:
+    def measured(name: str) -> Iterator[Network]:
+        """Yields the network and records the call under a name."""
         started, outcome = time.perf_counter(), "failed"
         try:
             yield networks.find(networks.first)
@@ -43,31 +52,33 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
         finally:
             metrics.answered(name, outcome, time.perf_counter() - started)
 
+    # Gradio shows the docstrings of the two functions below to callers of the API and to agents.
+
     def classify_picture(picture: Image.Image | None) -> Prediction:
-        """Reads what is in a picture; of handwriting, dark on light or light on dark.
+        """Classifies a picture; for handwriting, dark on light or light on dark.
 
         Args:
-            picture: a photograph, a scan or a drawing.
+            picture: a photo, a scan or a drawing.
 
         Returns:
-            The best class, null on a blank page; whether the network is sure of it; the scores of
-            all classes, or of the best ones of many.
+            best: the class with the highest score, null for a blank page; sure: whether the network
+            is confident; scores: of all classes, or of the best ten.
         """
-        with asked("classify_picture") as network:
-            return predict(network, to_picture(picture or NOTHING, network.last.input.kind))
+        with measured("classify_picture") as network:
+            return predict(network, to_picture(picture or BLANK, network.last.input.kind))
 
     def show_activations(picture: Image.Image | None) -> ApiPrediction:
-        """Reads a picture and shows every layer of the network, as one large PNG."""
-        with asked("show_activations") as network:
+        """Classifies a picture and draws every layer of the network, in one large PNG."""
+        with measured("show_activations") as network:
             return predict_and_render(
-                network, to_picture(picture or NOTHING, network.last.input.kind)
+                network, to_picture(picture or BLANK, network.last.input.kind)
             )
 
     def show_sketch_activations(sketch: dict | None) -> ApiPrediction:
         return show_activations(sketch and sketch["composite"])
 
     with gr.Blocks(
-        title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=KEPT
+        title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=DELETE_CACHE
     ) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         with gr.Tab("Live"):
@@ -76,7 +87,7 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
             with gr.Row():
                 with gr.Column(min_width=320):
                     with gr.Tab("Photograph or scan"):
-                        picture = gr.Image(
+                        picture = UploadedImage(
                             type="pil", image_mode="RGBA", show_label=False, height=400
                         )
                     with gr.Tab("Gradio's sketchpad"):
@@ -85,13 +96,13 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
                         )
                 with gr.Column(scale=2, min_width=320):
                     answer = Xray()
-            looks = (
+            changes = (
                 picture.change(
                     show_activations,
                     picture,
                     answer,
                     api_name="activations",
-                    **READING,
+                    **PREDICTIONS,
                 ),
                 sketch.change(
                     show_sketch_activations,
@@ -99,16 +110,19 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
                     answer,
                     api_visibility="private",
                     trigger_mode="always_last",
-                    **READING,
+                    **PREDICTIONS,
                 ),
             )
-            for event in looks:
-                event.failure(lambda: {"error": FAILED}, None, answer, api_visibility="private")
-        gr.Button(visible=False).click(  # for programs and agents alone
+            for change in changes:
+                change.failure(lambda: {"error": FAILED}, None, answer, api_visibility="private")
+        # An event without a trigger, for the API and MCP only. gr.api would not do: it neither
+        # decodes the picture nor checks its path. Gradio's clients need a component as the output.
+        gr.on(
+            [],
             classify_picture,
             picture,
             gr.JSON(visible=False),
             api_name="classify",
-            **READING,
+            **PREDICTIONS,
         )
-    return page.queue(max_size=MAX_PICTURES)
+    return page.queue(max_size=MAX_QUEUE)

@@ -1,8 +1,7 @@
-"""A picture that somebody drew, scanned or photographed, as a model takes it.
+"""A picture file from a visitor or caller, drawn, scanned or photographed, as a model takes it.
 
-For a model of drawings its ink is found: the same reading of ink and paper as in the served
-`classify` (model/picture.py), in numpy, after what a photograph needs before: turned upright and
-made smaller.
+For models of drawings the ink is separated from the paper. The method is that of the signature
+`classify` (model/picture.py), in numpy; a photo is also rotated upright and downsampled first.
 """
 
 import numpy as np
@@ -10,25 +9,27 @@ from PIL import Image, ImageOps
 
 from serving.memory import tune_malloc
 
-MAX_SIDE = 512  # pixels; more than a model sees of a photograph
-MAX_AVERAGED_SIDE = 4 * MAX_SIDE
-MIN_CONTRAST = 32.0  # grey levels
-Image.MAX_IMAGE_PIXELS = 12_500_000  # twice as many are refused: 0.1 GB once unpacked
+MAX_SIDE = 512  # pixels; no model here uses more of a photo
+MAX_AVERAGED_SIDE = 4 * MAX_SIDE  # pixels; averaging a larger picture could exhaust the memory
+MIN_CONTRAST = 32.0  # grey levels between paper and ink; below that, the page counts as blank
+Image.MAX_IMAGE_PIXELS = 12_500_000  # Pillow refuses twice as many: 0.1 GB decoded
 tune_malloc()
 
 
 def to_picture(picture: Image.Image, kind: str) -> np.ndarray:
-    """The picture, of any mode and size, for a model of a kind.
+    """Converts a picture of any mode and size for a model; resizes it in place.
+
+    Args:
+        picture: the decoded file.
+        kind: of the model's input, `drawing` or `picture`.
 
     Returns:
-        uint8 [H, W, 1] of a `drawing`, 0 = paper, 255 = ink; else [H, W, 3], over white where it
-        is transparent.
+        For a `drawing` uint8 [H, W, 1], 0 = paper, 255 = ink; else uint8 [H, W, 3], with white
+        behind transparent pixels.
     """
     if kind == "drawing":
         return find_drawing(picture)[:, :, None]
-    picture.thumbnail((MAX_AVERAGED_SIDE, MAX_AVERAGED_SIDE), Image.Resampling.NEAREST, None)
-    picture.thumbnail((MAX_SIDE, MAX_SIDE))
-    rgba = ImageOps.exif_transpose(picture).convert("RGBA")
+    rgba = _normalize(picture)
     white = Image.new("RGBA", rgba.size, "white")
     return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
 
@@ -37,16 +38,12 @@ def find_drawing(picture: Image.Image) -> np.ndarray:
     """Finds the ink, dark on light or light on dark.
 
     Args:
-        picture: of any mode and size; made smaller in place, for a copy could fill the memory.
+        picture: of any mode and size; resized in place, since a copy could exhaust the memory.
 
     Returns:
         uint8 [H, W], 0 = paper, 255 = ink.
     """
-    # Averaging pixels with alpha copies the picture, so of a huge one some are left out first.
-    picture.thumbnail((MAX_AVERAGED_SIDE, MAX_AVERAGED_SIDE), Image.Resampling.NEAREST, None)
-    picture.thumbnail((MAX_SIDE, MAX_SIDE))
-    picture = ImageOps.exif_transpose(picture)
-    rgba = np.asarray(picture.convert("RGBA"), np.float32)  # [H, W, 4]
+    rgba = np.asarray(_normalize(picture), np.float32)  # [H, W, 4]
     grey = rgba[:, :, :3] @ np.float32([0.299, 0.587, 0.114])
     alpha = rgba[:, :, 3] / max(rgba[:, :, 3].max(), 1)
     opaque = alpha.sum()
@@ -60,8 +57,16 @@ def find_drawing(picture: Image.Image) -> np.ndarray:
     return np.rint(ramp * 255).astype(np.uint8)
 
 
+def _normalize(picture: Image.Image) -> Image.Image:
+    """Downsamples a picture in place, and returns it upright and with an alpha channel."""
+    # Averaging pixels with alpha copies the picture, so a huge one is subsampled first.
+    picture.thumbnail((MAX_AVERAGED_SIDE, MAX_AVERAGED_SIDE), Image.Resampling.NEAREST, None)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE))
+    return ImageOps.exif_transpose(picture).convert("RGBA")
+
+
 def _otsu_means(levels: np.ndarray) -> tuple[float, float]:
-    """The mean level of the two classes that Otsu's threshold splits the pixels into."""
+    """Returns the mean levels of the two classes that Otsu's threshold separates."""
     count = np.bincount(np.rint(levels).astype(int).ravel(), minlength=256).astype(float)
     below, mass = count.cumsum(), (count * np.arange(256)).cumsum()
     above = below[-1] - below

@@ -1,4 +1,4 @@
-"""What the page and its API make of a look: a reading in words, and a picture of the layers."""
+"""What the page and its API return for a picture: the prediction, and the layers as one PNG."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
@@ -10,95 +10,102 @@ from demo.description import Layer
 from demo.network import Inference, Network
 from demo.render import Style, as_url, render_sheet
 
-MAX_SCORES = 10  # of a thousand classes
+MAX_SCORES = 10  # classes; of more, the best ones are returned
 
 
 class Score(TypedDict):
-    """One class."""
+    """The score of one class."""
 
     index: int
     label: str
-    value: float  # a probability, or the model's own number where there are none
+    value: float  # a probability, or the raw score if the model has no probabilities
 
 
 class Prediction(TypedDict):
-    """What one picture is read as."""
+    """The scores of a picture, and the class with the highest one."""
 
-    best: Score | None  # of a picture without ink, or a model without classes, None
-    sure: bool  # whether to believe it, as far as that is known
-    scores: list[Score]  # all in order of the classes if they are few, else the best
+    best: Score | None  # None for a blank drawing and for a model without classes
+    sure: bool  # whether `best` reaches the confidence threshold, if there is one
+    scores: list[Score]  # up to MAX_SCORES classes in order of the index, else the best ones
 
 
 class RenderedPrediction(Prediction):
-    """What is shown of one picture."""
+    """A prediction with the picture of some layers."""
 
     sheet: bytes  # a PNG
-    layers: list[int]  # on it, from the top
-    largest: list[float]  # activation of each, without its sign
+    layers: list[int]  # indices, from the top of the sheet
+    largest: list[float]  # maximum absolute activation of each
 
 
 class ApiPrediction(RenderedPrediction):
-    """The same in JSON, and what is needed to find the layers on the sheet."""
+    """A rendered prediction as JSON, with the layout of the sheet."""
 
     sheet: str  # the PNG as a data URL
-    network: dict  # `demo.browser_description`
+    network: dict  # see `demo.browser_description`
 
 
 def predict_and_render(network: Network, picture: np.ndarray) -> ApiPrediction:
-    """Has a network look at a picture, uint8 [H, W, 1 or 3], and shows all its layers.
+    """Classifies a picture and renders all layers.
+
+    Args:
+        network: the model.
+        picture: uint8 [H, W, 1 or 3].
 
     Raises:
         ServingError: the server did not answer, or refused the picture.
     """
     layers = network.last.layers
-    [seen] = network.infer(picture[None], range(len(layers)))
-    shown = render_prediction(seen, seen.description.layers, seen.maps, {})
-    told = describe_for_browser(seen.description, network.client.model)
-    return ApiPrediction(**{**shown, "sheet": as_url(shown["sheet"]), "network": told})
+    [inference] = network.infer(picture[None], range(len(layers)))
+    description = inference.description
+    rendered = render_prediction(inference, description.layers, inference.maps, {})
+    layout = describe_for_browser(description, network.client.model)
+    return ApiPrediction(**{**rendered, "sheet": as_url(rendered["sheet"]), "network": layout})
 
 
 def predict(network: Network, picture: np.ndarray) -> Prediction:
-    """The reading alone; arguments and errors as of `predict_and_render`."""
-    [seen] = network.infer(picture[None], ())
-    return prediction_of(seen)
+    """Classifies a picture; arguments and errors as for `predict_and_render`."""
+    [inference] = network.infer(picture[None], ())
+    return prediction_of(inference)
 
 
 def render_prediction(
-    seen: Inference,
+    inference: Inference,
     layers: Sequence[Layer],
     maps: Mapping[int, np.ndarray],
     style: Style,
 ) -> RenderedPrediction:
-    """What is shown of a picture.
+    """Combines a prediction with the picture of some layers.
 
     Args:
-        seen: of which the reading is.
-        layers: that are shown.
-        maps: of these, which may be of another picture, or the difference of two.
+        inference: gives the prediction.
+        layers: the layers to render.
+        maps: their maps by index; of another picture, or a difference, if they are compared.
         style: of the sheet.
     """
-    sheet, largest = render_sheet(layers, maps, style, seen.description.min_scale)
+    sheet, largest = render_sheet(layers, maps, style, inference.description.min_scale)
     return RenderedPrediction(
-        **prediction_of(seen),
+        **prediction_of(inference),
         sheet=sheet,
         layers=[layer.index for layer in layers],
         largest=[largest[layer.index] for layer in layers],
     )
 
 
-def prediction_of(seen: Inference) -> Prediction:
-    """What the scores say."""
-    scores = seen.description.scores
-    values = seen.scores if seen.probabilities is None else seen.probabilities
+def prediction_of(inference: Inference) -> Prediction:
+    """Reads the prediction from the scores."""
+    scores = inference.description.scores
+    values = inference.scores if inference.probabilities is None else inference.probabilities
     if scores is None or values is None:
         return Prediction(best=None, sure=True, scores=[])
-    order = range(len(values))
+    indices = range(len(values))
     if len(values) > MAX_SCORES:
-        order = np.argsort(-values, kind="stable")[:MAX_SCORES]
-    told = [Score(index=int(i), label=scores.label(int(i)), value=float(values[i])) for i in order]
-    is_blank = seen.description.input.kind == "drawing" and not seen.picture.any()
-    best = None if is_blank else max(told, key=lambda score: score["value"])
+        indices = np.argsort(-values, kind="stable")[:MAX_SCORES]
+    listed = [
+        Score(index=int(i), label=scores.label(int(i)), value=float(values[i])) for i in indices
+    ]
+    is_blank = inference.description.input.kind == "drawing" and not inference.picture.any()
+    best = None if is_blank else max(listed, key=lambda score: score["value"])
     is_sure = best is not None and (
         scores.confidence_threshold is None or best["value"] >= scores.confidence_threshold
     )
-    return Prediction(best=best, sure=is_sure, scores=told)
+    return Prediction(best=best, sure=is_sure, scores=listed)

@@ -1,8 +1,8 @@
-"""One address for everything: the page's own port passes TensorFlow Serving's REST API on.
+"""Passes TensorFlow Serving's REST API on through the page's port, for a share link or a Space.
 
-So that a share link or a Space can be called with curl. It is the one door to the model server that
-strangers have, so it lets in what it is for, and a body only once it is known to be harmless:
-TensorFlow Serving itself takes gigabytes for JSON that is nested deep (docs/security.md).
+This is the only access that strangers have to the model server. So it passes on few kinds of
+requests, and a body only after checking that it is harmless: TensorFlow Serving needs gigabytes of
+memory for deeply nested JSON (docs/security.md).
 """
 
 import asyncio
@@ -25,23 +25,24 @@ from demo.auth import ASK_FOR_PASSWORD, has_password
 from demo.metrics import Metrics
 from serving.http_body import read_body
 
-MAX_BODY_BYTES = 8 * 2**20  # bytes; 256 images as JSON numbers are about 3
-DEEPEST = 254  # lists in lists: a tensor has no more dimensions (TensorShape::MaxDimensions)
-MAX_LISTS = 100_000  # or objects; 256 images have 7,425
-AT_ONCE = 2  # requests that the model server gets from here; it has few threads for REST
-MAX_BODIES = 16  # that are received at once
-# Seconds: for a place among them, for a body to arrive, for all of it.
-PATIENCE, UPLOAD, IN_ALL = 5.0, 10.0, 60.0
-BROKEN_OFF = 499  # nginx's status, for the metrics: the caller or the server went away
-TIMEOUT = httpx.Timeout(30.0, connect=2.0)  # seconds; 30 is TensorFlow Serving's own
+MAX_BODY_BYTES = 8 * 2**20  # 256 images as JSON numbers have about 3 MB
+MAX_DEPTH = 254  # nested lists: the rank limit of a tensor (TensorShape::MaxDimensions)
+MAX_LISTS = 100_000  # lists and objects in a body; 256 images have 7,425
+AT_ONCE = 2  # requests passed on concurrently; the model server has few threads for REST
+MAX_BODIES = 16  # bodies received concurrently
+SLOT_SECONDS = 5.0  # to wait for one of these slots
+BODY_SECONDS = 10.0  # to receive a body
+ANSWER_SECONDS = 60.0  # to pass a request on and send the answer to the caller
+TIMEOUT = httpx.Timeout(30.0, connect=2.0)  # seconds; 30 is TensorFlow Serving's own timeout
+CLIENT_CLOSED_REQUEST = 499  # nginx's status, for the metrics: no response was completed
 
 _VERSION = r"(?:/versions/[0-9]{1,19}|/labels/[\w.-]{1,100})?"
-# One pass, also through a string without an end.
+# Possessive quantifiers, so that an unterminated string takes linear time.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class Refused(Exception):
-    """A request that is not passed on."""
+    """A request that is not passed on, with the response to it."""
 
     def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None):
         super().__init__(sentence)
@@ -55,20 +56,20 @@ def make_rest_route(
     auth: tuple[str, str] | None = None,
     ca: bytes | None = None,
 ) -> Route:
-    """A route that answers what a model server answers of some models.
+    """Returns the route /v1, which passes requests on to a model server.
 
     Args:
-        server: the URL of its REST API, `http://HOST:PORT`.
-        models: the names that they have there.
-        metrics: where requests are counted.
-        auth: user and password that a caller has to give (HTTP Basic), as visitors of the page do.
-        ca: certificates in PEM to trust; the system's if there are none.
+        server: URL of its REST API, `http://HOST:PORT`.
+        models: names of the models to give access to.
+        metrics: counts the requests.
+        auth: user and password that callers must give (HTTP Basic), if any.
+        ca: trusted certificates in PEM; None for the system's.
     """
     return Route("/v1/{path:path}", _RestProxy(server, models, metrics, auth, ca))
 
 
 class _RestProxy:
-    """The route's ASGI application."""
+    """The ASGI application of the route."""
 
     def __init__(
         self,
@@ -80,31 +81,33 @@ class _RestProxy:
     ):
         self._server, self._metrics, self._auth = httpx.URL(server), metrics, auth
         trusted = ssl.create_default_context(cadata=ca.decode()) if ca else True
-        transport = httpx.AsyncHTTPTransport(verify=trusted, retries=2)  # of connecting
+        transport = httpx.AsyncHTTPTransport(verify=trusted, retries=2)  # of the connection only
         self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=False)
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._bodies = asyncio.Semaphore(MAX_BODIES)
-        names = "|".join(map(re.escape, models))
-        base = f"/v1/models/(?:{names}){_VERSION}"
-        model = " or ".join(models)
+        self._request_slots = asyncio.Semaphore(AT_ONCE)
+        self._body_slots = asyncio.Semaphore(MAX_BODIES)
+        # Not Starlette's path parameters, which match by path alone: they would need nine routes,
+        # convertors for versions and labels, and a tenth route to refuse everything else.
+        base = f"/v1/models/(?:{'|'.join(map(re.escape, models))}){_VERSION}"
         self._paths = {
             "GET": re.compile(f"{base}(?:/metadata)?"),
             "POST": re.compile(f"{base}:predict"),
         }
-        self._what = f"GET /v1/models/{model} and …/metadata, POST /v1/models/{model}:predict"
+        model = " or ".join(models)
+        self._allowed = f"GET /v1/models/{model} and …/metadata, POST /v1/models/{model}:predict"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, started, status = Request(scope, receive), time.perf_counter(), BROKEN_OFF
-        # A caller who goes away, or takes the answer too slowly, is left, and so is a server that
-        # breaks off: what has begun is ended.
+        request, started = Request(scope, receive), time.perf_counter()
+        status = CLIENT_CLOSED_REQUEST
+        # Ends without a response if the caller disconnects or receives the answer too slowly, or if
+        # the server's answer breaks off.
         with contextlib.suppress(TimeoutError, ClientDisconnect, httpx.TransportError):
             async with contextlib.AsyncExitStack() as stack:
                 try:
                     self._check(request)
-                    async with _place(self._bodies):
+                    async with _acquire(self._body_slots):
                         body = await _read_json(request) if request.method == "POST" else None
-                    await stack.enter_async_context(_place(self._places))
-                    await stack.enter_async_context(asyncio.timeout(IN_ALL))
+                    await stack.enter_async_context(_acquire(self._request_slots))
+                    await stack.enter_async_context(asyncio.timeout(ANSWER_SECONDS))
                     response = await self._pass_on(request, body, stack)
                 except Refused as refused:
                     response = JSONResponse(
@@ -128,7 +131,7 @@ class _RestProxy:
             raise Refused(
                 404,
                 f"This page does not pass on {request.method} {path[:200]}, but "
-                f"{self._what}; /versions/NUMBER or /labels/NAME may follow the model's name.",
+                f"{self._allowed}; /versions/NUMBER or /labels/NAME may follow the model's name.",
             )
         if "content-encoding" in request.headers:
             raise Refused(415, "The body must not be compressed: send it without Content-Encoding.")
@@ -136,56 +139,56 @@ class _RestProxy:
     async def _pass_on(
         self, request: Request, body: bytes | None, stack: contextlib.AsyncExitStack
     ) -> Response:
-        passed = self._client.build_request(
+        outgoing = self._client.build_request(
             request.method,
             self._server.copy_with(path=request.scope["path"]),
             content=body,
             headers={"content-type": "application/json", "accept-encoding": "identity"},
         )
         try:
-            answer = await self._client.send(passed, stream=True)
+            answer = await self._client.send(outgoing, stream=True)
         except httpx.TimeoutException:
             raise Refused(
-                504, "The model server did not answer in time; try again, or with less."
+                504, "The model server did not answer in time; try again, or with fewer items."
             ) from None
         except httpx.TransportError:
             raise Refused(
                 503, "The model server behind this page does not answer REST now; try again later."
             ) from None
         stack.push_async_callback(answer.aclose)
-        content = ("Content-Type", "Content-Length")
+        passed_headers = ("Content-Type", "Content-Length")
         return StreamingResponse(
             answer.aiter_raw(),
             answer.status_code,
-            {name: answer.headers[name] for name in content if name in answer.headers},
+            {name: answer.headers[name] for name in passed_headers if name in answer.headers},
         )
 
 
 @contextlib.asynccontextmanager
-async def _place(places: asyncio.Semaphore) -> AsyncIterator[None]:
-    """One of the places, which is waited for with patience."""
+async def _acquire(slots: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Holds a slot; refuses the request if none is free within `SLOT_SECONDS`."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            await places.acquire()
+        async with asyncio.timeout(SLOT_SECONDS):
+            await slots.acquire()
     except TimeoutError:
         raise Refused(
             503,
-            "More requests are under way than this page passes on at once; try again later.",
+            "This page passes on only a few requests at a time; try again later.",
             {"Retry-After": "5"},
         ) from None
     try:
         yield
     finally:
-        places.release()
+        slots.release()
 
 
 async def _read_json(request: Request) -> bytes:
-    """The body, known to be JSON that the model server can read at no great cost."""
+    """Returns a body that the model server can parse at low cost."""
     try:
-        async with asyncio.timeout(UPLOAD):
+        async with asyncio.timeout(BODY_SECONDS):
             body = await read_body(request, MAX_BODY_BYTES)
     except TimeoutError:
-        raise Refused(408, f"The body has not arrived within {UPLOAD:.0f} seconds.") from None
+        raise Refused(408, f"The body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
     if body is None:
         raise Refused(
             413, f"A request may have at most {MAX_BODY_BYTES:,} bytes; send fewer items at once."
@@ -195,17 +198,19 @@ async def _read_json(request: Request) -> bytes:
 
 
 def check_json(body: bytes) -> None:
-    """Raises `Refused` if a body is no JSON, or has lists deeper or more than a tensor can have."""
+    """Raises `Refused` if a body is not JSON, or has too many or too deeply nested lists."""
     outside_strings = np.frombuffer(_STRING.sub(b"", body), np.uint8)
     is_open, is_close = (
         (outside_strings == ord(a)) | (outside_strings == ord(b)) for a, b in ("[{", "]}")
     )
     steps = (is_open.astype(np.int8) - is_close)[is_open | is_close]
-    if np.cumsum(steps, dtype=np.int32).max(initial=0) > DEEPEST + 2:  # in an object, in its list
+    # A tensor is nested in an object and in the list of instances.
+    if np.cumsum(steps, dtype=np.int32).max(initial=0) > MAX_DEPTH + 2:
         raise Refused(
-            400, f"The body has more than {DEEPEST} lists or objects in each other: no tensor has."
+            400,
+            f"The body has more than {MAX_DEPTH} lists or objects in each other; no tensor has.",
         )
-    if is_open.sum() > MAX_LISTS:  # which would cost far more than their bytes
+    if is_open.sum() > MAX_LISTS:  # they need far more memory than their bytes
         raise Refused(
             400,
             f"The body has more than {MAX_LISTS:,} lists or objects; send fewer items at once.",
@@ -213,4 +218,4 @@ def check_json(body: bytes) -> None:
     try:
         orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refused(400, f"The body must be JSON, which it is not: {error}.") from None
+        raise Refused(400, f"The body must be JSON, but is not: {error}.") from None

@@ -1,6 +1,7 @@
-"""The browser's modules, served under the hash of their content: an upgrade is never half.
+"""Serves the browser's JavaScript modules under the hash of their content.
 
-A page asks for the modules that it came with; it gets those or none, and may keep them for good.
+A page loads the modules that it was built with or none, never a mix of two releases; browsers may
+cache them forever.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ PATH = f"/xray/{_HASH.hexdigest()[:16]}"
 
 
 def make_scripts_route() -> Route:
-    """The route of all modules."""
+    """Returns the route of all modules."""
 
     def send(request: Request) -> Response:
         script = _SCRIPTS.get(request.path_params["name"])

@@ -1,4 +1,4 @@
-"""What a Hugging Face Space starts: `python -m demo` from the repository's root."""
+"""Entry point of a Hugging Face Space: runs `python -m demo` from the root of the repository."""
 
 import runpy
 import sys

@@ -1,4 +1,4 @@
-"""Which versions the model server has: asked now and then, and told with every answer."""
+"""The versions that the model server has loaded, polled while visitors draw."""
 
 import asyncio
 import time
@@ -6,47 +6,47 @@ from collections.abc import Callable
 
 from serving.client import ServingError
 
-SECONDS = 2.0  # that an answer of the server is good for
-UNKNOWN_SECONDS = 0.5  # the same where a version has answered that it lacks: servers differ
+SECONDS = 2.0  # between two polls
+UNKNOWN_SECONDS = 0.5  # the same while answers come from an unlisted version: replicas may differ
 
 
 class ServedVersions:
-    """Remembers the versions for a moment, for all visitors together.
+    """Caches the loaded versions for all visitors. Belongs to one event loop.
 
     Args:
-        ask: tells the versions that the server has now, lowest first.
+        poll: returns the loaded versions, lowest first; may block, or raise `ServingError`.
     """
 
-    def __init__(self, ask: Callable[[], list[int]]):
-        self._ask = ask
-        self._known: list[int] = []
-        self._asked_at = -SECONDS
-        self._asking: asyncio.Task | None = None
+    def __init__(self, poll: Callable[[], list[int]]):
+        self._poll = poll
+        self._versions: list[int] = []
+        self._polled_at = -SECONDS
+        self._polling: asyncio.Task | None = None
 
     def forget(self) -> None:
-        """Has the versions asked for anew: one of them has turned out to be gone."""
-        self._known, self._asked_at = [], -SECONDS
+        """Empties the cache, after a version turned out to be unloaded."""
+        self._versions, self._polled_at = [], -SECONDS
 
     async def now(self, answered: int) -> list[int]:
-        """The versions, lowest first, as far as they are known.
+        """Returns the loaded versions, lowest first, if known.
 
         Args:
-            answered: the version that an answer came from; one that is not known is new, and
-                worth waiting for.
+            answered: the version of an answer. If it is not listed, the result waits for a poll
+                that is due.
         """
-        is_known = answered in self._known
-        is_due = time.monotonic() > self._asked_at + (SECONDS if is_known else UNKNOWN_SECONDS)
-        if is_due and not self._asking:
-            self._asking = asyncio.create_task(self._refresh())
-        if self._asking and not is_known:
-            await asyncio.shield(self._asking)  # others may wait for it too
-        return self._known
+        is_listed = answered in self._versions
+        is_due = time.monotonic() > self._polled_at + (SECONDS if is_listed else UNKNOWN_SECONDS)
+        if is_due and not self._polling:
+            self._polling = asyncio.create_task(self._refresh())
+        if self._polling and not is_listed:
+            await asyncio.shield(self._polling)  # others may wait for it too
+        return self._versions
 
     async def _refresh(self) -> None:
         try:
-            self._known = await asyncio.to_thread(self._ask)
+            self._versions = await asyncio.to_thread(self._poll)
         except ServingError:
-            pass  # the live loop says what is the matter
+            pass  # the next prediction reports it
         finally:
-            self._asked_at = time.monotonic()
-            self._asking = None
+            self._polled_at = time.monotonic()
+            self._polling = None

@@ -1,4 +1,4 @@
-"""What the model made of each visitor's last picture, so that a detail costs no prediction."""
+"""Caches the inference of each visitor's last picture, so that details need no new prediction."""
 
 from collections import OrderedDict
 
@@ -7,52 +7,57 @@ import numpy as np
 from demo.errors import Expired
 from demo.network import Inference
 
-MAX_VISITORS = 256
-MAX_BYTES = 2**26  # of layers in full, of all visitors together
+MAX_VISITORS = 256  # live connections; beyond that, WebSocket close 1013
+MAX_BYTES = 2**26  # activations of whole layers, for all visitors together
 
 
 class VisitorCache:
-    """Remembers the last visitors, each picture `B` and the `A` that it is compared with."""
+    """Keeps two inferences per visitor: the current picture `B` and the `A` it is compared with.
+
+    The least recent visitor is dropped first.
+    """
 
     def __init__(self):
-        self._of: OrderedDict[str, dict[str, Inference]] = OrderedDict()
-        # Layers in full, by the picture and the number of the layer.
-        self._full: OrderedDict[tuple[int, int], tuple[Inference, np.ndarray]] = OrderedDict()
+        self._visitors: OrderedDict[str, dict[str, Inference]] = OrderedDict()
+        # By ID of the inference and index of the layer, oldest first. The inference is kept with
+        # the activations, so that no other object gets its ID.
+        self._activations: OrderedDict[tuple[int, int], tuple[Inference, np.ndarray]]
+        self._activations = OrderedDict()
         self._bytes = 0
 
-    def put(self, visitor: str, seen: Inference, name: str = "B") -> None:
-        """Keeps it in place of the visitor's last one of that name."""
-        self._of.setdefault(visitor, {})[name] = seen
-        self._of.move_to_end(visitor)
-        if len(self._of) > MAX_VISITORS:
-            self._of.popitem(last=False)
+    def put(self, visitor: str, inference: Inference, name: str = "B") -> None:
+        """Replaces the visitor's inference of that name."""
+        self._visitors.setdefault(visitor, {})[name] = inference
+        self._visitors.move_to_end(visitor)
+        if len(self._visitors) > MAX_VISITORS:
+            self._visitors.popitem(last=False)
 
     def drop(self, visitor: str) -> None:
-        """Keeps nothing more of a visitor."""
-        self._of.pop(visitor, None)
+        """Removes a visitor."""
+        self._visitors.pop(visitor, None)
 
     def get(self, visitor: str, name: str = "B") -> Inference:
-        """The visitor's last one of that name.
+        """Returns the visitor's inference of that name.
 
         Raises:
-            Expired: the visitor is, or has not kept an `A`.
+            Expired: the visitor was dropped, or has no inference of that name.
         """
         try:
-            return self._of[visitor][name]
+            return self._visitors[visitor][name]
         except KeyError as error:
             raise Expired(f"{visitor} has no {error}") from None
 
-    def put_full(self, seen: Inference, layer: int, activations: np.ndarray) -> None:
-        """Keeps all activations of a layer, as long as there is room."""
-        if (id(seen), layer) in self._full:
+    def put_activations(self, inference: Inference, layer: int, activations: np.ndarray) -> None:
+        """Caches all activations of a layer, and removes the oldest beyond `MAX_BYTES`."""
+        if (id(inference), layer) in self._activations:
             return
-        self._full[id(seen), layer] = seen, activations  # so that the number stays this one's
+        self._activations[id(inference), layer] = inference, activations
         self._bytes += activations.nbytes
         while self._bytes > MAX_BYTES:
-            _, (_, oldest) = self._full.popitem(last=False)
+            _, (_, oldest) = self._activations.popitem(last=False)
             self._bytes -= oldest.nbytes
 
-    def full(self, seen: Inference, layer: int) -> np.ndarray | None:
-        """All activations of a layer, if they are kept."""
-        _, activations = self._full.get((id(seen), layer), (None, None))
+    def activations(self, inference: Inference, layer: int) -> np.ndarray | None:
+        """Returns all activations of a layer, or None if they are not cached."""
+        _, activations = self._activations.get((id(inference), layer), (None, None))
         return activations

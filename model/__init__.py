@@ -1,5 +1,5 @@
-"""The network: what it is, what it eats, how it learns, what it serves."""
+"""The network: architecture, preprocessing, training, and the signatures that it serves."""
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets every start with a page
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # else TensorFlow logs a page at each start

@@ -1,4 +1,4 @@
-"""The model card: the figures of the runs that made a folder of snapshots, beside them."""
+"""Writes the model card of a folder of snapshots: how they were trained and how good they are."""
 
 import platform
 from collections.abc import Sequence
@@ -26,10 +26,11 @@ def write_card(
     """Writes `folder/README.md` and returns its path.
 
     Args:
-        folder: of the snapshots of the first run.
-        runs: one a seed.
-        reports: of the last snapshot of each run.
-        flags: of `train.py`, that made them.
+        folder: the snapshots of the first run.
+        recipe: of all runs.
+        runs: one per seed.
+        reports: one per run, of its last snapshot.
+        flags: the arguments of `train.py`.
     """
     path = folder / "README.md"
     path.write_text(_card(folder, recipe, runs, reports, flags))
@@ -61,29 +62,29 @@ def _card(
     return f"""# Model card
 
 The network of the tutorial "Deep MNIST for Experts", {parameters:,} parameters, trained
-on MNIST and on generated handwriting. Weights are float16 safetensors, one file a training step:
-{snapshots}. The last is the released network; the earlier ones are its history. Beside each
-is a picture of the patch that every map of `h_conv2` likes most, found by gradient ascent.
+on MNIST and on generated handwriting. Weights are float16 safetensors, one file per training step:
+{snapshots}. The last is the released network; the others are its history. With each comes
+a picture of the patches that activate the maps of `h_conv2` most, found by gradient ascent.
 
 | | |
 | --- | --- |
-| made by | `python train.py {flags}` |
+| command | `python train.py {flags}` |
 | date | {date.today().isoformat()} |
 | steps | {run.steps:,} of {sum(recipe.batch.values())} images: {batch} |
 | time | {run.seconds:.0f} s on {platform.machine()}, float32 |
-| with | TensorFlow {tf.__version__}, Keras {keras.__version__} |
+| versions | TensorFlow {tf.__version__}, Keras {keras.__version__} |
 | recipe | Adam, weight decay {training.WEIGHT_DECAY}, \
-one cycle to {recipe.peak_rate} and back to 0, \
+one cycle to {recipe.peak_rate} and down to 0, \
 warm-up {training.WARM_UP:.0%}, dropout {recipe.dropout}, label smoothing {training.SMOOTHING} |
 | augmentation | rotation {augment.ROTATION}°, shear {augment.SHEAR}, zoom {augment.ZOOM:.0%}, \
-shift {augment.SHIFT} pixels, each either way and uniform; \
+shift {augment.SHIFT} pixels, each uniform in both directions; \
 elastic, {augment.BEND} pixels at {augment.KNOTS}x{augment.KNOTS} knots; \
-all times {recipe.distortion[0]}, over the last {training.CALM:.0%} of the steps falling to \
-{recipe.distortion[1]} |
+all times {recipe.distortion[0]}, falling to {recipe.distortion[1]} over the last \
+{training.CALM:.0%} of the steps |
 
 ## Seeds
 
-Mean test accuracy of {len(runs)}: **{accuracies.mean():.3%}**{spread}. The first is released.
+Mean test accuracy of {len(runs)} seeds: **{accuracies.mean():.3%}**{spread}. The first is released.
 
 | seed | validation | test | calibration error | seconds |
 | --- | --- | --- | --- | --- |
@@ -92,8 +93,8 @@ Mean test accuracy of {len(runs)}: **{accuracies.mean():.3%}**{spread}. The firs
 ## The released network
 
 {describe(report)}
-`python -m model.report --data DIR --wrong wrong.png` says this again and draws the digits that it
-reads wrongly.
+`python -m model.report --data DIR --wrong wrong.png` prints this report and draws the misread
+digits.
 
 Validation accuracy after each epoch:
 
@@ -103,7 +104,7 @@ Validation accuracy after each epoch:
 
 ## Limits
 
-It knows single digits, upright, in MNIST's form (the `sketch` and `classify` signatures bring
-drawings and pictures into it). It has no class for "not a digit": what is none is to have no
-probable reading, and some of it has one all the same, as the last table says.
+It classifies single upright digits in MNIST's form (the `sketch` and `classify` signatures
+normalise drawings and pictures). It has no class for "not a digit": non-digits should get low
+probabilities, but some do not, as the last table shows.
 """

@@ -1,30 +1,30 @@
-"""Bringing a drawing into MNIST's form, as MNIST's authors did, in TensorFlow operations.
+"""Normalises a drawing as the authors of MNIST did, in TensorFlow operations.
 
-The ink's bounding box is scaled to fit 20x20 and put into a 28x28 field by whole pixels, so that
-its centre of mass comes to lie on pixel (14, 14). This runs inside the served graph, so that no
-two callers can do it differently; a digit that is in MNIST's form already comes out as it went in.
+The bounding box of the ink is scaled to fit 20x20 and placed in a 28x28 field, in whole pixels,
+with its centre of mass on pixel (14, 14). This runs inside the served graph, so that all callers
+get the same result. A digit that is already in MNIST's form does not change.
 
-Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits". That the centre is
-pixel 14 and the steps whole pixels is measured: in all 60,000 training digits the centre of mass
-lies within half a pixel of it, and in 59,987 the longer side of the box is 20.
+Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits". They do not say that the
+centre is pixel 14 and the shift whole pixels; both are measured: in all 60,000 training digits the
+centre of mass lies within half a pixel of it, and in 59,987 the longer side of the box is 20.
 """
 
 import tensorflow as tf
 
 from model.network import SIDE
 
-BOX = 20 / 28  # of the field's side
+BOX = 20 / 28  # side of the box, as a fraction of the field's
 
 
 def to_mnist_form(drawing: tf.Tensor, side: int = SIDE) -> tf.Tensor:
-    """One drawing of any size as a network's input.
+    """Turns a drawing of any size into a network's input.
 
     Args:
         drawing: uint8 [H, W], 0 = paper, 255 = ink, H and W at least 1.
-        side: pixels of the field; MNIST's is 28.
+        side: of the field in pixels; MNIST's is 28.
 
     Returns:
-        float32 [side, side], 0 = paper, its darkest pixel 1; all 0 for a drawing without ink.
+        float32 [side, side], 0 = paper, the darkest pixel 1; all 0 for a drawing without ink.
     """
     box, _, scale, shift = _fit(drawing, side)
     image = tf.raw_ops.ScaleAndTranslate(
@@ -39,13 +39,13 @@ def to_mnist_form(drawing: tf.Tensor, side: int = SIDE) -> tf.Tensor:
 
 
 def find_field(drawing: tf.Tensor, side: int = SIDE) -> tf.Tensor:
-    """Where the image lies on the drawing that it was made from.
+    """Returns the square of the drawing that `to_mnist_form` turns into the image.
 
     Args:
-        drawing, side: as of `to_mnist_form`.
+        drawing, side: see `to_mnist_form`.
 
     Returns:
-        float32 [3]: its top, its left and its side, in pixels of the drawing; it may reach beyond.
+        float32 [3]: top, left and side in pixels of the drawing; it may extend beyond the drawing.
     """
     _, corner, scale, shift = _fit(drawing, side)
     top_left = tf.cast(corner, tf.float32) - shift / scale
@@ -53,7 +53,7 @@ def find_field(drawing: tf.Tensor, side: int = SIDE) -> tf.Tensor:
 
 
 def _fit(drawing: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The ink's box float32 [h, w], its top left corner, and the scale and shift [2] it needs."""
+    """Returns the ink's box float32 [h, w], its top left corner [2], its scale and shift [2]."""
     ink = drawing > 0
     top, bottom = _span(tf.reduce_any(ink, axis=1))
     left, right = _span(tf.reduce_any(ink, axis=0))
@@ -65,18 +65,18 @@ def _fit(drawing: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor
 
 
 def _span(has_ink: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The half-open range from the first line with ink to the last; all lines if none has."""
-    first = tf.argmax(has_ink)
-    behind_last = tf.size(has_ink, tf.int64) - tf.argmax(tf.reverse(has_ink, [0]))
-    return first, behind_last
+    """Returns the half-open range of lines with ink; all lines if there is no ink."""
+    start = tf.argmax(has_ink)
+    end = tf.size(has_ink, tf.int64) - tf.argmax(tf.reverse(has_ink, [0]))
+    return start, end
 
 
 def _offset(mass: tf.Tensor, scale: tf.Tensor, side: int) -> tf.Tensor:
-    """Where the scaled box starts along one axis, in whole pixels of the field, all of it inside.
+    """Returns where the scaled box starts along an axis, in whole pixels, entirely in the field.
 
     Args:
-        mass: the box's ink by line of that axis, float32 [length].
-        scale: pixels of the field a line.
+        mass: ink per line along the axis, float32 [length].
+        scale: pixels of the field per line.
         side: of the field.
     """
     length = tf.cast(tf.size(mass), tf.float32)

@@ -1,8 +1,8 @@
-"""A folder of snapshots -> a base path for TensorFlow Serving, doing only what is not done yet.
+"""A folder of snapshots -> a base path for TensorFlow Serving; writes only what has changed.
 
-Each version carries the fingerprint of what it was made from: the weights, this code and the
-TensorFlow that traced it. A version whose fingerprint still holds is left as it is. Beside the
-fingerprint stands whether the weights were the released ones.
+Each version stores a fingerprint of its sources: the weights, this code and the TensorFlow version
+that traced it. A version whose fingerprint matches is not written again. The file also records
+whether the weights were the released ones.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ VARIABLES_FILE = Path("variables") / "variables.data-00000-of-00001"
 
 
 class Export(NamedTuple):
-    """Version numbers, by what happened to them."""
+    """Version numbers, grouped by what happened to them."""
 
     written: list[int]
     replaced: list[int]
@@ -31,17 +31,22 @@ class Export(NamedTuple):
 def export_versions(
     snapshots: dict[int, Path], base_path: Path, spared: Collection[int] = ()
 ) -> Export:
-    """Makes `base_path/<step>` of every snapshot, and of no other that an export made before.
+    """Writes `base_path/<step>` for every snapshot and removes other exported versions.
 
-    Those that are `spared` stay as they are. A version appears whole or not at all, since servers
-    watch the folder. Folders that no export made are left alone.
+    Each version appears atomically, since servers watch the folder. Folders without a fingerprint
+    are left alone.
+
+    Args:
+        snapshots: weights by training step.
+        base_path: the folder of the versions.
+        spared: versions that are neither replaced nor removed.
     """
     versions = {step: base_path / str(step) for step in snapshots}
     fingerprints = {step: _fingerprint(path) for step, path in snapshots.items()}
     stale = [step for step in versions if _read_fingerprint(versions[step]) != fingerprints[step]]
     replaced = [step for step in stale if versions[step].exists()]
     for step in stale:
-        from model.saved_model import write_saved_model  # seconds of import, if there is work only
+        from model.saved_model import write_saved_model  # takes seconds to import
 
         def write(unfinished: Path, step: int = step) -> None:
             write_saved_model(snapshots[step], unfinished)
@@ -64,7 +69,7 @@ def export_versions(
 
 
 def find_others(base_path: Path) -> list[int]:
-    """The versions that are not of released weights, neither of these nor of an earlier release."""
+    """Returns the versions whose weights are neither of this release nor of an earlier one."""
     versions = (path for path in base_path.glob("[0-9]*") if path.name.isdecimal())
     return sorted(int(path.name) for path in versions if not _is_released(path))
 
@@ -73,7 +78,7 @@ def _is_released(version: Path) -> bool:
     file = version / FINGERPRINT_FILE
     if file.exists() and RELEASED_MARK in file.read_text():
         return True
-    # Exports had no mark once; a checkpoint holds tensors as they are, one after the other.
+    # Early exports have no mark: compare a kernel, since a checkpoint stores tensors uncompressed.
     snapshot, variables = RELEASED / f"{version.name}.safetensors", version / VARIABLES_FILE
     if not (snapshot.exists() and variables.exists()):
         return False
@@ -82,8 +87,8 @@ def _is_released(version: Path) -> bool:
 
 def _fingerprint(snapshot: Path) -> str:
     digest = hashlib.sha256(version("tensorflow").encode())
-    here = Path(__file__).parent
-    code = sorted([*here.glob("*.py"), *here.glob("*.json"), *here.glob("exposed/*.py")])
+    folder = Path(__file__).parent
+    code = sorted([*folder.glob("*.py"), *folder.glob("*.json"), *folder.glob("exposed/*.py")])
     for path in (snapshot, *snapshot.parent.glob(features_path(snapshot).name), *code):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,8 +1,8 @@
-"""What a map of the second convolution likes: the patch of an image that drives its units most.
+"""Feature visualization: the patch that activates each map of the second convolution most.
 
-The patch is found on the network itself, by gradient ascent from grey noise. Left to itself that
-ends in a pattern no pen ever made, so the patch is blurred as ink is, and pays for its edges and
-its ink. A map of the first convolution needs none of this: its kernel says it.
+Gradient ascent from grey noise finds the patch. Without regularisation it ends in patterns that no
+pen can draw, so the patch is blurred like ink, and edges and ink are penalised. Maps of the first
+convolution do not need this: their kernels show what activates them.
 
 Source: Olah, Mordvintsev, Schubert, "Feature visualization", Distill, 2017.
 """
@@ -17,19 +17,18 @@ from PIL import Image
 from model.network import build_network
 from model.weights import WeightsError, features_path, find_snapshots, load_snapshot
 
-FIELD = 14  # pixels, each way, that a unit of the second convolution sees
-FREE_STEPS = 128  # without a price, to see how far a unit can be driven at all
-STEPS = 256
-RATE = 0.1
+FIELD = 14  # pixels, side of the receptive field of the second convolution
+FREE_STEPS = 128  # without penalty, to find the highest activation of a unit
+STEPS = 256  # with penalty
+RATE = 0.1  # of learning
 BLUR = 0.6  # pixels, standard deviation
-PRICE = (
-    0.006  # of an edge from paper to ink and of a pixel of ink, as a part of what can be reached
-)
-PER_ROW = 8  # maps in the picture that is kept
+# Of an edge from paper to ink and of a pixel of ink, as a fraction of the highest activation.
+PENALTY = 0.006
+PER_ROW = 8  # patches in a row of the saved picture
 
 
 def visualize_features(network: keras.Model) -> np.ndarray:
-    """The patch that each map of `h_conv2` likes most.
+    """Returns the patch that activates each map of `h_conv2` most.
 
     Returns:
         uint8 [64, 14, 14], 0 = paper, 255 = ink.
@@ -37,35 +36,35 @@ def visualize_features(network: keras.Model) -> np.ndarray:
     first, second = network.get_layer("h_conv1"), network.get_layer("h_conv2")
     count = second.filters
     noise = tf.random.stateless_normal([count, FIELD, FIELD, 1], seed=[0, 0], stddev=0.3)
-    inner = tf.Variable(noise - 1)
+    latent = tf.Variable(noise - 1)
     optimizer = keras.optimizers.Adam(RATE)
 
-    def drive(patches: tf.Tensor) -> tf.Tensor:
-        """The one unit of each map that sees all of its patch, before ReLU: [64]."""
+    def activate(patches: tf.Tensor) -> tf.Tensor:
+        """Returns the unit of each map whose receptive field is its patch, before ReLU: [64]."""
         x = tf.nn.relu(tf.nn.conv2d(patches, first.kernel, 1, "VALID") + first.bias)
         x = tf.nn.max_pool2d(x, 2, 2, "VALID")  # [64, 5, 5, 32]
         return tf.einsum("nijc,ijcn->n", x, second.kernel) + second.bias
 
     @tf.function
-    def climb(reachable: tf.Tensor, price: tf.Tensor) -> tf.Tensor:
+    def step(highest: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            patches = _as_ink(inner)
-            driven = drive(patches)
+            patches = _as_ink(latent)
+            activations = activate(patches)
             cost = tf.reduce_sum(tf.image.total_variation(patches)) + tf.reduce_sum(patches)
-            loss = price * cost - tf.reduce_sum(driven / reachable)
-        optimizer.apply(tape.gradient(loss, [inner]), [inner])
-        return driven
+            loss = penalty * cost - tf.reduce_sum(activations / highest)
+        optimizer.apply(tape.gradient(loss, [latent]), [latent])
+        return activations
 
     for _ in range(FREE_STEPS):
-        driven = climb(tf.ones(count), tf.constant(0.0))
-    reachable = tf.maximum(driven, 1e-3)
+        activations = step(tf.ones(count), tf.constant(0.0))
+    highest = tf.maximum(activations, 1e-3)
     for _ in range(STEPS):
-        climb(reachable, tf.constant(PRICE))
-    return np.rint(255 * _as_ink(inner).numpy()[..., 0]).astype(np.uint8)
+        step(highest, tf.constant(PENALTY))
+    return np.rint(255 * _as_ink(latent).numpy()[..., 0]).astype(np.uint8)
 
 
 def write_features(folder: Path) -> None:
-    """Adds a picture of what its maps like to every snapshot of a folder."""
+    """Writes the feature visualizations of every snapshot of a folder."""
     network = build_network()
     for snapshot in find_snapshots(folder).values():
         load_snapshot(network, snapshot)
@@ -73,26 +72,24 @@ def write_features(folder: Path) -> None:
 
 
 def save_features(patches: np.ndarray, path: Path) -> None:
-    """Keeps uint8 [64, 14, 14] as one picture, row by row."""
+    """Saves uint8 [64, 14, 14] as one picture, row by row."""
     grid = patches.reshape(-1, PER_ROW, FIELD, FIELD).swapaxes(1, 2)
     Image.fromarray(grid.reshape(-1, PER_ROW * FIELD)).save(path, optimize=True)
 
 
 def load_features(path: Path) -> np.ndarray:
-    """What `save_features` kept, as it was given.
+    """Loads patches uint8 [64, 14, 14] from `save_features`.
 
     Raises:
-        WeightsError: the file is no such picture.
+        WeightsError: the file is not such a picture.
     """
     try:
         grid = np.asarray(Image.open(path)).reshape(-1, FIELD, PER_ROW, FIELD)
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} is no picture of features: {error}. Remove it.") from error
+        raise WeightsError(f"{path} has no feature visualizations: {error}. Remove it.") from error
     return grid.swapaxes(1, 2).reshape(-1, FIELD, FIELD)
 
 
-def _as_ink(inner: tf.Variable) -> tf.Tensor:
-    """Free numbers as ink from 0 to 1 without sharp edges."""
-    across = np.exp(-(np.arange(-2, 3) ** 2) / (2 * BLUR**2))
-    pen = np.outer(across, across) / across.sum() ** 2
-    return tf.nn.conv2d(tf.sigmoid(inner), pen[:, :, None, None].astype(np.float32), 1, "SAME")
+def _as_ink(latent: tf.Variable) -> tf.Tensor:
+    """Maps unbounded numbers to ink from 0 to 1 without sharp edges."""
+    return keras.ops.image.gaussian_blur(tf.sigmoid(latent), (5, 5), (BLUR, BLUR))

@@ -1,8 +1,8 @@
-"""What a signature lets in: checked inside the graph, before anything is computed from it.
+"""Input checks of the signatures, in the graph, before anything is computed.
 
-TensorFlow Serving runs whatever the graph allows, and a few bytes of request can describe a huge
-input, so rank, size and content are checked here; what does not fit is answered INVALID_ARGUMENT
-with a sentence that says what was expected.
+TensorFlow Serving runs whatever the graph allows, and a small request can describe a huge input. So
+rank, size and content are checked here. A request that fails is answered INVALID_ARGUMENT with a
+sentence that says what is expected. Every `guard_…` returns its input if the checks pass.
 """
 
 from collections.abc import Sequence
@@ -12,20 +12,21 @@ import tensorflow as tf
 from model.network import CLASSES, DENSE_UNITS, SIDE
 from model.picture import KINDS, kind_of_file, size_of_picture
 
-MAX_ITEMS = 1024  # of which a few numbers are answered
-MAX_ITEMS_WITH_LAYERS = 256  # items whose layers are answered: 48 MB
-MAX_EXPLAINED = 64  # drawings in a request to explain, each of which is read in many copies
-MAX_UNITS = 64  # whose weights are told in a request, 3,136 each
-MAX_SIDE = 2048
-MAX_DRAWING_PIXELS = 2**24  # in all drawings of one request
-MAX_DECODED_PIXELS = 2**26  # in all pictures of one request, unpacked one after the other
-MAX_GIF_BYTES = 65_536  # bytes: how far a GIF unpacks, frame after frame, its header does not say
-MAX_SCANS = 32  # passes over a progressive JPEG, each of which costs as much as the whole picture
+# Limits per request.
+MAX_ITEMS = 1024  # items with small answers
+MAX_ITEMS_WITH_LAYERS = 256  # items answered with layers: 48 MB
+MAX_EXPLAINED = 64  # drawings to explain; each is computed as many copies
+MAX_UNITS = 64  # units whose weights are returned: 3,136 numbers each
+MAX_SIDE = 2048  # pixels
+MAX_DRAWING_PIXELS = 2**24  # in all drawings together
+MAX_DECODED_PIXELS = 2**26  # in all picture files together, which are decoded one by one
+MAX_GIF_BYTES = 65_536  # a GIF's header does not say how many frames it has
+MAX_SCANS = 32  # of a progressive JPEG; each costs as much as decoding the whole picture
 START_OF_SCAN = b"\xff\xda"
 
 
 def guard_images(images: tf.Tensor) -> tf.Tensor:
-    """Lets through float32 [N, 28, 28] of at most `MAX_ITEMS_WITH_LAYERS` with finite numbers."""
+    """Accepts float32 [N, 28, 28], N at most `MAX_ITEMS_WITH_LAYERS`, of finite numbers."""
     return guard_numbers(
         images,
         "images",
@@ -39,11 +40,11 @@ def guard_numbers(
     items: tf.Tensor,
     name: str,
     shape: Sequence[int],
-    most: int,
+    maximum: int,
     expected: str = "every number must be finite",
 ) -> tf.Tensor:
-    """Lets through [N, *shape] of at most `most` items with finite numbers."""
-    items = _guard_count(tf.ensure_shape(items, [None, *shape]), name, most)
+    """Accepts [N, *shape], N at most `maximum`, of finite numbers."""
+    items = _guard_count(tf.ensure_shape(items, [None, *shape]), name, maximum)
     if not items.dtype.is_floating:
         return items
     return _require(
@@ -53,21 +54,21 @@ def guard_numbers(
     )
 
 
-def guard_drawings(drawings: tf.Tensor, most: int = MAX_ITEMS_WITH_LAYERS) -> tf.Tensor:
-    """Lets through uint8 [N, H, W] within the limits above, at most `most` of them."""
-    return _guard_pictures(tf.ensure_shape(drawings, [None, None, None]), "drawings", most)
+def guard_drawings(drawings: tf.Tensor, maximum: int = MAX_ITEMS_WITH_LAYERS) -> tf.Tensor:
+    """Accepts uint8 [N, H, W] within the limits above, N at most `maximum`."""
+    return _guard_pictures(tf.ensure_shape(drawings, [None, None, None]), "drawings", maximum)
 
 
-def guard_pictures(pictures: tf.Tensor, channels: int, most: int) -> tf.Tensor:
-    """Lets through uint8 [N, H, W, channels] within the limits above, at most `most` of them."""
+def guard_pictures(pictures: tf.Tensor, channels: int, maximum: int) -> tf.Tensor:
+    """Accepts uint8 [N, H, W, channels] within the limits above, N at most `maximum`."""
     pictures = tf.ensure_shape(pictures, [None, None, None, channels])
-    return _guard_pictures(pictures, "pictures", most)
+    return _guard_pictures(pictures, "pictures", maximum)
 
 
-def guard_files(files: tf.Tensor, most: int = MAX_ITEMS) -> tf.Tensor:
-    """Lets through string [N] of picture files whose unpacked sizes are within the limits."""
+def guard_files(files: tf.Tensor, maximum: int) -> tf.Tensor:
+    """Accepts string [N] of picture files whose decoded sizes are within the limits above."""
     files = tf.ensure_shape(files, [None])
-    files = _guard_count(files, "image_bytes", most)
+    files = _guard_count(files, "image_bytes", maximum)
     kinds = tf.map_fn(kind_of_file, files, fn_output_signature=tf.int32)  # [N]
     files = _require(
         tf.reduce_all(kinds >= 0),
@@ -88,7 +89,8 @@ def guard_files(files: tf.Tensor, most: int = MAX_ITEMS) -> tf.Tensor:
     has_many_scans = tf.logical_and(kinds == KINDS.index("JPEG"), scans > MAX_SCANS)
     files = _require(
         tf.logical_not(tf.reduce_any(has_many_scans)),
-        f"image_bytes: a progressive JPEG may have at most {MAX_SCANS} scans; save it anew.",
+        f"image_bytes: a progressive JPEG may have at most {MAX_SCANS} scans; "
+        "save it as a baseline JPEG.",
         files,
     )
     sizes = tf.map_fn(
@@ -98,7 +100,7 @@ def guard_files(files: tf.Tensor, most: int = MAX_ITEMS) -> tf.Tensor:
 
 
 def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
-    """Lets through int64 [N], one for each drawing, from 0 to 9 or -1."""
+    """Accepts int64 [N], one for each drawing, 0 to 9 or -1."""
     digits = _guard_one_each(digits, "digits", drawings, "drawing")
     return _guard_range(
         digits, -1, CLASSES, "digits: each must be 0 to 9, or -1 for the digit that is read"
@@ -106,7 +108,7 @@ def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
 
 
 def guard_classes(classes: tf.Tensor, pictures: tf.Tensor, count: int) -> tf.Tensor:
-    """Lets through int64 [N], one for each picture, below `count`, or -1."""
+    """Accepts int64 [N], one for each picture, 0 to `count` - 1 or -1."""
     classes = _guard_one_each(classes, "classes", pictures, "picture")
     return _guard_range(
         classes, -1, count, f"classes: each must be 0 to {count - 1:,}, or -1 for the likeliest"
@@ -114,7 +116,7 @@ def guard_classes(classes: tf.Tensor, pictures: tf.Tensor, count: int) -> tf.Ten
 
 
 def guard_units(units: tf.Tensor) -> tf.Tensor:
-    """Lets through int32 [N] of at most `MAX_UNITS` numbers of units of `h_fc1`."""
+    """Accepts int32 [N], N at most `MAX_UNITS`, unit numbers of `h_fc1`."""
     units = tf.ensure_shape(units, [None])
     units = _guard_count(units, "units", MAX_UNITS)
     return _guard_range(
@@ -126,7 +128,7 @@ def guard_units(units: tf.Tensor) -> tf.Tensor:
 
 
 def guard_layers(layers: tf.Tensor, count: int) -> tf.Tensor:
-    """Lets through int32 [K] of at most `count` numbers of layers."""
+    """Accepts int32 [K], K at most `count`, layer numbers below `count`."""
     layers = _guard_count(tf.ensure_shape(layers, [None]), "layers", count)
     return _guard_range(
         layers, 0, count, f"layers: each must be the number of a layer, 0 to {count - 1:,}"
@@ -134,16 +136,16 @@ def guard_layers(layers: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def guard_number(number: tf.Tensor, name: str, count: tf.Tensor | int) -> tf.Tensor:
-    """Lets through int32 [] from 0 to below `count`."""
+    """Accepts int32 [], 0 to `count` - 1."""
     number = tf.ensure_shape(number, [])
-    sentence = f"{name}: must be a number from 0 to below the second of these, but got the first:"
-    is_there = (number >= 0) & (number < count)
-    return _require(is_there, sentence, number, number, tf.convert_to_tensor(count))
+    sentence = f"{name}: must be 0 or more and less than the second number, but got the first:"
+    is_valid = (number >= 0) & (number < count)
+    return _require(is_valid, sentence, number, number, tf.convert_to_tensor(count))
 
 
-def guard_anything(anything: tf.Tensor, most: int) -> tf.Tensor:
-    """Lets through [N] of any numbers, at most `most` of them."""
-    return _guard_count(tf.ensure_shape(anything, [None]), "anything", most)
+def guard_anything(anything: tf.Tensor, maximum: int) -> tf.Tensor:
+    """Accepts [N] of any numbers, N at most `maximum`."""
+    return _guard_count(tf.ensure_shape(anything, [None]), "anything", maximum)
 
 
 def _guard_one_each(numbers: tf.Tensor, name: str, items: tf.Tensor, item: str) -> tf.Tensor:
@@ -156,28 +158,29 @@ def _guard_one_each(numbers: tf.Tensor, name: str, items: tf.Tensor, item: str) 
     )
 
 
-def _guard_range(numbers: tf.Tensor, least: int, end: int, sentence: str) -> tf.Tensor:
-    is_inside = tf.reduce_all((numbers >= least) & (numbers < end))
+def _guard_range(numbers: tf.Tensor, start: int, end: int, sentence: str) -> tf.Tensor:
+    is_inside = tf.reduce_all((numbers >= start) & (numbers < end))
     return _require(is_inside, f"{sentence}, but got:", numbers, numbers)
 
 
-def _guard_pictures(pictures: tf.Tensor, name: str, most: int) -> tf.Tensor:
-    """Of [N, H, W, …]."""
-    pictures = _guard_count(pictures, name, most)
+def _guard_pictures(pictures: tf.Tensor, name: str, maximum: int) -> tf.Tensor:
+    """Accepts [N, H, W, …]."""
+    pictures = _guard_count(pictures, name, maximum)
     count = tf.shape(pictures)[0]
-    size = tf.where(count > 0, tf.shape(pictures)[1:3], 1)  # an empty batch is of any size
+    size = tf.where(count > 0, tf.shape(pictures)[1:3], 1)  # an empty batch may have any size
     return _guard_sizes(size[None], count, MAX_DRAWING_PIXELS, name, pictures)
 
 
-def _guard_count(items: tf.Tensor, name: str, most: int) -> tf.Tensor:
+def _guard_count(items: tf.Tensor, name: str, maximum: int) -> tf.Tensor:
     count = tf.shape(items)[0]
-    return _require(count <= most, f"{name}: at most {most:,} in a request, but got:", items, count)
+    sentence = f"{name}: at most {maximum:,} in a request, but got:"
+    return _require(count <= maximum, sentence, items, count)
 
 
 def _guard_sizes(
-    sizes: tf.Tensor, times: tf.Tensor | int, most: int, name: str, items: tf.Tensor
+    sizes: tf.Tensor, times: tf.Tensor | int, maximum: int, name: str, items: tf.Tensor
 ) -> tf.Tensor:
-    """Sides from 1 to `MAX_SIDE`, and `most` pixels in all, `sizes` [K, 2] each `times`."""
+    """Accepts sizes [K, 2], each counted `times`, up to `MAX_SIDE` and `maximum` pixels in all."""
     items = _require(
         tf.reduce_all((sizes >= 1) & (sizes <= MAX_SIDE)),
         f"{name}: height and width must be 1 to {MAX_SIDE:,} pixels, but got:",
@@ -188,14 +191,14 @@ def _guard_sizes(
         times, tf.int64
     )
     return _require(
-        pixels <= most,
-        f"{name}: at most {most:,} pixels in a request, but got:",
+        pixels <= maximum,
+        f"{name}: at most {maximum:,} pixels in a request, but got:",
         items,
         pixels,
     )
 
 
 def _require(condition: tf.Tensor, sentence: str, value: tf.Tensor, *got: tf.Tensor) -> tf.Tensor:
-    """`value`, once the condition is known to hold; nothing computed from it starts before."""
+    """Returns `value` after the condition is checked, so that nothing computes with it before."""
     with tf.control_dependencies([tf.debugging.Assert(condition, [sentence, *got], summarize=8)]):
         return tf.identity(value)

@@ -1,4 +1,4 @@
-"""IDX files, in which MNIST and its likes come: arrays of unsigned bytes behind a short header.
+"""Reads IDX files, the format of MNIST: a short header and an array of unsigned bytes.
 
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 """
@@ -14,11 +14,14 @@ UBYTE = 0x08
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
-    """The array in a file, which may be compressed with gzip: uint8 of `rank` dimensions.
+    """Reads a file, which may be compressed with gzip.
+
+    Returns:
+        uint8 with `rank` dimensions.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such file, or not a whole one.
+        OSError: the file cannot be read.
+        ValueError: it is not an IDX file of this rank, or incomplete.
     """
     data = path.read_bytes()
     try:
@@ -26,10 +29,10 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
         zeros, kind, dims = struct.unpack(">HBB", data[:4])
         shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
         if (zeros, kind, dims) != (0, UBYTE, rank):
-            raise ValueError("its first four bytes are not those of such a file")
+            raise ValueError("its first four bytes are wrong")
         return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise ValueError(
-            f"{path.name} in {path.parent} is not a whole IDX file of unsigned bytes of rank "
-            f"{rank}: {error}."
+            f"{path.name} in {path.parent} is not a complete IDX file of unsigned bytes of "
+            f"rank {rank}: {error}."
         ) from error

@@ -17,7 +17,7 @@ HOW_TO_GET_IT = (
 
 
 class MnistError(Exception):
-    """The digits cannot be read; the message says which and what to do."""
+    """The digits cannot be read; the message names the file and says what to do."""
 
 
 class Mnist(NamedTuple):
@@ -30,14 +30,13 @@ class Mnist(NamedTuple):
 
 
 def load_mnist(folder: Path | None = None) -> Mnist:
-    """Reads the digits from IDX files, or from Keras's own copy, which it downloads if need be.
+    """Reads the digits from IDX files, or from Keras's copy, which Keras downloads if necessary.
 
     Args:
-        folder: where the four IDX files are, gzipped or not; None for Keras's copy.
+        folder: of the four IDX files, gzipped or not; None for Keras's copy.
 
     Raises:
-        MnistError: a file is missing or is not what its name says, or there is neither a
-            folder nor a copy nor a connection to download one.
+        MnistError: a file is missing or invalid, or the download fails.
     """
     if folder is None:
         return _load_keras_copy()
@@ -51,19 +50,19 @@ def load_mnist(folder: Path | None = None) -> Mnist:
         if images.shape != (len(labels), 28, 28):
             raise MnistError(
                 f"The {part} images in {folder} have the shape {list(images.shape)}; "
-                f"expected [{len(labels)}, 28, 28], one image for each of the labels."
+                f"expected [{len(labels)}, 28, 28], one image for each label."
             )
     return digits
 
 
 def _load_keras_copy() -> Mnist:
-    import keras  # seconds, for those who have no files of their own only
+    import keras  # takes seconds to import, which local files do not need
 
     try:
         train, test = keras.datasets.mnist.load_data()
-    except Exception as error:  # Keras wraps each kind of failed download in a bare Exception
+    except Exception as error:  # Keras wraps all download errors in a bare Exception
         raise MnistError(
-            f"There is no MNIST here, and downloading it failed: {error}. {HOW_TO_GET_IT}"
+            f"MNIST is not on this machine, and downloading it failed: {error}. {HOW_TO_GET_IT}"
         ) from error
     return Mnist(*train, *test)
 

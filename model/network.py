@@ -1,29 +1,29 @@
-"""The network of the tutorial "Deep MNIST for Experts", layer by layer.
+"""The network of the tutorial "Deep MNIST for Experts".
 
-Two 5x5 convolutions with ReLU, each followed by 2x2 max-pooling, a fully connected layer of 1024
-with ReLU and dropout, and ten logits: 3,274,634 parameters. The shape is the tutorial's to the
-letter, so that what is seen here can be compared with it; how the weights are found is not.
+Two 5x5 convolutions with ReLU, each followed by 2x2 max-pooling, a dense layer of 1024 units with
+ReLU and dropout, and ten logits: 3,274,634 parameters. The architecture is exactly the tutorial's,
+so that results can be compared; the training is not.
 
 Source: TensorFlow's tutorial "Deep MNIST for Experts" (TensorFlow 1.x documentation).
 """
 
 import keras
 
-SIDE = 28
+SIDE = 28  # pixels
 CLASSES = 10
 DENSE_UNITS = 1024
 HIDDEN_LAYERS = ("h_conv1", "h_pool1", "h_conv2", "h_pool2", "h_fc1")
 
 
 def build_network(dropout: float = 0.5) -> keras.Model:
-    """The trainable network, from images to logits.
+    """Builds the trainable network.
 
     Args:
-        dropout: fraction of `h_fc1` that is dropped while training.
+        dropout: fraction of `h_fc1` that is dropped in training.
 
     Returns:
         A Keras model from `images` float32 [N, 28, 28] (0 = paper, 1 = ink) to logits
-        float32 [N, 10]. Each hidden layer carries its name in `HIDDEN_LAYERS`.
+        float32 [N, 10], with its hidden layers named as in `HIDDEN_LAYERS`.
     """
     images = keras.Input((SIDE, SIDE), name="images")
     x = keras.layers.Reshape((SIDE, SIDE, 1))(images)  # [N, 28, 28, 1]
@@ -39,7 +39,7 @@ def build_network(dropout: float = 0.5) -> keras.Model:
 
 
 def expose_layers(network: keras.Model) -> keras.Model:
-    """The same network, the same weights, answering with every layer and not the last alone.
+    """Returns a model that shares the network's weights and outputs every layer.
 
     Returns:
         A Keras model from `images` [N, 28, 28] to a dictionary: `h_conv1` [N, 28, 28, 32],

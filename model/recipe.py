@@ -1,16 +1,16 @@
-"""The two recipes: one for the network that is released, one for a good network in no time."""
+"""Training recipes: `release` for the released network, `sprint` for a good one in seconds."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training takes; `training` says how it is used."""
+    """Hyperparameters of a training run (`training`)."""
 
     epochs: float  # passes over MNIST
-    batch: dict[str, int]  # images a step, by where they come from
-    distortion: tuple[float, float]  # strength of `augment.augment`, at first and at the end
-    peak_rate: float  # of learning
+    batch: dict[str, int]  # images per step, by source
+    distortion: tuple[float, float]  # strength of `augment.augment` at the start and at the end
+    peak_rate: float  # highest learning rate
     dropout: float
 
 

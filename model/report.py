@@ -1,4 +1,4 @@
-"""How good a network is: on the test digits, on other people's hands, and on what is no digit.
+"""Measures a network on the test digits, on other handwriting, and on non-digits.
 
 python -m model.report [--weights DIR] [--data DIR] [--wrong FILE.png]
 """
@@ -9,45 +9,47 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from model.calibration import BINS, SURE, calibration_error, softmax
-from model.handwriting import Written, write_digits, write_scribbles, write_signs
-from model.handwriting.ink import HELD_OUT_STYLES, STYLES, form
+from model.calibration import BINS, CONFIDENCE_THRESHOLD, calibration_error, softmax
+from model.handwriting import Samples, write_digits, write_scribbles, write_signs
+from model.handwriting.ink import HELD_OUT_STYLES, STYLES, normalise
 from model.mnist import MnistError, load_mnist
 from model.network import CLASSES, build_network
 from model.weights import RELEASED, WeightsError, find_snapshots, load_snapshot
 
-WRITTEN = 2000  # of each kind
-SEED = 2026  # of handwriting that no training has seen
-TILE = 64  # pixels of a wrong digit in the picture of all
+GENERATED = 2000  # images of each kind of handwriting
+SEED = 2026  # of generated handwriting; no training uses it
+TILE = 64  # pixels, side of a misread digit in the picture of all
 
 
 @dataclass(frozen=True)
-class Part:
-    """How a network reads one kind of image; both are fractions of 1."""
+class Score:
+    """How a network classifies one kind of image, in fractions of 1."""
 
     wrong: float
-    unsure: float  # less than `SURE`
+    uncertain: float  # probability below `CONFIDENCE_THRESHOLD`
 
 
 @dataclass(frozen=True)
 class Report:
     """The figures of one network."""
 
-    accuracy: float  # of the test digits, a fraction of 1
-    confusion: np.ndarray  # int [10, 10], of the test digits: label by reading
-    calibration_error: float  # of the test digits, a fraction of 1
+    accuracy: float  # on the test digits, 0 to 1
+    confusion: np.ndarray  # int [10, 10], on the test digits: label by prediction
+    calibration_error: float  # on the test digits, 0 to 1
     temperature: float
-    digits: dict[str, Part]
-    others: dict[str, Part]  # what is no digit: only `unsure` means something
-    wrong: np.ndarray  # int [errors, 3]: which test digits are read wrongly, label, reading
+    digits: dict[str, Score]
+    others: dict[str, Score]  # non-digits, of which `wrong` is meaningless
+    wrong: np.ndarray  # int [errors, 3]: index, label and prediction of misread test digits
 
 
 def report(path: Path, images: np.ndarray, labels: np.ndarray) -> Report:
     """Measures a snapshot.
 
     Args:
+        path: the snapshot.
         images: the test digits, uint8 [N, 28, 28].
         labels: uint8 [N].
     """
@@ -55,112 +57,125 @@ def report(path: Path, images: np.ndarray, labels: np.ndarray) -> Report:
     temperature = load_snapshot(network, path)
     random = np.random.default_rng(SEED)
 
-    def read(images: np.ndarray) -> np.ndarray:
+    def predict(images: np.ndarray) -> np.ndarray:
         logits = network.predict(images.astype(np.float32) / 255, batch_size=500, verbose=0)
         return softmax(logits, temperature)  # [N, 10]
 
-    def judge(images: np.ndarray, labels: np.ndarray) -> Part:
-        probabilities = read(images)
+    def score(images: np.ndarray, labels: np.ndarray) -> Score:
+        probabilities = predict(images)
         wrong = probabilities.argmax(axis=1) != labels
-        return Part(wrong.mean(), (probabilities.max(axis=1) < SURE).mean())
+        return Score(wrong.mean(), (probabilities.max(axis=1) < CONFIDENCE_THRESHOLD).mean())
 
-    probabilities = read(images)
-    readings = probabilities.argmax(axis=1)
-    confusion = np.zeros((CLASSES, CLASSES), int)
-    np.add.at(confusion, (labels, readings), 1)
-    wrong = np.flatnonzero(readings != labels)
+    probabilities = predict(images)
+    predictions = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predictions != labels)
     digits = {
         "MNIST's test digits": (images, labels),
-        **{f"generated, {style}": write_digits(WRITTEN, [style], random) for style in STYLES},
+        **{f"generated, {style}": write_digits(GENERATED, [style], random) for style in STYLES},
         **{
-            f"generated, {style} (held out)": write_digits(WRITTEN, [style], random)
+            f"generated, {style} (held out)": write_digits(GENERATED, [style], random)
             for style in HELD_OUT_STYLES
         },
         "scikit-learn's 1,797 digits": _load_others(),
     }
     others = {
-        "letters and signs": write_signs(WRITTEN, "train", ["pen"], random),
-        "letters and signs (held out)": write_signs(WRITTEN, "test", ["pen"], random),
-        "scribbles": write_scribbles(WRITTEN, ["pen"], random),
-        "scribbles, nib (held out)": write_scribbles(WRITTEN, ["nib"], random),
+        "letters and signs": write_signs(GENERATED, "train", ["pen"], random),
+        "letters and signs (held out)": write_signs(GENERATED, "test", ["pen"], random),
+        "scribbles": write_scribbles(GENERATED, ["pen"], random),
+        "scribbles, nib (held out)": write_scribbles(GENERATED, ["nib"], random),
     }
     return Report(
-        accuracy=float((readings == labels).mean()),
-        confusion=confusion,
+        accuracy=float((predictions == labels).mean()),
+        confusion=tf.math.confusion_matrix(labels, predictions, CLASSES).numpy(),
         calibration_error=calibration_error(probabilities, labels),
         temperature=temperature,
-        digits={name: judge(*part) for name, part in digits.items()},
-        others={name: judge(*part) for name, part in others.items()},
-        wrong=np.stack([wrong, labels[wrong], readings[wrong]], axis=1),
+        digits={name: score(*samples) for name, samples in digits.items()},
+        others={name: score(*samples) for name, samples in others.items()},
+        wrong=np.stack([wrong, labels[wrong], predictions[wrong]], axis=1),
     )
 
 
-def _load_others() -> Written:
-    """8x8 scans of 43 other people's digits, from E. Alpaydin and C. Kaynak's data set."""
-    from sklearn.datasets import load_digits  # here, since serving a network does not need it
+def _load_others() -> Samples:
+    """Returns 8x8 scans of 43 other people's digits, from E. Alpaydin and C. Kaynak's data set."""
+    from sklearn.datasets import load_digits
 
     others = load_digits()  # ink from 0 to 16
-    return form(np.minimum(16 * others.images, 255).astype(np.uint8)), others.target
+    return normalise(np.minimum(16 * others.images, 255).astype(np.uint8)), others.target
 
 
 def describe(report: Report) -> str:
-    """The figures as Markdown."""
+    """Returns the report as Markdown."""
     confusion = "\n".join(
         f"| **{label}** | " + " | ".join(str(count or "") for count in row) + " |"
         for label, row in enumerate(report.confusion)
     )
     digits = "\n".join(
-        f"| {name} | {part.wrong:.2%} | {part.unsure:.2%} |" for name, part in report.digits.items()
+        f"| {name} | {score.wrong:.2%} | {score.uncertain:.2%} |"
+        for name, score in report.digits.items()
     )
-    others = "\n".join(f"| {name} | {part.unsure:.1%} |" for name, part in report.others.items())
-    return f"""Of the test digits {report.accuracy:.2%} are read rightly. The expected calibration \
-error is {report.calibration_error:.2%} ({BINS} bins; temperature {report.temperature:.3f}, fitted \
-on validation digits).
+    others = "\n".join(
+        f"| {name} | {score.uncertain:.1%} |" for name, score in report.others.items()
+    )
+    return f"""Test accuracy is {report.accuracy:.2%}. The expected calibration error is \
+{report.calibration_error:.2%} ({BINS} bins; temperature {report.temperature:.3f}, fitted on \
+validation digits).
 
-What they are (down) and what they are read as:
+Labels (rows) and predictions (columns) of the test digits:
 
 | | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {confusion}
 
-Digits, of which a reading is "not sure" with a probability under {SURE}:
+Digits; "not sure" means a probability below {CONFIDENCE_THRESHOLD}:
 
-| digits | read wrongly | not sure |
+| digits | misread | not sure |
 | --- | --- | --- |
 {digits}
 
-What is no digit should be "not sure":
+Non-digits, which should be "not sure":
 
-| no digits | not sure |
+| non-digits | not sure |
 | --- | --- |
 {others}
 """
 
 
 def draw_wrong(images: np.ndarray, wrong: np.ndarray) -> Image.Image:
-    """All digits that are read wrongly, each with "label, read as reading" under it.
+    """Returns a picture of all misread digits with their labels and predictions.
 
     Args:
         images: the test digits, uint8 [N, 28, 28].
-        wrong: from the `Report`.
+        wrong: of the `Report`.
     """
     columns = 10
     rows = -(-len(wrong) // columns)
     width, height = TILE + 24, TILE + 32
     sheet = Image.new("L", (columns * width, rows * height), 255)
     pen = ImageDraw.Draw(sheet)
-    for place, (index, label, reading) in enumerate(wrong):
-        x, y = place % columns * width + 12, place // columns * height + 8
+    for position, (index, label, prediction) in enumerate(wrong):
+        x, y = position % columns * width + 12, position // columns * height + 8
         sheet.paste(Image.fromarray(255 - images[index]).resize((TILE, TILE)), (x, y))
-        pen.text((x, y + TILE), f"{label} read as {reading}", fill=0)
+        pen.text((x, y + TILE), f"{label} read as {prediction}", fill=0)
     return sheet
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, default=RELEASED, help="folder with snapshots")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the four IDX files")
-    parser.add_argument("--wrong", type=Path, metavar="FILE", help="picture of the misread digits")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=RELEASED,
+        help="folder of snapshots; default: the released weights",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of the four IDX files; default: Keras's copy of MNIST",
+    )
+    parser.add_argument(
+        "--wrong", type=Path, metavar="FILE", help="write a picture of the misread digits"
+    )
     arguments = parser.parse_args()
     try:
         snapshots = find_snapshots(arguments.weights)

@@ -1,11 +1,10 @@
-"""How the network learns: Adam with a one-cycle learning rate, digits that are never the same.
+"""Trains the network with Adam, a one-cycle learning rate and augmentation.
 
-The tutorial takes 20,000 steps of Adam at a fixed small rate. Here the rate rises to a peak and
-falls to nothing (Smith, "Super-Convergence", 2017, the cosine form), no digit is seen twice the
-same (`augment`), handwriting that MNIST lacks is mixed in (`handwriting`), and nothing is to be
-taken for quite certain (label smoothing: Szegedy et al., "Rethinking the Inception architecture",
-2016). Towards the end digits are distorted less, so that the last steps see them nearly as they
-are.
+The tutorial takes 20,000 steps of Adam at a small fixed rate. Here the rate rises to a peak and
+falls to zero along a cosine (Smith, "Super-Convergence", 2017), every digit is distorted
+differently each time (`augment`), handwriting that MNIST lacks is mixed in (`handwriting`), and
+labels are smoothed (Szegedy et al., "Rethinking the Inception architecture", 2016). The distortion
+becomes weaker towards the end, so that the last steps use nearly undistorted digits.
 """
 
 import math
@@ -20,51 +19,54 @@ import tensorflow as tf
 
 from model.augment import augment
 from model.calibration import fit_temperature
-from model.handwriting import NO_DIGIT, Written, write_digits, write_scribbles, write_signs
+from model.handwriting import NO_DIGIT, Samples, write_digits, write_scribbles, write_signs
 from model.handwriting.ink import STYLES, rescan
 from model.network import CLASSES, build_network
 from model.recipe import Recipe
 from model.weights import find_snapshots, load_snapshot, save_snapshot
 
-WARM_UP = 0.2  # of all steps
-CALM = 0.4  # of all steps, the last: distortion changes to what it is at the end
-WEIGHT_DECAY = 0.05  # of the learning rate, a step (Loshchilov, Hutter, "Decoupled weight decay")
-SMOOTHING = 0.1  # of each target is shared by all digits
-REUSED = 4  # epochs that handwriting lasts for before it comes again, varied anew
-EARLY_STEPS = (1, 10, 100, 1000)  # the network's own history, released beside its end
+WARM_UP = 0.2  # first fraction of the steps, in which the learning rate rises
+CALM = 0.4  # last fraction of the steps, in which the distortion becomes weaker
+WEIGHT_DECAY = (
+    0.05  # times the learning rate, per step (Loshchilov, Hutter, "Decoupled weight decay")
+)
+SMOOTHING = 0.1  # fraction of each target that is spread over all digits
+REUSED = 4  # epochs until generated handwriting repeats, with other distortions
+EARLY_STEPS = (1, 10, 100, 1000)  # snapshots that show the training history
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training made."""
+    """The result of a training run."""
 
     seed: int
     steps: int
-    seconds: float  # from nothing to the last step
-    preprocessing: float  # of these, until the first step was done
-    validation_accuracy: list[float]  # after each pass; fractions of 1
-    final: Path
+    seconds: float  # until the end of the last step
+    preprocessing: float  # seconds until the end of the first step
+    validation_accuracy: list[float]  # after each pass, 0 to 1
+    final: Path  # the last snapshot
 
 
 def train(
-    mnist: Written, folder: Path, recipe: Recipe, *, epochs: float, validation: int, seed: int
+    mnist: Samples, folder: Path, recipe: Recipe, *, epochs: float, validation: int, seed: int
 ) -> Run:
-    """Trains a network from nothing, leaving snapshots and TensorBoard logs in `folder`.
+    """Trains a network from scratch; writes snapshots and TensorBoard logs to `folder`.
 
     Args:
         mnist: the training digits, images uint8 [N, 28, 28] and labels uint8 [N].
-        folder: gets `<step>.safetensors` for `EARLY_STEPS` and the last step, and `logs/`.
-        epochs: passes over the digits; the last, or the only one, need not be whole.
-        validation: how many of the digits, the last, are held out to watch and calibrate with.
-        seed: of all that is random.
+        folder: receives `<step>.safetensors` for `EARLY_STEPS` and the last step, and `logs/`.
+        recipe: the hyperparameters.
+        epochs: passes over the digits; the last need not be complete.
+        validation: number of digits, the last ones, held out for validation and calibration.
+        seed: for all random numbers.
     """
     started = perf_counter()
     keras.utils.set_random_seed(seed)
-    learned = mnist[0][:-validation], mnist[1][:-validation]
+    training = mnist[0][:-validation], mnist[1][:-validation]
     held_out = _as_images(mnist[0][-validation:]), mnist[1][-validation:]
     passes = math.ceil(epochs)
-    steps_a_pass = round(epochs * len(learned[1]) / recipe.batch["mnist"] / passes)
-    steps = passes * steps_a_pass
+    steps_per_pass = round(epochs * len(training[1]) / recipe.batch["mnist"] / passes)
+    steps = passes * steps_per_pass
     early = [step for step in EARLY_STEPS if step < steps]
     snapshots = _Snapshots(folder, early)
     network = build_network(recipe.dropout)
@@ -76,10 +78,12 @@ def train(
     )
     history = network.fit(
         _batches(
-            _gather(learned, recipe, steps_a_pass, np.random.default_rng(seed)), recipe, steps
+            _load_sources(training, recipe, steps_per_pass, np.random.default_rng(seed)),
+            recipe,
+            steps,
         ),
         epochs=passes,
-        steps_per_epoch=steps_a_pass,
+        steps_per_epoch=steps_per_pass,
         validation_data=held_out,
         validation_batch_size=500,
         callbacks=[
@@ -113,51 +117,51 @@ def _one_cycle(peak_rate: float, steps: int) -> keras.optimizers.schedules.Learn
 
 
 def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Of digits with smoothed targets; what is no digit is to look like each of them alike.
+    """Returns the loss [N] with smoothed targets for digits and uniform targets for non-digits.
 
     The latter is "outlier exposure" (Hendrycks, Mazeika, Dietterich, "Deep anomaly detection with
-    outlier exposure", 2019), with no class of its own.
+    outlier exposure", 2019), without an additional class.
     """
     labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
-    shared = tf.where(labels == NO_DIGIT, 1.0, SMOOTHING)[:, None]
-    targets = (1 - shared) * tf.one_hot(labels, CLASSES) + shared / CLASSES
+    spread = tf.where(labels == NO_DIGIT, 1.0, SMOOTHING)[:, None]
+    targets = (1 - spread) * tf.one_hot(labels, CLASSES) + spread / CLASSES
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
 def accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Of the digits alone: what is none cannot be read rightly."""
+    """Returns 1 for each correct and 0 for each wrong digit; non-digits are left out."""
     labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
-    right = tf.argmax(logits, axis=1, output_type=tf.int32) == labels
-    return tf.cast(right[labels != NO_DIGIT], tf.float32)
+    correct = tf.argmax(logits, axis=1, output_type=tf.int32) == labels
+    return tf.cast(correct[labels != NO_DIGIT], tf.float32)
 
 
-def _gather(
-    mnist: Written, recipe: Recipe, steps: int, random: np.random.Generator
-) -> list[Written]:
-    """What batches are mixed from: MNIST, and as much of the rest as lasts for some epochs."""
-    ways = {
+def _load_sources(
+    mnist: Samples, recipe: Recipe, steps: int, random: np.random.Generator
+) -> list[Samples]:
+    """Returns MNIST and enough images of the other sources for `REUSED` epochs."""
+    sources = {
         "mnist": lambda count: mnist,
         "rescanned": lambda count: _rescan_some(mnist, count, random),
         "written": lambda count: write_digits(count, STYLES, random),
         "signs": lambda count: write_signs(count, "train", STYLES, random),
         "scribbles": lambda count: write_scribbles(count, STYLES, random),
     }
-    return [ways[name](REUSED * steps * share) for name, share in recipe.batch.items()]
+    return [sources[name](REUSED * steps * share) for name, share in recipe.batch.items()]
 
 
-def _rescan_some(mnist: Written, count: int, random: np.random.Generator) -> Written:
-    some = random.integers(len(mnist[1]), size=count)
-    return rescan(mnist[0][some], random), mnist[1][some]
+def _rescan_some(mnist: Samples, count: int, random: np.random.Generator) -> Samples:
+    chosen = random.integers(len(mnist[1]), size=count)
+    return rescan(mnist[0][chosen], random), mnist[1][chosen]
 
 
-def _batches(sources: list[Written], recipe: Recipe, steps: int) -> tf.data.Dataset:
+def _batches(sources: list[Samples], recipe: Recipe, steps: int) -> tf.data.Dataset:
     first, last = recipe.distortion
     calm_from, calm_steps = (1 - CALM) * steps, CALM * steps
 
-    def pick(source: Written, share: int) -> tf.data.Dataset:
+    def pick(source: Samples, share: int) -> tf.data.Dataset:
         images, labels = map(tf.constant, source)
         order = tf.data.Dataset.range(len(labels)).shuffle(len(labels)).repeat().batch(share)
-        return order.map(lambda some: (tf.gather(images, some), tf.gather(labels, some)))
+        return order.map(lambda chosen: (tf.gather(images, chosen), tf.gather(labels, chosen)))
 
     parts = [pick(*part) for part in zip(sources, recipe.batch.values(), strict=True)]
 
@@ -176,7 +180,7 @@ def _as_images(ubytes: np.ndarray | tf.Tensor) -> tf.Tensor:
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Adam in one pass over the weights, which XLA makes of a dozen: in half the time."""
+    """Adam compiled by XLA: twice as fast, since it passes over the weights once, not 12 times."""
 
     def apply(self, grads: list[tf.Tensor], trainable_variables: list | None = None) -> None:
         update = super().apply
@@ -184,7 +188,7 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 class _Snapshots(keras.callbacks.Callback):
-    """Saves the weights after the given steps; knows when the first and the last were done."""
+    """Saves the weights after the given steps; records when the first and the last step ended."""
 
     def __init__(self, folder: Path, steps: Sequence[int]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Versions of a model in a folder that servers watch: each is there as a whole or not at all."""
+"""Versions of a model in a folder that servers watch: each appears and disappears atomically."""
 
 import shutil
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def replace_version(version: Path, write: Callable[[Path], None]) -> None:
-    """Has a version written beside its place, and then puts it there.
+    """Writes a version next to its final path, then moves it there.
 
-    If the writing fails, what was there stays, and nothing else is left.
+    If writing fails, an existing version stays and no other files are left.
 
     Args:
-        version: the folder.
-        write: writes a folder, which does not exist.
+        version: the folder to create or replace.
+        write: creates the folder it is given, which does not exist.
     """
     unfinished = version.with_name(f"unfinished-{version.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -26,7 +26,7 @@ def replace_version(version: Path, write: Callable[[Path], None]) -> None:
 
 
 def remove_version(version: Path) -> None:
-    """Deletes a version, at one moment."""
+    """Removes a version from the servers' view at once, then deletes its files."""
     leaving = version.with_name(f"leaving-{version.name}")
     shutil.rmtree(leaving, ignore_errors=True)
     version.rename(leaving)

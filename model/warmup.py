@@ -1,4 +1,4 @@
-"""Warm-up requests: what TensorFlow Serving asks itself after loading, so that nobody waits first.
+"""Warm-up requests, which TensorFlow Serving runs after loading, before callers can send theirs.
 
 Source: TensorFlow Serving, "SavedModel Warmup".
 """
@@ -15,8 +15,8 @@ from model.network import SIDE
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
-def own_requests() -> dict[str, dict[str, object]]:
-    """One for each signature of the contract, all of a digit-like bar."""
+def mnist_requests() -> dict[str, dict[str, object]]:
+    """Returns a request, with a vertical bar, for each of MNIST's own signatures."""
     bar = np.zeros((1, SIDE, SIDE), np.uint8)
     bar[:, 4:24, 12:16] = 255
     png = tf.io.encode_png(bar[0, :, :, None]).numpy()
@@ -32,12 +32,12 @@ def own_requests() -> dict[str, dict[str, object]]:
 def write_requests(
     saved_model: Path, model: str, requests: Mapping[str, Mapping[str, object]]
 ) -> None:
-    """Adds one request for each signature to a SavedModel.
+    """Adds warm-up requests to a SavedModel.
 
     Args:
         saved_model: its folder.
-        model: the name that it is served under.
-        requests: by signature, its inputs by name.
+        model: the name under which it is served.
+        requests: one for each signature name, as inputs by name.
     """
     path = saved_model / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)

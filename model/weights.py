@@ -1,8 +1,8 @@
-"""A folder of snapshots: the weights at some training steps, each a float16 safetensors file.
+"""Snapshots: the weights at some training steps, each a float16 safetensors file.
 
-`<step>.safetensors` holds `<layer>.kernel` and `<layer>.bias` of every layer that has weights, and
-the `temperature` that its logits are divided by for calibrated probabilities (`calibration`).
-Half precision halves the files and changes no reading of a test digit.
+`<step>.safetensors` holds `<layer>.kernel` and `<layer>.bias` of every layer with weights, and the
+`temperature` that calibrates the probabilities (`calibration`). Half precision halves the files and
+changes no prediction on the test digits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 if TYPE_CHECKING:
-    import keras  # seconds of import, which listing a folder does not need
+    import keras  # takes seconds to import, which listing a folder does not need
 
 RELEASED = Path(__file__).parent / "released"
 TEMPERATURE = "temperature"
@@ -26,7 +26,7 @@ class WeightsError(Exception):
 
 
 def save_snapshot(network: keras.Model, folder: Path, step: int, temperature: float = 1.0) -> Path:
-    """Writes the network's weights as `folder/<step>.safetensors` and returns that path."""
+    """Writes the network's weights to `folder/<step>.safetensors` and returns the path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{step}.safetensors"
     weights = {name: v.numpy().astype(np.float16) for name, v in _named_variables(network).items()}
@@ -35,10 +35,10 @@ def save_snapshot(network: keras.Model, folder: Path, step: int, temperature: fl
 
 
 def load_snapshot(network: keras.Model, path: Path) -> float:
-    """Puts a snapshot's weights into the network and returns its temperature.
+    """Loads a snapshot's weights into the network and returns its temperature.
 
     Raises:
-        WeightsError: the file is not a snapshot of this network.
+        WeightsError: the file is not a snapshot of this architecture.
     """
     try:
         weights = load_file(path)
@@ -49,14 +49,14 @@ def load_snapshot(network: keras.Model, path: Path) -> float:
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     expected[TEMPERATURE] = ()
     if found != expected:
-        raise WeightsError(f"{path} does not fit the network: it has {found}, not {expected}.")
+        raise WeightsError(f"{path} does not fit the network: it has {found}; expected {expected}.")
     for name, variable in variables.items():
         variable.assign(weights[name].astype(np.float32))
     return float(weights[TEMPERATURE])
 
 
 def load_kernel(path: Path) -> np.ndarray:
-    """The kernel of a snapshot's first convolution as the network has it, float32 [5, 5, 1, 32].
+    """Returns the kernel of a snapshot's first convolution, float32 [5, 5, 1, 32].
 
     Raises:
         WeightsError: the file is not a snapshot.
@@ -68,22 +68,22 @@ def load_kernel(path: Path) -> np.ndarray:
 
 
 def find_snapshots(folder: Path) -> dict[int, Path]:
-    """The snapshots of a folder by their training step, earliest first.
+    """Returns the snapshots of a folder by training step, in ascending order.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: there are none.
     """
     snapshots = {int(p.stem): p for p in folder.glob("*.safetensors") if p.stem.isdecimal()}
     if not snapshots:
         raise WeightsError(
             f"There is no <step>.safetensors in {folder}. "
-            "`python train.py` makes such a folder; the released one is model/released."
+            "`python train.py` writes such a folder; the released one is model/released."
         )
     return dict(sorted(snapshots.items()))
 
 
 def features_path(snapshot: Path) -> Path:
-    """Where the picture of what a snapshot's maps like is kept, if it is."""
+    """Returns the path of a snapshot's feature visualizations, which may not exist."""
     return snapshot.with_suffix(".features.png")
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's model configuration, read from a file or made for one model."""
+"""TensorFlow Serving's model configuration, read from a file or created for one model."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from serving.messages import ModelConfig, ModelServerConfig
 
 
 class ConfigError(Exception):
-    """The configuration file cannot be read; the message says where and why."""
+    """The configuration cannot be used; the message says which and why."""
 
 
 def read_config(path: Path) -> ModelServerConfig:
     """Reads a `--model_config_file` (text format of `ModelServerConfig`).
 
     Raises:
-        ConfigError: it is not there, or is not such a file.
+        ConfigError: the file is missing or invalid.
     """
     try:
         return text_format.Parse(path.read_text(), ModelServerConfig())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise ConfigError(f"{path} is no model configuration: {error}") from error
+        raise ConfigError(f"{path} is not a valid model configuration: {error}") from error
 
 
 def config_of_all_versions(name: str, base_path: Path) -> ModelServerConfig:
-    """One model with every version that its base path holds."""
+    """Returns the configuration of one model with all versions in its base path."""
     model = ModelConfig(name=name, base_path=str(base_path.resolve()), model_platform="tensorflow")
     model.model_version_policy.all.SetInParent()
     config = ModelServerConfig()

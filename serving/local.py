@@ -1,4 +1,4 @@
-"""A model server for a while: started, kept alive, stopped at the end."""
+"""A local model server: started, restarted after a crash, and stopped at the end."""
 
 import contextlib
 import random
@@ -13,34 +13,37 @@ from pathlib import Path
 from serving.client import Client, ServingError
 from serving.defaults import MODEL
 
-START_SECONDS = 120.0  # for importing TensorFlow and loading all versions on a slow machine
-STOP_SECONDS = 10.0
-# Higher ones are given to connections by the system: one could take a server's while it starts.
+START_SECONDS = 120.0  # to import TensorFlow and load all versions on a slow machine
+STOP_SECONDS = 10.0  # to finish running requests; then the server is killed
+# Below the system's ephemeral ports, of which a connection could take one while a server starts.
 PORTS = range(20_000, 32_768)
-PAUSE_SECONDS = 1.0  # before a server that died is started again
+PAUSE_SECONDS = 1.0  # before a crashed server is restarted
 
 
 class LocalServerError(Exception):
-    """The server did not start; the message holds what it said."""
+    """The server did not start; the message contains its output."""
 
 
 class LocalServer:
-    """Runs a server beside this process, as a context manager.
+    """Runs a model server in a child process, as a context manager.
 
-    On entering it waits until the model answers; if the server dies meanwhile, it is started again
-    at the same addresses. `target` is where it answers gRPC.
+    Entering waits until the model is ready. A server that crashes later is restarted at the same
+    addresses.
 
     Args:
-        base_path: folder of numbered SavedModels.
-        model: the name that they are served under.
-        port: for gRPC; a free one by default.
-        rest_api_port: for REST; a free one by default, 0 for no REST.
-        flags: more flags of `python -m serving`.
-        is_real: whether to run the `tensorflow_model_server` that is on the PATH. It listens on all
-            addresses of the machine, so gRPC goes over a Unix socket instead of a port.
+        base_path: folder with numbered SavedModels.
+        model: name of the model.
+        port: gRPC port; a free one by default.
+        rest_api_port: REST port; a free one by default, 0 disables REST.
+        flags: further flags of `python -m serving`.
+        is_real: whether to run `tensorflow_model_server` from the PATH. It listens on all addresses
+            of the machine, so gRPC uses a Unix socket instead of a port.
+
+    Attributes:
+        target: the gRPC target of the server.
 
     Raises:
-        LocalServerError: on entering, if it does not come up.
+        LocalServerError: on entering, if the server does not start.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class LocalServer:
 
     @property
     def pid(self) -> int:
-        """The process that serves now."""
+        """Process ID of the running server."""
         return self._process.pid
 
     def __enter__(self) -> "LocalServer":
@@ -110,7 +113,7 @@ class LocalServer:
         self._folder.cleanup()
 
     def _start(self) -> None:
-        root = Path(__file__).parent.parent  # where `-m serving` is found
+        root = Path(__file__).parent.parent  # makes `-m serving` importable
         self._process = subprocess.Popen(
             self._command, stdout=self._log, stderr=self._log, cwd=root
         )
@@ -122,7 +125,7 @@ class LocalServer:
                 if self._process.poll() is not None:
                     self._log.seek(0)
                     raise LocalServerError(
-                        "The local model server did not start. It said:\n" + self._log.read()
+                        "The local model server did not start. Its output:\n" + self._log.read()
                     )
                 try:
                     client.wait_until_ready(seconds=1)
@@ -142,12 +145,12 @@ class LocalServer:
 
 
 def find_free_port() -> int:
-    """A port that nothing listens on.
+    """Returns a port that nothing listens on.
 
     Raises:
-        OSError: there is none.
+        OSError: no port is free.
     """
-    # Not of Python's own generator: two processes with the same seed would find the same port.
+    # SystemRandom: two processes with the same seed would choose the same port.
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))

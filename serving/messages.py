@@ -1,8 +1,8 @@
-"""TensorFlow's and TensorFlow Serving's messages, without TensorFlow.
+"""The protobuf messages of TensorFlow and TensorFlow Serving, without importing TensorFlow.
 
-Generated modules need nothing but protobuf. But these stand in the package `tensorflow`, whose
-import takes three seconds and 400 MB, so an empty package stands in for it meanwhile. TensorFlow
-can be imported before and afterwards, and uses the same modules.
+The generated modules only need protobuf, but they are part of the package `tensorflow`, whose
+import takes three seconds and 400 MB. So an empty package replaces it while they are imported.
+TensorFlow can be imported before or after this module, and uses the same messages.
 """
 
 import contextlib
@@ -12,20 +12,20 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def _stand_in() -> Iterator[None]:
-    """Spares an import of `tensorflow`, unless it is there already."""
+def _without_tensorflow() -> Iterator[None]:
+    """Replaces the package `tensorflow` with an empty one, unless it is already imported."""
     spec = importlib.util.find_spec("tensorflow")
     if spec is None or "tensorflow" in sys.modules:
         yield
         return
-    sys.modules["tensorflow"] = importlib.util.module_from_spec(spec)  # which runs nothing of it
+    sys.modules["tensorflow"] = importlib.util.module_from_spec(spec)  # does not execute it
     try:
         yield
     finally:
         del sys.modules["tensorflow"]
 
 
-with _stand_in():
+with _without_tensorflow():
     from tensorflow.core.framework import types_pb2
     from tensorflow.core.framework.tensor_pb2 import TensorProto
     from tensorflow_serving.apis.get_model_metadata_pb2 import (

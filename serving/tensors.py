@@ -1,9 +1,9 @@
-"""numpy arrays <-> TensorProto, without TensorFlow's slow `make_tensor_proto`.
+"""Converts between numpy arrays and TensorProto, without TensorFlow's slow `make_tensor_proto`.
 
-A tensor travels either as raw bytes (`tensor_content`) or as a list of values (`float_val` and
-its like). Both are read, the first is written. In TensorFlow a list may be shorter than its tensor,
-so that a few bytes stand for gigabytes; here it may be one value for all elements, or none for
-zeros, and that only up to a limit.
+A TensorProto has raw bytes (`tensor_content`) or a list of values (`float_val`, `int_val`, …). Both
+are read; raw bytes are written. TensorFlow accepts a list shorter than its tensor, so a few bytes
+can describe gigabytes. Here, a shorter list may only have one value, which fills the tensor, or
+none, which means zeros, and the tensor's size is limited.
 
 Source: tensorflow/core/framework/tensor.proto.
 """
@@ -15,11 +15,11 @@ import numpy as np
 
 from serving.messages import TensorProto, types_pb2
 
-# What one value may stand for: the drawings and the files that model/guards.py lets in.
+# Largest tensor filled with one value: the most drawings and files that model/guards.py accepts.
 MAX_FILLED_BYTES = 2**24
 MAX_FILLED_STRINGS = 1024
 _STRING = types_pb2.DT_STRING
-_DTYPES = {  # dtype, and the field that lists its values
+_DTYPES = {  # dtype and the field with its values
     types_pb2.DT_HALF: (np.dtype(np.float16), "half_val"),
     types_pb2.DT_FLOAT: (np.dtype(np.float32), "float_val"),
     types_pb2.DT_DOUBLE: (np.dtype(np.float64), "double_val"),
@@ -39,29 +39,29 @@ _ENUMS = {dtype: enum for enum, (dtype, _) in _DTYPES.items()}
 
 
 def enum_of(array: np.ndarray) -> int:
-    """The `DataType` of an array.
+    """Returns the `DataType` of an array.
 
     Raises:
-        ValueError: TensorProto has no such dtype here.
+        ValueError: the dtype is not supported.
     """
     if array.dtype.kind == "S":
-        raise ValueError("bytes go in an array of dtype object; numpy cuts zeros off dtype S")
-    kind = np.dtype(object) if array.dtype.kind == "U" else array.dtype
-    if kind not in _ENUMS:
-        raise ValueError(f"an array of {array.dtype} cannot be sent; send one of numbers or bytes")
-    return _ENUMS[kind]
+        raise ValueError("put bytes in an array of dtype object; dtype S loses trailing zero bytes")
+    dtype = np.dtype(object) if array.dtype.kind == "U" else array.dtype
+    if dtype not in _ENUMS:
+        raise ValueError(f"an array of {array.dtype} cannot be sent; send numbers or bytes")
+    return _ENUMS[dtype]
 
 
 def dtype_of(enum: int) -> np.dtype:
-    """The numpy dtype of a `DataType`; that of bytes is object."""
+    """Returns the numpy dtype of a `DataType`; object for bytes."""
     return _DTYPES[enum][0]
 
 
 def to_proto(array: np.ndarray) -> TensorProto:
-    """Writes an array of numbers, or of bytes objects, as a TensorProto.
+    """Converts an array of numbers, bytes objects or strings to a TensorProto.
 
     Raises:
-        ValueError: the array's dtype has no place in a TensorProto.
+        ValueError: the array's dtype is not supported.
     """
     proto = TensorProto(dtype=enum_of(array))
     for size in array.shape:
@@ -74,11 +74,11 @@ def to_proto(array: np.ndarray) -> TensorProto:
 
 
 def to_array(proto: TensorProto) -> np.ndarray:
-    """Reads a TensorProto; the array may be a read-only view of its bytes.
+    """Converts a TensorProto to an array, which may be a read-only view of the proto's bytes.
 
     Raises:
-        ValueError: dtype, shape and content do not fit together, or so little stands for so much
-            that it would fill the memory.
+        ValueError: dtype, shape and content do not match, or a short list of values would fill
+            more than the limit.
     """
     if proto.dtype not in _DTYPES:
         raise ValueError(
@@ -95,18 +95,18 @@ def to_array(proto: TensorProto) -> np.ndarray:
         return _as_dtype(values, dtype).reshape(shape)
     if len(values) > 1:
         raise ValueError(f"{len(values)} values do not fill the shape {shape}")
-    most = MAX_FILLED_STRINGS if proto.dtype == _STRING else MAX_FILLED_BYTES // dtype.itemsize
-    if size > most:
-        raise ValueError(f"one value may fill {most} elements, not the shape {shape}")
+    limit = MAX_FILLED_STRINGS if proto.dtype == _STRING else MAX_FILLED_BYTES // dtype.itemsize
+    if size > limit:
+        raise ValueError(f"one value may fill at most {limit} elements, not the shape {shape}")
     value = _as_dtype(values, dtype)[0] if values else _ZERO.get(proto.dtype, 0)
     return np.full(shape, value, dtype)
 
 
 def _as_dtype(values: Sequence, dtype: np.dtype) -> np.ndarray:
     if dtype == np.float16:
-        return np.array(values, np.int32).astype(np.uint16).view(dtype)  # their bits
+        return np.array(values, np.int32).astype(np.uint16).view(dtype)  # half_val has the bits
     if dtype.kind in "iu" and dtype.itemsize < 4:
-        # They are in `int_val`, as int32; what is too large wraps, as in TensorFlow.
+        # `int_val` has them as int32; values out of range wrap around, as in TensorFlow.
         return np.array(values, np.int32).astype(dtype)
     return np.array(values, dtype)
 

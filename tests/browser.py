@@ -1,4 +1,4 @@
-"""A real browser for tests and measurements: Chromium, driven by Playwright."""
+"""Chromium for tests and benchmarks, driven by Playwright."""
 
 import contextlib
 import shutil
@@ -13,21 +13,21 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    # A camera that shows a clock, and that no dialogue asks about.
+    # A fake camera that shows a clock, without a permission dialogue.
     "--use-fake-device-for-media-stream=fps=60",
     "--use-fake-ui-for-media-stream",
 ]
 
 
 def find_chromium() -> str | None:
-    """The system's own browser."""
+    """Returns the path of the system's browser, or None."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
 
 
 @contextlib.contextmanager
 def launch_chromium() -> Iterator[Browser]:
-    """The system's Chromium if there is one, else the one that Playwright installed."""
+    """Launches the system's browser, or the one that Playwright installed."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         try:
@@ -39,7 +39,14 @@ def launch_chromium() -> Iterator[Browser]:
 def draw(
     page: Page, strokes: list[list[tuple[float, float]]], pad: str, step_ms: float = 0
 ) -> None:
-    """Draws strokes with the mouse, as fractions of the pad's side."""
+    """Draws strokes with the mouse.
+
+    Args:
+        page: the page.
+        strokes: points as fractions of the pad's width and height.
+        pad: selector of the pad.
+        step_ms: pause between two points.
+    """
     box = page.locator(pad).bounding_box()
     for stroke in strokes:
         for index, (x, y) in enumerate(stroke):

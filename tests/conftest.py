@@ -1,4 +1,4 @@
-"""Digits to test with, and one server and one page for all tests that need them."""
+"""Fixtures: digits, and a model server, a page and a browser that the tests of a process share."""
 
 import os
 from collections.abc import Iterator
@@ -22,16 +22,18 @@ from tests.browser import launch_chromium
 from tests.pages import ROOT, run_page
 from tests.visit import NO_TOUR, REMEMBER, SIZES, forbid_live
 
-# The embedded server is what is tested, also where there is a real one.
+# Without this, a tensorflow_model_server on the PATH would be tested instead of the embedded one.
 os.environ["PATH"] = os.pathsep.join(
     folder
     for folder in os.environ["PATH"].split(os.pathsep)
     if not Path(folder, REAL_SERVER).exists()
 )
-# A test that uses one of these, or something that does, is none for the inner loop.
+# Tests that use one of these fixtures, directly or not, are marked slow.
 SLOW_FIXTURES = {"base_path", "browser", "home", "process", "reported", "trained"}
-PATIENCE_MS = 20_000  # for the page to come to what a test waits for, on a machine with more to do
-expect.set_options(timeout=PATIENCE_MS)
+# Start first: at the end of a run, a single long test would keep one process busy and others idle.
+LONG_MODULES = {"test_demo_main", "test_soak", "test_space", "test_training", "test_versions"}
+TIMEOUT_MS = 20_000  # for the page to reach a state, on a machine under load
+expect.set_options(timeout=TIMEOUT_MS)
 FULL_MNIST = Path(os.environ.get("MNIST") or ROOT.parent / "shared" / "mnist")
 
 
@@ -39,6 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(item.fixturenames):
             item.add_marker("slow")
+    items.sort(key=lambda item: item.path.stem not in LONG_MODULES)
 
 
 @pytest.fixture(scope="session")
@@ -50,15 +53,15 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def mnist() -> Mnist:
-    """The whole of MNIST, where there is a folder with it."""
+    """The complete MNIST data set; tests are skipped if its folder does not exist."""
     if not FULL_MNIST.is_dir() and "MNIST" not in os.environ:
-        pytest.skip("no folder with MNIST's IDX files; name one with MNIST=DIR")
+        pytest.skip("set MNIST=DIR to the folder with MNIST's IDX files")
     return load_mnist(FULL_MNIST)
 
 
 @pytest.fixture(scope="session")
 def base_path() -> Path:
-    """The released weights, exported once for all processes that tests run in."""
+    """The exported released weights; exported once for all test processes."""
     path = ROOT / "exported" / "for-tests"
     path.parent.mkdir(exist_ok=True)
     with FileLock(f"{path}.lock"):
@@ -73,7 +76,7 @@ def final_version() -> int:
 
 @pytest.fixture
 def newest_alone(base_path: Path, final_version: int, tmp_path: Path) -> Path:
-    """A base path of one version, for servers of a test's own: they start sooner."""
+    """A base path with only the newest version, with which a server starts faster."""
     path = tmp_path / "newest"
     path.mkdir()
     (path / str(final_version)).symlink_to(base_path / str(final_version))
@@ -100,7 +103,7 @@ def page_url(server: LocalServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def guarded_url(server: LocalServer) -> Iterator[str]:
-    """A page that asks for a user and a password, ann and secret."""
+    """A page with a login: user ann, password secret."""
     rest = f"--rest-server=127.0.0.1:{server.rest_api_port}"
     with run_page(server.target, rest, "--auth=ann:secret") as url:
         yield url
@@ -114,13 +117,13 @@ def browser() -> Iterator[Browser]:
     except PlaywrightError as error:
         if "CI" in os.environ:
             raise
-        pytest.skip(f"no browser: install Chromium so that `chromium` is on the PATH ({error})")
+        pytest.skip(f"no browser found: put `chromium` on the PATH ({error})")
 
 
 @pytest.fixture
 def open_page(browser, page_url):
-    """Opens the page; at the end of the test nothing may have gone wrong in it."""
-    contexts, complaints = [], []
+    """A function that opens the page; after the test its console must be free of errors."""
+    contexts, errors = [], []
 
     def open_page(
         size: str = "wide",
@@ -135,9 +138,9 @@ def open_page(browser, page_url):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.set_default_timeout(TIMEOUT_MS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.add_init_script(REMEMBER)
         if through_gradio:
             forbid_live(page)
@@ -152,17 +155,17 @@ def open_page(browser, page_url):
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert errors == []
 
 
 @pytest.fixture
 def photograph() -> Image.Image:
-    """A 7 in pencil on grey paper in slanting light, with the grain of a camera."""
+    """A photo of a 7 in pencil on grey paper, with uneven light and camera noise."""
     from PIL import ImageDraw, ImageFilter
 
     picture = Image.new("L", (640, 480), 200)
     ImageDraw.Draw(picture).line([(230, 100), (400, 95), (290, 390)], 60, 16, joint="curve")
     grey = np.asarray(picture.filter(ImageFilter.GaussianBlur(2)), float)
-    grain = np.random.default_rng(0).normal(0, 5, grey.shape)
+    noise = np.random.default_rng(0).normal(0, 5, grey.shape)
     light = np.linspace(-25, 25, grey.shape[1])
-    return Image.fromarray(np.clip(grey + grain + light, 0, 255).astype(np.uint8)).convert("RGB")
+    return Image.fromarray(np.clip(grey + noise + light, 0, 255).astype(np.uint8)).convert("RGB")

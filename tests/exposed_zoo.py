@@ -1,4 +1,4 @@
-"""Keras models of all kinds, each with what its layers answer according to Keras itself."""
+"""Keras models of all kinds, each with the true activations of its layers by Keras."""
 
 import atexit
 import functools
@@ -31,7 +31,7 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 @dataclass
 class Exposed:
-    """A model that is exported, and read by whoever has nothing but the SavedModel."""
+    """An exported model and its SavedModel, loaded as in a server."""
 
     model: keras.Model
     folder: Path
@@ -39,30 +39,30 @@ class Exposed:
     servable: Servable
 
     def ask(self, signature: str, *outputs: str, **inputs: object) -> Activations:
-        """Numbers go in the types that the signature takes."""
-        taken = self.servable.find_signature(signature).inputs
+        """Runs a signature; converts inputs to its types."""
+        specs = self.servable.find_signature(signature).inputs
         arrays = {
-            name: np.asarray(value, tf.as_dtype(taken[name].dtype).as_numpy_dtype)
-            if name in taken
+            name: np.asarray(value, tf.as_dtype(specs[name].dtype).as_numpy_dtype)
+            if name in specs
             else np.asarray(value)
             for name, value in inputs.items()
         }
         return self.servable.run(signature, arrays, outputs)
 
     def serve(self, x: np.ndarray) -> Activations:
-        """What `serving_default` answers."""
+        """Runs `serving_default`."""
         return self.ask("serving_default", **{self.description["input"]["name"]: x})
 
     @property
     def layers(self) -> list[dict]:
-        """As they are described."""
+        """Layers in the description."""
         return self.description["layers"]
 
     def index(self, name: str) -> int:
         return [layer["name"] for layer in self.layers].index(name)
 
     def inputs(self, count: int, seed: int = 0) -> np.ndarray:
-        """Random ones, from paper to ink or from black to white."""
+        """Returns random inputs from paper to ink or from black to white."""
         spec = next(iter(self.servable.find_signature("serving_default").inputs.values()))
         shape = [count, *(dim.size for dim in spec.tensor_shape.dim[1:])]
         pixels = sorted(self.description["input"]["pixels"])
@@ -70,22 +70,22 @@ class Exposed:
         return numbers.astype(tf.as_dtype(spec.dtype).as_numpy_dtype)
 
     def pictures(self, count: int, seed: int = 0) -> np.ndarray:
-        """Random ones of exactly the model's size."""
-        taken = self.description["input"]
-        channels = 1 if taken["kind"] == "drawing" else 3
-        shape = [count, taken["height"], taken["width"], channels]
+        """Returns random pictures of exactly the model's size."""
+        image = self.description["input"]
+        channels = 1 if image["kind"] == "drawing" else 3
+        shape = [count, image["height"], image["width"], channels]
         return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
 def export(model: keras.Model, **options: object) -> Exposed:
-    """Exports a model, into a folder of its own."""
+    """Exports a model to a new folder."""
     folder = Path(tempfile.mkdtemp(dir=FOLDER)) / model.name
     description = expose(model, folder, **options)
     return Exposed(model, folder, description, Servable(folder / "1", is_warmed=False))
 
 
 def unsettle(model: keras.Model, seed: int = 0) -> keras.Model:
-    """Gives each weight a value that shows if it is left out; no average is 0 and no variance 1."""
+    """Sets all weights to random values, none of which can be left out without a difference."""
     random = np.random.default_rng(seed)
     for weight in model.weights:
         if len(weight.shape) > 1:
@@ -97,7 +97,7 @@ def unsettle(model: keras.Model, seed: int = 0) -> keras.Model:
 
 
 def saved(model: keras.Model, suffix: str = ".keras", definitions: str = "") -> keras.Model:
-    """The model as it is when it is loaded again from a file."""
+    """Saves a model and loads it again."""
     folder = Path(tempfile.mkdtemp(dir=FOLDER))
     path, code = folder / f"{model.name}{suffix}", folder / "definitions.py"
     model.save(path)
@@ -106,16 +106,16 @@ def saved(model: keras.Model, suffix: str = ".keras", definitions: str = "") -> 
 
 
 def build_functional(height: int = 24, width: int = 20) -> keras.Model:
-    """With windows of all kinds, and two ways that join."""
+    """A model with windows of all kinds and two branches."""
     image = keras.Input((height, width, 3), name="image")
     x = layers.Rescaling(1 / 127.5, -1, name="scaled")(image)
     x = layers.ZeroPadding2D(((1, 0), (0, 2)), name="padded")(x)
     x = layers.Conv2D(8, (3, 5), strides=2, activation="relu", name="strided")(x)
-    one = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="depthwise")(x)
-    one = layers.BatchNormalization(name="normal")(one)
-    one = layers.ReLU(6, name="relu6")(one)
-    one = layers.Conv2D(8, 3, dilation_rate=2, groups=4, padding="same", name="grouped")(one)
-    x = layers.Add(name="sum")([x, one])
+    branch = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="depthwise")(x)
+    branch = layers.BatchNormalization(name="normal")(branch)
+    branch = layers.ReLU(6, name="relu6")(branch)
+    branch = layers.Conv2D(8, 3, dilation_rate=2, groups=4, padding="same", name="grouped")(branch)
+    x = layers.Add(name="sum")([x, branch])
     x = layers.MaxPooling2D((3, 2), 2, padding="same", name="most")(x)
     x = layers.Dropout(0.5, name="dropped")(x)
     x = layers.AveragePooling2D(2, 1, name="mean")(x)
@@ -125,8 +125,8 @@ def build_functional(height: int = 24, width: int = 20) -> keras.Model:
     return unsettle(keras.Model(image, x, name="functional"))
 
 
-def _by_layers(model: keras.Model, x: np.ndarray) -> Activations:
-    """Of a functional or sequential model whose layers are each called once."""
+def _layer_activations(model: keras.Model, x: np.ndarray) -> Activations:
+    """Returns activations of a functional or sequential model that calls each layer once."""
     shown = [
         layer
         for layer in model.layers
@@ -152,7 +152,7 @@ def _sequential(*start: object) -> keras.Sequential:
 
 
 def prepare_corner(picture: tf.Tensor) -> tf.Tensor:
-    """A way of a model's own: the top left corner of a drawing, twice as strong."""
+    """A custom preprocessing: the top left corner of a drawing, twice as strong."""
     return tf.cast(picture[:8, :8], tf.float32) / 127.5
 
 
@@ -196,7 +196,7 @@ def _subclassed() -> keras.Model:
     return saved(unsettle(model, 2), definitions=SUBCLASSED)
 
 
-def _of_subclassed(model: keras.Model, x: np.ndarray) -> Activations:
+def _subclassed_activations(model: keras.Model, x: np.ndarray) -> Activations:
     conv = np.asarray(model.conv(x))
     doubling = 2 * conv + 1
     return {
@@ -209,7 +209,7 @@ def _of_subclassed(model: keras.Model, x: np.ndarray) -> Activations:
 def _shared() -> keras.Model:
     image = keras.Input((9, 9, 1), dtype="uint8", name="image")
     conv = layers.Conv2D(1, 3, padding="same", activation="relu", name="conv")
-    numbers = layers.IntegerLookup(vocabulary=list(range(256)), name="numbers")(image)  # of a table
+    numbers = layers.IntegerLookup(vocabulary=list(range(256)), name="numbers")(image)  # a table
     levels = layers.Rescaling(1 / 256, name="levels")(numbers)
     first = conv(levels)
     second = conv(first)
@@ -220,9 +220,9 @@ def _shared() -> keras.Model:
     return unsettle(model, 3)
 
 
-def _of_shared(model: keras.Model, x: np.ndarray) -> Activations:
+def _shared_activations(model: keras.Model, x: np.ndarray) -> Activations:
     conv = model.get_layer("conv")
-    numbers = x.astype(np.int64) + 1  # 0 is for what is not in the table
+    numbers = x.astype(np.int64) + 1  # 0 is for values that are not in the table
     levels = numbers.astype(np.float32) / 256
     first = np.asarray(conv(levels))
     second = np.asarray(conv(first))
@@ -253,7 +253,7 @@ def _nested() -> keras.Model:
     return saved(unsettle(keras.Model(image, x, name="nested"), 4))
 
 
-def _of_nested(model: keras.Model, x: np.ndarray) -> Activations:
+def _nested_activations(model: keras.Model, x: np.ndarray) -> Activations:
     block = model.get_layer("block")
     mean, variance = (
         np.asarray(value) for value in block.get_layer("inner").get_layer("normal").weights[2:]
@@ -285,10 +285,10 @@ def _recurrent() -> keras.Model:
     return unsettle(keras.Model(rows, x, name="recurrent"), 6)
 
 
-def _of_recurrent(model: keras.Model, x: np.ndarray) -> Activations:
+def _recurrent_activations(model: keras.Model, x: np.ndarray) -> Activations:
     both = model.get_layer("both")
     forward = np.asarray(both.forward_layer(x))
-    backward = np.asarray(both.backward_layer(x))  # from the last row to the first
+    backward = np.asarray(both.backward_layer(x))  # last row first
     joined = np.concatenate([forward, backward[:, ::-1]], axis=2)
     gru = np.asarray(model.get_layer("gru")(joined))
     return {
@@ -301,7 +301,7 @@ def _of_recurrent(model: keras.Model, x: np.ndarray) -> Activations:
 
 
 def _large() -> keras.Model:
-    """More places, maps, units and steps than a page can show."""
+    """A model with more positions, maps, units and steps than a page can show."""
     image = keras.Input((130, 60, 1), name="image")
     rows = layers.Reshape((130, 60), name="rows")(image)
     steps = layers.Conv1D(3, 3, padding="same", name="steps")(rows)
@@ -312,7 +312,7 @@ def _large() -> keras.Model:
     return unsettle(keras.Model(image, [few, units], name="large"), 7)
 
 
-def _of_large(model: keras.Model, x: np.ndarray) -> Activations:
+def _large_activations(model: keras.Model, x: np.ndarray) -> Activations:
     shown = ["wide", "narrow", "steps", "all", "units", "few"]
     outputs = {name: model.get_layer(name).output for name in shown}
     answers = keras.Model(model.inputs, outputs)([x])
@@ -320,7 +320,7 @@ def _of_large(model: keras.Model, x: np.ndarray) -> Activations:
 
 
 def _linear() -> keras.Model:
-    """Whose gradients are known: of two classes the odds are a weighted sum of the pixels."""
+    """A model with known gradients: the log odds of two classes are a weighted sum of pixels."""
     image = keras.Input((57, 70, 3), name="image")
     x = layers.Dense(2, name="logits")(layers.Flatten(name="flat")(image))
     return unsettle(keras.Model(image, x, name="linear"), 8)
@@ -328,7 +328,7 @@ def _linear() -> keras.Model:
 
 class Kind(NamedTuple):
     build: Callable[[], keras.Model]
-    truth: Callable[[keras.Model, np.ndarray], Activations] = _by_layers
+    truth: Callable[[keras.Model, np.ndarray], Activations] = _layer_activations
     options: Mapping[str, object] = MappingProxyType({})
 
 
@@ -336,39 +336,38 @@ KINDS = {
     "functional": Kind(build_functional),
     "sequential": Kind(
         lambda: unsettle(_sequential(keras.Input((8, 8, 1), name="image"))),
-        options={"labels": ["nought", "one", "two"]},
+        options={"labels": ["zero", "one", "two"]},
     ),
     "called once": Kind(_called_once, options={"prepare": prepare_corner}),
-    "subclassed": Kind(_subclassed, _of_subclassed, {"pixels": (-1, 1)}),
-    "shared": Kind(_shared, _of_shared, {"pixels": (0, 255)}),
-    "nested": Kind(_nested, _of_nested),
+    "subclassed": Kind(_subclassed, _subclassed_activations, {"pixels": (-1, 1)}),
+    "shared": Kind(_shared, _shared_activations, {"pixels": (0, 255)}),
+    "nested": Kind(_nested, _nested_activations),
     "legacy": Kind(_legacy, options={"pixels": (1, 0)}),
-    "recurrent": Kind(_recurrent, _of_recurrent),
-    "large": Kind(_large, _of_large),
+    "recurrent": Kind(_recurrent, _recurrent_activations),
+    "large": Kind(_large, _large_activations),
     "linear": Kind(_linear, options={"pixels": (0, 1)}),
 }
 
 
 @functools.cache
 def exposed(kind: str) -> Exposed:
-    """One of `KINDS`, exported once for all processes that tests run in."""
-    keras.utils.clear_session()  # so that layers without a name have the same one in each process
+    """Returns one of `KINDS`, exported once for all test processes."""
+    keras.utils.clear_session()  # gives unnamed layers the same names in each process
     keras.utils.set_random_seed(0)
     model = KINDS[kind].build()
     folder = SHARED / _fingerprint() / kind
-    told = folder / "description.json"
+    description_file = folder / "description.json"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not told.exists():
+        if not description_file.exists():
             description = expose(model, folder, name=model.name, **KINDS[kind].options)
-            told.write_text(json.dumps(description))
-    return Exposed(
-        model, folder, json.loads(told.read_text()), Servable(folder / "1", is_warmed=False)
-    )
+            description_file.write_text(json.dumps(description))
+    description = json.loads(description_file.read_text())
+    return Exposed(model, folder, description, Servable(folder / "1", is_warmed=False))
 
 
 def _fingerprint() -> str:
-    """Of the code that exports are made with."""
+    """Returns a hash of the code that exports depend on."""
     files = sorted([*(ROOT / "model").rglob("*.py"), Path(__file__)])
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))
     return digest.hexdigest()[:16]

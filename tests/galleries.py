@@ -1,4 +1,4 @@
-"""The galleries of the tutorial's network as the article has them, to hold the page against."""
+"""The expected galleries of the tutorial's network, with the grids of its article."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 class Gallery(NamedTuple):
-    """A layer of `maps` maps, each `side` pixels square, `columns` of them in a row."""
+    """The gallery of a layer: `maps` maps of `side` x `side` pixels in rows of `columns`."""
 
-    index: int  # among the layers of the description
+    index: int  # in the description's layers
     name: str
     title: str
     maps: int
@@ -29,11 +29,11 @@ class Gallery(NamedTuple):
 
     @property
     def top(self) -> int:
-        """On a sheet that has the image and all galleries, one under the other."""
-        return 28 + sum(one.height for one in GALLERIES[: self.index - 1])
+        """The first row on a sheet with the image and all galleries under each other."""
+        return 28 + sum(gallery.height for gallery in GALLERIES[: self.index - 1])
 
     def map_on(self, sheet: np.ndarray, map: int) -> np.ndarray:
-        """One map's pixels on such a sheet, found by counting rows and columns."""
+        """Cuts one map out of such a sheet."""
         row, column = divmod(map, self.columns)
         y, x = self.top + row * (self.side + 1), column * (self.side + 1)
         return sheet[y : y + self.side, x : x + self.side]

@@ -1,4 +1,4 @@
-"""Digits as somebody draws them with a mouse, as pointer strokes; not the page's own samples."""
+"""Mouse-drawn digits as pointer strokes, different from the page's samples."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _CORNERS: dict[int, list[Stroke]] = {
          (0.64, 0.28), (0.63, 0.55), (0.58, 0.82)]],
 }  # fmt: skip
 
-# What is no digit: M, A, a star, a tangle.
+# M, A, a star, a tangle.
 NO_DIGITS: tuple[list[Stroke], ...] = (
     [[(0.2, 0.8), (0.25, 0.2), (0.5, 0.65), (0.75, 0.2), (0.8, 0.8)]],
     [[(0.25, 0.82), (0.5, 0.18), (0.75, 0.82)], [(0.35, 0.58), (0.65, 0.58)]],
@@ -36,15 +36,15 @@ NO_DIGITS: tuple[list[Stroke], ...] = (
 
 
 def strokes_of(digit: int, points: int = 40) -> list[Stroke]:
-    """The digit's strokes, smoothed through their corners and sampled evenly along the way."""
+    """Returns a digit's strokes as smooth curves of `points` points."""
     return [_smooth(np.array(corners), points) for corners in _CORNERS[digit]]
 
 
 def _smooth(corners: np.ndarray, points: int) -> Stroke:
-    """A Catmull-Rom spline through the corners."""
+    """Returns a Catmull-Rom spline through the corners."""
     p = np.concatenate([2 * corners[:1] - corners[1:2], corners, 2 * corners[-1:] - corners[-2:-1]])
-    at = np.linspace(0, len(corners) - 1 - 1e-9, points)
-    i, t = at.astype(int), (at % 1)[:, None]
+    position = np.linspace(0, len(corners) - 1 - 1e-9, points)
+    i, t = position.astype(int), (position % 1)[:, None]
     a, b, c, d = p[i], p[i + 1], p[i + 2], p[i + 3]
     curve = b + t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))) / 2
     return [(float(x), float(y)) for x, y in curve]

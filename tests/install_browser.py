@@ -1,7 +1,7 @@
-"""Sees to it that there is a Chromium for the tests, where one can be had.
+"""Installs Chromium for the tests if there is none.
 
-The system's own, Debian's package, or the one that Playwright downloads. Without any, the tests
-that need a browser are skipped, except in CI, where they fail.
+From Debian's package if possible, else with Playwright. Without a browser, the tests that need one
+are skipped, except in CI, where they fail.
 """
 
 import os
@@ -11,20 +11,20 @@ import sys
 
 from tests.browser import find_chromium
 
-COMMANDS = [
+APT_COMMANDS = [
     ["apt-get", "update", "-qq"],
     ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
 ]
-PLAYWRIGHT = [sys.executable, "-m", "playwright", "install", "chromium"]
+PLAYWRIGHT_COMMAND = [sys.executable, "-m", "playwright", "install", "chromium"]
 
 
 def main() -> None:
     if find_chromium():
         return
-    if shutil.which("apt-get") and os.geteuid() == 0 and all(map(succeeds, COMMANDS)):
+    if shutil.which("apt-get") and os.geteuid() == 0 and all(map(succeeds, APT_COMMANDS)):
         return
-    if not succeeds(PLAYWRIGHT):
-        print("There is no browser for the tests: install Chromium, so that it is on the PATH.")
+    if not succeeds(PLAYWRIGHT_COMMAND):
+        print("Chromium could not be installed. Install it and put `chromium` on the PATH.")
 
 
 def succeeds(command: list[str]) -> bool:

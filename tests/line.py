@@ -1,4 +1,4 @@
-"""A line between a client and a server, which can be slow, can fall silent, and can break."""
+"""A TCP proxy that simulates a slow, silent or broken network."""
 
 import contextlib
 import queue
@@ -8,13 +8,16 @@ import time
 
 
 class Line:
-    """Listens on a port of its own and passes bytes on to a server's, as a context manager.
+    """Forwards connections to a server, as a context manager.
 
-    A connection that finds no server is closed at once.
+    Connections are closed at once if the server cannot be reached.
 
     Args:
         target: `HOST:PORT` of the server.
-        delay: seconds that bytes are under way.
+        delay: latency in seconds, in each direction.
+
+    Attributes:
+        target: `HOST:PORT` to connect to.
     """
 
     def __init__(self, target: str, delay: float = 0.0):
@@ -30,61 +33,61 @@ class Line:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _end(self._listener)
+        _shut_down(self._listener)
         self._listener.close()
         self.drop()
 
     def cut(self) -> None:
-        """From now on nothing comes through, while connections stay open and can be made."""
+        """Drops all bytes from now on; connections stay open, and new ones are accepted."""
         self._is_cut = True
 
     def mend(self) -> None:
-        """Bytes come through again, on new connections: those that were open have lost some."""
+        """Forwards bytes again and closes the open connections, which have lost some."""
         self._is_cut = False
         self.drop()
 
     def drop(self) -> None:
-        """Breaks all connections that are open."""
-        for each in tuple(self._open):
-            _end(each)
+        """Closes all open connections."""
+        for connection in tuple(self._open):
+            _shut_down(connection)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # the listener is closed
             while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._connect, args=(near,), daemon=True).start()
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
-    def _connect(self, near: socket.socket) -> None:
-        with near, contextlib.suppress(OSError), socket.create_connection(self._server) as far:
-            self._open |= {near, far}
-            back = threading.Thread(target=self._pass_on, args=(far, near), daemon=True)
-            back.start()
-            self._pass_on(near, far)
-            back.join()
-            self._open -= {near, far}
+    def _connect(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError), socket.create_connection(self._server) as server:
+            self._open |= {client, server}
+            answers = threading.Thread(target=self._forward, args=(server, client), daemon=True)
+            answers.start()
+            self._forward(client, server)
+            answers.join()
+            self._open -= {client, server}
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
-        under_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-        delivering = threading.Thread(target=self._deliver, args=(under_way, sink), daemon=True)
-        delivering.start()
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        chunks: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        delivery = threading.Thread(target=self._deliver, args=(chunks, sink), daemon=True)
+        delivery.start()
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                under_way.put((time.monotonic() + self._delay, data))
-        under_way.put((time.monotonic() + self._delay, b""))
-        delivering.join()
+            while chunk := source.recv(65536):
+                chunks.put((time.monotonic() + self._delay, chunk))
+        chunks.put((time.monotonic() + self._delay, b""))
+        delivery.join()
 
-    def _deliver(self, under_way: queue.SimpleQueue, sink: socket.socket) -> None:
-        """Sends what is under way when it is due; nothing at all is the end."""
+    def _deliver(self, chunks: queue.SimpleQueue, sink: socket.socket) -> None:
+        """Sends each chunk when it is due; an empty chunk ends the stream."""
         with contextlib.suppress(OSError):
             while True:
-                due, data = under_way.get()
+                due, chunk = chunks.get()
                 time.sleep(max(0.0, due - time.monotonic()))
-                if not data:
+                if not chunk:
                     return sink.shutdown(socket.SHUT_WR)
                 if not self._is_cut:
-                    sink.sendall(data)
+                    sink.sendall(chunk)
 
 
-def _end(one: socket.socket) -> None:
+def _shut_down(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Runs a page as its own process, as users do."""
+"""Runs the page in its own process, as users do."""
 
 import contextlib
 import subprocess
@@ -11,14 +11,14 @@ from pathlib import Path
 from serving.local import find_free_port
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 60
+START_SECONDS = 60  # timeout
 
 
 @contextlib.contextmanager
 def run_page(
     server: str, *flags: str, module: str = "demo", port: int | None = None
 ) -> Iterator[str]:
-    """Starts `python -m demo --server …`, waits for it, and yields its address."""
+    """Starts `python -m demo --server …`, waits until it answers, and yields its URL."""
     port = port or find_free_port()
     url = f"http://127.0.0.1:{port}/"
     command = [sys.executable, "-m", module, f"--server={server}", f"--port={port}", *flags]
@@ -32,7 +32,12 @@ def run_page(
 
 
 def wait_for(url: str, process: subprocess.Popen) -> None:
-    """Waits until the address answers, as long as the process lives."""
+    """Waits until the URL answers.
+
+    Raises:
+        RuntimeError: the process ended.
+        TimeoutError: it did not answer within START_SECONDS.
+    """
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:

@@ -1,4 +1,4 @@
-"""Picture files of digits, as people send them."""
+"""Encodes and decodes picture files."""
 
 import base64
 import io
@@ -14,18 +14,18 @@ def encode(picture: Image.Image, kind: str) -> bytes:
 
 
 def dark_on_light(digit: np.ndarray, scale: int = 6, margin: int = 40) -> Image.Image:
-    """A digit (uint8 [28, 28], 255 = ink), enlarged, in black on a white sheet."""
+    """An enlarged digit (uint8 [28, 28], 255 = ink) in black on a white page."""
     ink = Image.fromarray(digit).resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC)
     return Image.fromarray(255 - np.pad(np.asarray(ink), margin))
 
 
 def read_sheet(url: str) -> np.ndarray:
-    """The picture of a data URL: uint8 [H, W, 4]."""
+    """Decodes a data URL: uint8 [H, W, 4]."""
     head, data = url.split(",", 1)
     assert head == "data:image/png;base64"
     return read_png(base64.b64decode(data))
 
 
 def read_png(png: bytes) -> np.ndarray:
-    """uint8 [H, W, 4]."""
+    """Decodes a PNG: uint8 [H, W, 4]."""
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))

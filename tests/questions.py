@@ -1,6 +1,6 @@
-"""What a visitor's browser asks the page's server: right questions, to be sent and to be spoiled.
+"""Valid questions of a visitor's browser, to be sent as they are or malformed.
 
-Without an import from demo/, which would bring TensorFlow into a generator of load.
+Imports nothing from demo/, so that load generators start without TensorFlow.
 """
 
 import json
@@ -17,10 +17,10 @@ STYLE = {
     "shown": "B",
     "held": None,
 }
-LAYERS = [0, 1, 2, 3, 4, 5]  # what the network sees, and all that have a gallery
+LAYERS = [0, 1, 2, 3, 4, 5]  # the network's input, and all layers with a gallery
 UNIT = {"model": None, "shown": "B", "layer": 1, "map": 3, "row": 1, "column": 1}
 PICTURE = {"model": None, "version": None}
-RIGHT = {  # of each question, what it has beside its name, and perhaps a drawing
+RIGHT = {  # the fields of each question besides `ask`
     "describe": PICTURE,
     "predict": {**PICTURE, "style": STYLE, "layers": LAYERS},
     "keep": {**PICTURE, "layers": LAYERS},
@@ -32,22 +32,22 @@ RIGHT = {  # of each question, what it has beside its name, and perhaps a drawin
     "show_map": {**UNIT, "style": STYLE},
     "map_features": UNIT,
 }
-OF_DRAWINGS = ("predict", "keep", "explain", "download")
+OF_DRAWINGS = ("predict", "keep", "explain", "download")  # questions that have a drawing
 
 
 def live_address(page_url: str) -> str:
-    """Where a page has its live connections."""
+    """Returns the address of a page's live connections."""
     return page_url.replace("http", "ws", 1).rstrip("/") + LIVE_PATH
 
 
 def find_component(page_url: str) -> int:
-    """Gradio's number of the live component, whose function answers without such a connection."""
+    """Returns Gradio's ID of the live component, whose function answers questions over HTTP."""
     with urllib.request.urlopen(f"{page_url.rstrip('/')}/config", timeout=10) as response:
         components = json.load(response)["components"]
-    return next(each["id"] for each in components if "server_fns" in each["props"])
+    return next(c["id"] for c in components if "server_fns" in c["props"])
 
 
 def as_call(component: int, visitor: str, data: object) -> bytes:
-    """The body of a question to `GRADIO_PATH`."""
+    """Returns the body of a question to `GRADIO_PATH`."""
     call = {"component_id": component, "fn_name": "ask", "session_hash": visitor, "data": data}
     return json.dumps(call).encode()

@@ -1,4 +1,4 @@
-"""What the page's server answers, of a network whose every number is known."""
+"""Answers of the page server about a fake network with known activations."""
 
 import io
 import json
@@ -11,18 +11,19 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from PIL import Image
 
-from demo.answers import FAILED, MAX_SIDE, SIDE, Answers, Question
+from demo.answers import FAILED, QUESTIONS, Answers
 from demo.description import read_description
 from demo.downloads import Endpoint
 from demo.errors import RequestError
 from demo.metrics import Metrics
 from demo.network import Explanation, Inference, Parameters
+from demo.question import MAX_SIDE, SIDE, Question
 from serving.client import ModelNotLoaded, RequestRefused
 from tests.pictures import read_sheet
 from tests.questions import STYLE
-from tests.test_description import TRUE
+from tests.test_description import VALID
 
-WHOLE = np.arange(6 * 4 * 3, dtype=np.float32).reshape(6, 4, 3) / 8  # of the convolution
+MAPS = np.arange(6 * 4 * 3, dtype=np.float32).reshape(6, 4, 3) / 8  # of the convolution
 UNITS = np.float32([-3, -1, -2])
 FEATURE = np.arange(9, dtype=np.uint8).reshape(3, 3)
 INPUT, CONVOLUTION, DENSE = range(3)
@@ -30,8 +31,8 @@ INK = bytes(SIDE * SIDE - 1) + b"\xff"
 Ask = Callable[..., dict]
 
 
-class Known:
-    """A network in versions 1 and 2, whose activations grow with the ink; 2 is twice 1."""
+class FakeNetwork:
+    """A network in versions 1 and 2. Activations grow with the ink; those of 2 are twice 1's."""
 
     class client:
         target, model, tls = "127.0.0.1:1", "cats", False
@@ -40,13 +41,13 @@ class Known:
         def versions(timeout: float) -> list[int]:
             return [1, 2]
 
-    def __init__(self, told: dict = TRUE, second: dict | None = None, name: str = "cats"):
+    def __init__(self, first: dict = VALID, second: dict | None = None, name: str = "cats"):
         signatures = frozenset({"preview", "layer", "parameters", "describe", "explain"})
         self.descriptions = {
-            version: read_description(json.dumps(one), name, version, signatures)
-            for version, one in ((1, told), (2, second or told))
+            version: read_description(json.dumps(fields), name, version, signatures)
+            for version, fields in ((1, first), (2, second or first))
         }
-        self.asked: list[tuple] = []
+        self.requests: list[tuple] = []
 
     @property
     def last(self):
@@ -57,33 +58,34 @@ class Known:
             raise ModelNotLoaded(f"there is no version {version} of cats here")
         return self.descriptions[version or 2]
 
-    def full(self, picture: np.ndarray, index: int, version: int) -> np.ndarray:
-        ink = version * (1 + np.count_nonzero(picture))
-        return ink * [np.zeros((12, 8), np.float32), WHOLE, UNITS][index]
+    def activations_of(self, picture: np.ndarray, index: int, version: int) -> np.ndarray:
+        scale = version * (1 + np.count_nonzero(picture))
+        return scale * [np.zeros((12, 8), np.float32), MAPS, UNITS][index]
 
     def infer(self, pictures, layers, version=None) -> list[Inference]:
         description = self.description(version)
-        seen = []
+        inferences = []
         for picture in pictures:
-            one = Inference(picture, description, {}, {})
+            inference = Inference(picture, description, {}, {})
             for layer in (description.find_layer(index) for index in layers):
-                full = self.full(picture, layer.index, description.version)
+                activations = self.activations_of(picture, layer.index, description.version)
                 if layer.units:
-                    one.maps[layer.index] = np.append(full, 0).reshape(2, 2, 1)
+                    maps = np.append(activations, 0).reshape(2, 2, 1)
                 elif layer.index == CONVOLUTION:
-                    one.maps[CONVOLUTION] = full[:, :, [0, 2]].reshape(3, 2, 4, 2).mean(1)
+                    maps = activations[:, :, [0, 2]].reshape(3, 2, 4, 2).mean(1)
                 else:
-                    one.maps[layer.index] = full[:, :, None]
-            one.scores = one.probabilities = np.float32([0.2, 0.7, 0.1])
-            seen.append(one)
-        return seen
+                    maps = activations[:, :, None]
+                inference.maps[layer.index] = maps
+            inference.scores = inference.probabilities = np.float32([0.2, 0.7, 0.1])
+            inferences.append(inference)
+        return inferences
 
     def activations(self, picture, layer, version) -> np.ndarray:
-        self.asked.append(("layer", layer.index, version))
-        return self.full(picture, layer.index, version)
+        self.requests.append(("layer", layer.index, version))
+        return self.activations_of(picture, layer.index, version)
 
     def parameters(self, layer, map, version) -> Parameters:
-        self.asked.append(("parameters", layer.index, map, version))
+        self.requests.append(("parameters", layer.index, map, version))
         if layer.kind not in ("convolution", "dense"):
             raise RequestRefused(f"{layer.name} has no maps to ask for")
         kernel = np.ones((3, 2, 1) if layer.kind == "convolution" else 72)
@@ -93,19 +95,19 @@ class Known:
         return Explanation(1 if label is None else label, np.ones((2, 2)), np.float32([0, 0, 1, 1]))
 
 
-class KnownNetworks:
-    """Cats, which may have been found before anybody asks, another signature of it, and dogs."""
+class FakeNetworks:
+    """Cats, perhaps found by an earlier call, with another signature; and dogs."""
 
     first, names = "cats", ["cats", "cats:other", "dogs"]
 
-    def __init__(self, cats: Known, is_found: bool):
-        self._all = {"cats": cats, "cats:other": Known(), "dogs": Known(name="dogs")}
+    def __init__(self, cats: FakeNetwork, is_found: bool):
+        self._all = {"cats": cats, "cats:other": FakeNetwork(), "dogs": FakeNetwork(name="dogs")}
         self._found = {"cats"} if is_found else set()
 
-    def known(self, name: str) -> Known | None:
+    def known(self, name: str) -> FakeNetwork | None:
         return self._all[name] if name in self._found else None
 
-    def find(self, name: str) -> Known:
+    def find(self, name: str) -> FakeNetwork:
         network = self._all[name]
         self._found.add(name)
         return network
@@ -113,23 +115,23 @@ class KnownNetworks:
 
 @pytest.fixture
 def portal() -> Iterator[BlockingPortal]:
-    with start_blocking_portal() as portal:  # in this thread Playwright's event loop may run
+    with start_blocking_portal() as portal:  # Playwright's event loop may run in this thread
         yield portal
 
 
 @pytest.fixture
-def network() -> Known:
-    return Known()
+def network() -> FakeNetwork:
+    return FakeNetwork()
 
 
-def asking(portal: BlockingPortal, network: Known, is_found: bool = False) -> Ask:
-    networks = KnownNetworks(network, is_found)
+def make_ask(portal: BlockingPortal, network: FakeNetwork, is_found: bool = False) -> Ask:
+    networks = FakeNetworks(network, is_found)
     answers = portal.call(lambda: Answers(networks, Endpoint(), Metrics()))
 
     def ask(name: str, content: bytes | None = None, visitor: str = "ann", **fields) -> dict:
-        usual = {"model": None, "version": None, "shown": "B", "style": STYLE}
-        usual |= {"layers": [0, 1, 2], "map": 0, "row": None, "column": None}
-        question = Question(visitor, {"ask": name, **usual, **fields}, content)
+        defaults = {"model": None, "version": None, "shown": "B", "style": STYLE}
+        defaults |= {"layers": [0, 1, 2], "map": 0, "row": None, "column": None}
+        question = Question(visitor, {"ask": name, **defaults, **fields}, content)
         return portal.call(answers.answer, question)
 
     return ask
@@ -137,10 +139,11 @@ def asking(portal: BlockingPortal, network: Known, is_found: bool = False) -> As
 
 @pytest.fixture
 def ask(portal, network) -> Ask:
-    return asking(portal, network)
+    return make_ask(portal, network)
 
 
-def looked(ask: Ask) -> Ask:
+def predicted(ask: Ask) -> Ask:
+    """The same function, after a prediction."""
     assert "error" not in ask("predict", INK)
     return ask
 
@@ -150,45 +153,45 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def picture_file(kind: str = "PNG", size: tuple[int, int] = (30, 20), **options) -> bytes:
-    chance = np.random.default_rng(size[0])
+    rng = np.random.default_rng(size[0])
     file = io.BytesIO()
-    pixels = chance.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    pixels = rng.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
     Image.fromarray(pixels).save(file, kind, **options)
     return file.getvalue()
 
 
 PNG = picture_file()
 BROKEN = {
-    "nothing": b"",
-    "cut off": PNG[: len(PNG) // 2],
-    "no picture": b"\x89PNG" + bytes(99),
+    "empty": b"",
+    "truncated": PNG[: len(PNG) // 2],
+    "not a picture": b"\x89PNG" + bytes(99),
     "a GIF": picture_file("GIF"),
     "too wide": picture_file(size=(MAX_SIDE + 1, 4)),
     "too high": picture_file(size=(4, MAX_SIDE + 1)),
-    "a drawing less a byte": INK[1:],
-    # What Pillow reads when it has all pixels already: it has no error of its own for these.
+    "a drawing without its last byte": INK[1:],
+    # Chunks that Pillow reads after the pixels, and for which it has no exception of its own.
     **{
-        f"a wrong {name.decode()} at the end": PNG[:-12] + chunk(name, data) + PNG[-12:]
+        f"a malformed {name.decode()} chunk": PNG[:-12] + chunk(name, data) + PNG[-12:]
         for name, data in ((b"gAMA", b""), (b"tRNS", b"a"), (b"cHRM", b"abc"), (b"iCCP", b""))
     },
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_what_is_neither_drawing_nor_picture_is_refused(ask, what):
-    answer = ask("predict", BROKEN[what])
+@pytest.mark.parametrize("content", BROKEN)
+def test_invalid_picture_is_refused(ask, content):
+    answer = ask("predict", BROKEN[content])
     assert answer["final"]
     assert "a drawing must be 112x112 bytes, and a picture a PNG or JPEG or WEBP" in answer["error"]
 
 
-def test_a_drawing_is_its_bytes_and_a_picture_its_colours():
+def test_drawing_and_picture_file_are_decoded():
     drawing = np.random.default_rng(1).integers(0, 256, SIDE * SIDE).astype(np.uint8)
-    got = Question("ann", {}, drawing.tobytes()).picture()
-    np.testing.assert_array_equal(got, drawing.reshape(SIDE, SIDE, 1))
-    with Image.open(io.BytesIO(PNG)) as opened:
-        np.testing.assert_array_equal(Question("ann", {}, PNG).picture(), np.asarray(opened))
-    as_long = PNG + bytes(SIDE * SIDE - len(PNG))  # as a drawing, and yet a picture
-    assert Question("ann", {}, as_long).picture().shape == (20, 30, 3)
+    decoded = Question("ann", {}, drawing.tobytes()).picture()
+    np.testing.assert_array_equal(decoded, drawing.reshape(SIDE, SIDE, 1))
+    with Image.open(io.BytesIO(PNG)) as picture:
+        np.testing.assert_array_equal(Question("ann", {}, PNG).picture(), np.asarray(picture))
+    padded = PNG + bytes(SIDE * SIDE - len(PNG))  # a picture file with the size of a drawing
+    assert Question("ann", {}, padded).picture().shape == (20, 30, 3)
     webp = Question("ann", {}, picture_file("WEBP", lossless=True)).picture()
     assert webp.shape == (20, 30, 3)
     with pytest.raises(RequestError):
@@ -198,14 +201,14 @@ def test_a_drawing_is_its_bytes_and_a_picture_its_colours():
 @pytest.mark.parametrize(
     "layers", [None, "1", 1, {}, [-1], [True], ["1"], [1.0], [2**31], [2**70], [[1]], [None], [3]]
 )
-def test_layers_that_there_are_not_are_refused(ask, layers):
+def test_invalid_layers_are_refused(ask, layers):
     for name in ("predict", "keep", "repaint"):
-        answer = looked(ask)(name, INK, layers=layers)
+        answer = predicted(ask)(name, INK, layers=layers)
         assert answer["final"]
         assert "layers must be a list" in answer["error"] or "has no layer 3" in answer["error"]
 
 
-def test_layers_are_shown_in_order_and_each_once(ask):
+def test_layers_are_sorted_and_unique(ask):
     answer = ask("predict", INK, layers=[2, 1, 2])
     assert answer["layers"] == [1, 2]
     assert len(answer["largest"]) == 2
@@ -216,76 +219,76 @@ def test_layers_are_shown_in_order_and_each_once(ask):
 
 
 @pytest.mark.parametrize("is_found", [False, True])
-def test_a_network_that_an_api_has_found_before_is_read_as_well(portal, network, is_found):
-    ask = asking(portal, network, is_found)
+def test_network_found_by_the_api_is_reused(portal, network, is_found):
+    ask = make_ask(portal, network, is_found)
     for _ in range(2):
         assert ask("predict", INK)["layers"] == [0, 1, 2]
 
 
-def test_a_model_that_there_is_not_is_said_with_those_that_there_are(ask):
+def test_unknown_model_is_refused_with_the_known_names(ask):
     for model in ("mice", "cats:nothing", "\ud800"):
         answer = ask("predict", INK, model=model)
         assert "the models here are cats, cats:other, dogs" in answer["error"]
     assert "must be named" in ask("predict", INK, model=7)["error"]
 
 
-def test_a_version_that_is_gone_is_read_by_the_newest(ask):
+def test_unloaded_version_is_replaced_by_the_newest(ask):
     answer = ask("predict", INK, version=7)
     assert (answer["unavailable_version"], answer["version"]) == (7, 2)
     assert ask("predict", INK, version=1)["version"] == 1
     assert "no version 7" in ask("describe", version=7)["error"]
 
 
-def test_a_unit_is_told_exactly_and_its_map(ask):
-    truth = 4 * WHOLE  # of version 2, with one pixel of ink
-    told = looked(ask)("inspect_unit", layer=CONVOLUTION, map=1, row=5, column=3)
-    assert told["value"] == truth[5, 3, 1]
-    assert told["largest"] == truth[:, :, 1].max()
-    assert told["mean"] == pytest.approx(truth[:, :, 1].mean())
+def test_unit_and_its_map_are_exact(ask):
+    truth = 4 * MAPS  # of version 2, with one pixel of ink
+    unit = predicted(ask)("inspect_unit", layer=CONVOLUTION, map=1, row=5, column=3)
+    assert unit["value"] == truth[5, 3, 1]
+    assert unit["largest"] == truth[:, :, 1].max()
+    assert unit["mean"] == pytest.approx(truth[:, :, 1].mean())
 
 
-def test_the_place_behind_the_last_unit_counts_for_nothing(ask):
-    """Three units are shown as a square of two by two; all of them are below nought."""
-    ask = looked(ask)
-    told = ask("inspect_unit", layer=DENSE, row=1, column=0)
-    assert told == {"value": -8.0, "largest": -4.0, "mean": -8.0}
+def test_padding_after_the_last_unit_is_ignored(ask):
+    """Three units, all negative, are shown as a square of two by two."""
+    ask = predicted(ask)
+    unit = ask("inspect_unit", layer=DENSE, row=1, column=0)
+    assert unit == {"value": -8.0, "largest": -4.0, "mean": -8.0}
     assert "has no unit" in ask("inspect_unit", layer=DENSE, row=1, column=1)["error"]
     strongest = ask("decompose_unit", layer=DENSE)
     assert (strongest["row"], strongest["column"], strongest["value"]) == (0, 1, -4.0)
 
 
-def test_layers_in_full_are_asked_for_once(ask, network):
+def test_activations_are_requested_once_per_picture(ask, network):
     for row in range(3):
-        looked(ask)("inspect_unit", layer=CONVOLUTION, row=row, column=0)
+        predicted(ask)("inspect_unit", layer=CONVOLUTION, row=row, column=0)
         ask("inspect_unit", layer=CONVOLUTION, row=row, column=1)
-    assert network.asked.count(("layer", CONVOLUTION, 2)) == 3  # of three drawings
+    assert network.requests.count(("layer", CONVOLUTION, 2)) == 3  # one for each prediction
 
 
-def test_of_a_difference_all_is_the_difference(ask):
+def test_difference_applies_to_sheet_and_units(ask):
     assert "error" not in ask("keep", bytes(SIDE * SIDE), version=1)
     style = {**STYLE, "shown": "difference"}
     answer = ask("predict", INK, style=style, layers=[1])
-    change = (4 - 1) * WHOLE[:, :, [0, 2]].reshape(3, 2, 4, 2).mean(1)
+    change = (4 - 1) * MAPS[:, :, [0, 2]].reshape(3, 2, 4, 2).mean(1)
     assert answer["largest"] == [pytest.approx(change.max())]
     assert (answer["version"], answer["shown_version"]) == (2, 2)
-    told = ask("inspect_unit", layer=1, map=2, row=5, column=3, shown="difference")
-    assert told["value"] == pytest.approx(3 * WHOLE[5, 3, 2])
-    of_a = ask("inspect_unit", layer=1, map=2, row=5, column=3, shown="A")
-    assert of_a["value"] == pytest.approx(WHOLE[5, 3, 2])
+    unit = ask("inspect_unit", layer=1, map=2, row=5, column=3, shown="difference")
+    assert unit["value"] == pytest.approx(3 * MAPS[5, 3, 2])
+    unit_of_a = ask("inspect_unit", layer=1, map=2, row=5, column=3, shown="A")
+    assert unit_of_a["value"] == pytest.approx(MAPS[5, 3, 2])
 
 
-def test_versions_of_other_layers_are_not_subtracted(portal):
-    ask = asking(portal, Known(second={**TRUE, "title": "Other cats"}))
+def test_versions_with_other_layers_are_not_subtracted(portal):
+    ask = make_ask(portal, FakeNetwork(second={**VALID, "title": "Other cats"}))
     assert "error" not in ask("keep", INK, version=1)
     answer = ask("predict", INK, style={**STYLE, "shown": "difference"})
     assert "A and B are of versions with other layers" in answer["error"]
-    told = ask("inspect_unit", layer=1, row=0, column=0, shown="difference")
-    assert "A and B are of versions with other layers" in told["error"]
+    unit = ask("inspect_unit", layer=1, row=0, column=0, shown="difference")
+    assert "A and B are of versions with other layers" in unit["error"]
     assert "error" not in ask("predict", INK, style={**STYLE, "shown": "A"})
 
 
-def test_what_one_model_has_read_says_nothing_of_another(ask):
-    looked(ask)("keep", INK)
+def test_details_of_another_model_expire(ask):
+    predicted(ask)("keep", INK)
     fields = {"layer": 1, "row": 0, "column": 0}
     for name in ("repaint", "inspect_unit", "decompose_unit", "show_map", "map_features"):
         assert ask(name, model="dogs", **fields) == {"expired": True}
@@ -296,15 +299,15 @@ def test_what_one_model_has_read_says_nothing_of_another(ask):
     assert ask("inspect_unit", shown="A", model="dogs", **fields) == {"expired": True}
 
 
-def test_what_was_not_read_is_read_when_it_is_to_be_shown(ask):
+def test_missing_layers_are_inferred_when_shown(ask):
     first = ask("predict", INK, layers=[0])
     assert first["layers"] == [0]
     again = ask("repaint", layers=[1, 2], style={**STYLE, "scale": "map"})
     assert (again["layers"], again["version"]) == ([1, 2], 2)
 
 
-def test_nothing_is_known_of_a_stranger(ask):
-    looked(ask)
+def test_unknown_visitor_has_no_details(ask):
+    predicted(ask)
     for name in ("repaint", "inspect_unit", "decompose_unit", "show_map", "map_features"):
         fields = {"layer": 1, "row": 0, "column": 0}
         assert ask(name, visitor="bob", **fields) == {"expired": True}
@@ -323,37 +326,38 @@ def test_nothing_is_known_of_a_stranger(ask):
         ({"scale": "held", "held": {"1": 100.0}}, 100.0),
     ],
 )
-def test_a_map_in_full_is_drawn_as_its_style_says(ask, style, brightest):
+def test_full_map_follows_the_style(ask, style, brightest):
     style = {"colours": "grey", "curve": "linear", **style}
-    picture = read_sheet(looked(ask)("show_map", layer=1, map=1, style=style)["picture"])
-    truth = 4 * WHOLE[:, :, 1]
-    shown = np.rint(np.minimum(truth / (brightest or truth.max()), 1) * 255)
+    picture = read_sheet(predicted(ask)("show_map", layer=1, map=1, style=style)["picture"])
+    truth = 4 * MAPS[:, :, 1]
+    grey = np.rint(np.minimum(truth / (brightest or truth.max()), 1) * 255)
     assert picture.shape[:2] == (6, 4)
-    np.testing.assert_allclose(picture[:, :, 0], shown, atol=2)
+    np.testing.assert_allclose(picture[:, :, 0], grey, atol=2)
 
 
-def test_what_a_map_likes_is_asked_of_the_layer_that_makes_it(portal):
-    told = json.loads(json.dumps(TRUE))
-    pool = {**told["layers"][1], "name": "pool", "kind": "max pooling", "from": [1]}
-    told["layers"][2:2] = [pool, {**pool, "name": "again", "kind": "average pooling", "from": [2]}]
-    told["layers"].append({**pool, "name": "sum", "kind": "addition", "from": [1, 2]})
-    network = Known(told)
-    network.full = lambda picture, index, version: WHOLE
-    ask = asking(portal, network)
+def test_feature_of_a_pooled_map_comes_from_the_pooled_layer(portal):
+    fields = json.loads(json.dumps(VALID))
+    pool = {**fields["layers"][1], "name": "pool", "kind": "max pooling", "from": [1]}
+    second_pool = {**pool, "name": "again", "kind": "average pooling", "from": [2]}
+    fields["layers"][2:2] = [pool, second_pool]
+    fields["layers"].append({**pool, "name": "sum", "kind": "addition", "from": [1, 2]})
+    network = FakeNetwork(fields)
+    network.activations_of = lambda picture, index, version: MAPS
+    ask = make_ask(portal, network)
     ask("predict", INK, layers=[])
-    for layer, likes in ((1, True), (2, True), (3, True), (5, False)):
-        network.asked.clear()
+    for layer, has_feature in ((1, True), (2, True), (3, True), (5, False)):
+        network.requests.clear()
         answer = ask("map_features", layer=layer, map=2)
         assert "error" not in answer
-        assert network.asked == ([("parameters", 1, 2, 2)] if likes else [])
-        assert bool(answer["feature"]) == likes
-        if likes:
+        assert network.requests == ([("parameters", 1, 2, 2)] if has_feature else [])
+        assert bool(answer["feature"]) == has_feature
+        if has_feature:
             np.testing.assert_array_equal(
                 read_sheet(answer["feature"])[:, :, 0], np.rint(FEATURE / 255 * 254)
             )
 
 
-def test_why_is_told_of_the_class_that_is_asked_about(ask):
+def test_explanation_is_about_the_requested_class(ask):
     assert ask("explain", INK, label=None)["label"] == 1
     answer = ask("explain", INK, label=2)
     assert (answer["label"], answer["field"]) == (2, [0, 0, 1, 1])
@@ -363,29 +367,32 @@ def test_why_is_told_of_the_class_that_is_asked_about(ask):
         )
 
 
-def test_a_model_is_described_for_the_browser(ask):
-    told = ask("describe")
-    assert (told["model"], told["models"], told["title"]) == ("cats", KnownNetworks.names, "Cats")
-    assert told["input"] == {
+def test_model_is_described_for_the_browser(ask):
+    description = ask("describe")
+    assert (description["model"], description["models"], description["title"]) == (
+        "cats",
+        FakeNetworks.names,
+        "Cats",
+    )
+    assert description["input"] == {
         **{"kind": "drawing", "height": 12, "width": 8, "channels": 1, "side": SIDE}
     }
-    assert [layer["name"] for layer in told["layers"]] == ["input", "block/conv", "scores"]
-    assert told["scores"] == {
+    assert [layer["name"] for layer in description["layers"]] == ["input", "block/conv", "scores"]
+    assert description["scores"] == {
         **{"layer": 2, "classes": 3, "labels": ["tabby", "manx", "none"], "isSingle": False}
     }
-    assert told["canExplain"]
-    assert told["downloads"] == []  # it does not classify files
-    json.dumps(told)
+    assert description["canExplain"]
+    assert description["downloads"] == []  # it has no signature classify
+    json.dumps(description)
 
 
-def test_no_question_of_these_fails(ask):
-    """Whatever is asked in place of a field: a sentence, and no failure of the page's own."""
+def test_malformed_fields_cause_no_internal_error(ask):
+    """Any JSON value in any field gives a sentence, and no internal error."""
     odd = [None, True, -1, 0, 1, 2**31, 2**64, 1.5, "", "1", "\ud800", [], [[]], [0], {}, {"1": 1}]
-    names = ("describe", "predict", "keep", "explain", "download", "repaint", "inspect_unit")
-    for name in (*names, "decompose_unit", "show_map", "map_features"):
+    for name in QUESTIONS:
         fields = ("model", "version", "shown", "style", "layers", "layer", "map", "row", "column")
         for field in (*fields, "label", "what", "page"):
             for value in odd:
-                asked = {"layer": 1, "row": 0, "column": 0, "label": 1, "what": "x", "page": ""}
-                answer = looked(ask)(name, INK, **{**asked, field: value})
+                valid = {"layer": 1, "row": 0, "column": 0, "label": 1, "what": "x", "page": ""}
+                answer = predicted(ask)(name, INK, **{**valid, field: value})
                 assert answer.get("error") != FAILED, (name, field, value)

@@ -1,9 +1,10 @@
-"""The page as a program calls it."""
+"""The page's API, called by Gradio's client, by plain HTTP and by an MCP client."""
 
 import ast
 import base64
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +16,7 @@ from PIL import Image
 
 from model.picture import to_drawing
 from tests.galleries import GALLERIES
+from tests.pages import ROOT
 from tests.pictures import dark_on_light, encode, read_sheet
 
 
@@ -32,14 +34,14 @@ def picture(digits, tmp_path) -> str:
     return str(path)
 
 
-def read_by(client, picture: str) -> dict[str, np.ndarray]:
-    """What the model server makes of the same ink, which TensorFlow has found."""
+def truth_of(client, picture: str) -> dict[str, np.ndarray]:
+    """The model server's layers for the same picture, whose ink TensorFlow finds."""
     ink = to_drawing(tf.constant(Path(picture).read_bytes())).numpy()
     answer = client.predict("sketch", {"drawings": ink[None]})
     return {name: array[0] for name, array in answer.items()}
 
 
-def assert_reads_two(answer: dict, truth: dict[str, np.ndarray]) -> None:
+def assert_two(answer: dict, truth: dict[str, np.ndarray]) -> None:
     assert [score["label"] for score in answer["scores"]] == list("0123456789")
     assert [score["index"] for score in answer["scores"]] == list(range(10))
     values = [score["value"] for score in answer["scores"]]
@@ -49,18 +51,18 @@ def assert_reads_two(answer: dict, truth: dict[str, np.ndarray]) -> None:
     assert answer["sure"] is True
 
 
-def test_a_picture_is_looked_at(api, client, picture):
+def test_activations_returns_prediction_and_sheet(api, client, picture):
     answer = api.predict(handle_file(picture), api_name="/activations")
-    truth = read_by(client, picture)
-    assert_reads_two(answer, truth)
+    truth = truth_of(client, picture)
+    assert_two(answer, truth)
     sheet = read_sheet(answer["sheet"])
     assert answer["layers"] == list(range(7))
     layers = answer["network"]["layers"]
     assert sum(layer["height"] for layer in layers) == len(sheet)
     assert max(layer["width"] for layer in layers) == sheet.shape[1]
     for gallery in GALLERIES:
-        told = layers[gallery.index]
-        assert (told["name"], told["height"], told["width"]) == (
+        layer = layers[gallery.index]
+        assert (layer["name"], layer["height"], layer["width"]) == (
             gallery.name,
             gallery.height,
             gallery.width,
@@ -72,31 +74,39 @@ def test_a_picture_is_looked_at(api, client, picture):
         )
 
 
-def test_the_endpoint_is_documented(api):
+def test_endpoints_are_documented(api):
     endpoints = api.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {"/activations", "/classify"}
     for name in ("best", "sure", "scores", "sheet", "network", "largest"):
         assert name in str(endpoints["/activations"]["returns"])
 
 
-def test_a_picture_is_read(api, client, picture):
+def test_classify_returns_the_prediction(api, client, picture):
     answer = api.predict(handle_file(picture), api_name="/classify")
     assert set(answer) == {"best", "sure", "scores"}
-    assert_reads_two(answer, read_by(client, picture))
+    assert_two(answer, truth_of(client, picture))
 
 
-def test_nothing_is_read_of_a_blank_page_or_of_none(api, tmp_path):
+def test_blank_or_missing_picture_has_no_best_class(api, tmp_path):
     blank = tmp_path / "blank.png"
     Image.new("RGB", (60, 50), "white").save(blank)
-    for sent in (handle_file(blank), None):
-        answer = api.predict(sent, api_name="/classify")
+    for request in (handle_file(blank), None):
+        answer = api.predict(request, api_name="/classify")
         assert (answer["best"], answer["sure"]) == (None, False)
         assert len(answer["scores"]) == 10
 
 
-def test_an_agent_reads_a_picture(page_url, picture):
-    """Through the Model Context Protocol, with its own client."""
-    as_url = "data:image/png;base64," + base64.b64encode(Path(picture).read_bytes()).decode()
+@pytest.mark.parametrize("name", ["activations", "classify"])
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_path_on_the_server_is_refused(page_url, name, meta):
+    file = {"path": str(ROOT / "demo" / "digit.png"), **meta}
+    url = f"{page_url}gradio_api/call/{name}"
+    event = httpx.post(url, json={"data": [file]}).json()["event_id"]
+    assert "event: error" in httpx.get(f"{url}/{event}", timeout=20).text
+
+
+def test_mcp_tool_classifies_a_picture(page_url, picture):
+    data_url = "data:image/png;base64," + base64.b64encode(Path(picture).read_bytes()).decode()
 
     server = f"{page_url}gradio_api/mcp/?tools=classify_picture"
 
@@ -112,13 +122,11 @@ def test_an_agent_reads_a_picture(page_url, picture):
             await session.initialize()
             tools = {tool.name: tool for tool in (await session.list_tools()).tools}
             assert set(tools) == {"classify_picture"}
-            assert "Reads what is in a picture" in tools["classify_picture"].description
-            answer = await session.call_tool("classify_picture", {"picture": as_url})
+            assert "Classifies a picture" in tools["classify_picture"].description
+            answer = await session.call_tool("classify_picture", {"picture": data_url})
             return list(tools), answer.content[0].text
 
-    with start_blocking_portal() as portal:  # in this thread Playwright's own loop may run
+    with start_blocking_portal() as portal:  # Playwright's event loop may run in this thread
         tools, answer = portal.call(ask)
     assert tools == ["classify_picture"]
-    assert (
-        ast.literal_eval(answer)["best"]["index"] == 2
-    )  # Gradio answers tools in Python's own form
+    assert ast.literal_eval(answer)["best"]["index"] == 2  # Gradio returns a Python literal

@@ -1,4 +1,4 @@
-"""Augmentation is one affine map an image, within its limits."""
+"""The random transforms of training digits."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def use_limits(monkeypatch, **limits: float) -> None:
         monkeypatch.setattr(module, name, limits.get(name, 0.0))
 
 
-def test_no_limits_change_nothing(monkeypatch, image):
+def test_zero_limits_change_nothing(monkeypatch, image):
     use_limits(monkeypatch)
     np.testing.assert_allclose(augment(tf.constant(image[None]))[0], image, atol=1e-5)
 
@@ -34,7 +34,7 @@ def test_no_limits_change_nothing(monkeypatch, image):
         ("ZOOM", [[1.3, 0], [0, 1.3]]),
     ],
 )
-def test_each_lever_is_the_map_that_it_names(monkeypatch, image, name, matrix):
+def test_each_limit_is_the_transform_that_it_names(monkeypatch, image, name, matrix):
     use_limits(monkeypatch, **{name: float(np.degrees(0.3)) if name == "ROTATION" else 0.3})
     monkeypatch.setattr(tf.random, "uniform", lambda shape, low, high: tf.fill(shape, high))
     matrix = np.array(matrix)
@@ -43,10 +43,10 @@ def test_each_lever_is_the_map_that_it_names(monkeypatch, image, name, matrix):
     np.testing.assert_allclose(augment(tf.constant(image[None]))[0], expected, atol=1e-3)
 
 
-def test_no_digit_is_seen_twice_the_same(image):
-    seen = augment(tf.constant(np.repeat(image[None], 50, axis=0))).numpy()
-    assert len({picture.tobytes() for picture in seen}) == 50
-    assert seen.min() >= 0
-    assert seen.max() <= 1 + 1e-6
-    ink = seen.sum(axis=(1, 2)) / image.sum()
-    assert 0.6 < ink.min() < ink.max() < 1.6  # zoomed, not lost
+def test_every_transform_is_different(image):
+    images = augment(tf.constant(np.repeat(image[None], 50, axis=0))).numpy()
+    assert len({image.tobytes() for image in images}) == 50
+    assert images.min() >= 0
+    assert images.max() <= 1 + 1e-6
+    ink = images.sum(axis=(1, 2)) / image.sum()
+    assert 0.6 < ink.min() < ink.max() < 1.6  # zoomed, not cut off

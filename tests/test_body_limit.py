@@ -1,4 +1,4 @@
-"""The limit on bodies, in front of an application that reads them whole."""
+"""The limit on request bodies, in front of an application that reads whole bodies."""
 
 import anyio
 import pytest
@@ -36,28 +36,28 @@ MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
     ],
 )
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_a_body_arrives_whole_or_is_refused(size, path, headers, answer, is_chunked):
+def test_body_arrives_whole_or_is_refused(size, path, headers, answer, is_chunked):
     body = bytes(size)
-    chunks = (body[at : at + 50_000] for at in range(0, size, 50_000))
+    chunks = (body[start : start + 50_000] for start in range(0, size, 50_000))
     with TestClient(APP) as client:
         response = client.post(path, content=chunks if is_chunked else body, headers=headers)
     assert (response.status_code, response.text) == answer
 
 
-def test_a_body_that_does_not_arrive_is_given_up(monkeypatch):
+def test_body_that_does_not_arrive_times_out(monkeypatch):
     monkeypatch.setattr(body_limit, "SECONDS", 0.1)
-    assert answer_to(anyio.sleep_forever) == [408]
+    assert statuses_for(anyio.sleep_forever) == [408]
 
 
-def test_a_caller_who_goes_away_is_left():
-    async def go_away() -> dict:
+def test_disconnected_caller_gets_no_response():
+    async def disconnect() -> dict:
         return {"type": "http.disconnect"}
 
-    assert answer_to(go_away) == []
+    assert statuses_for(disconnect) == []
 
 
-def answer_to(receive) -> list[int]:
-    """The statuses that a request with such a body is answered with."""
+def statuses_for(receive) -> list[int]:
+    """The statuses of the responses to a request with this `receive`."""
     statuses = []
 
     async def send(message: dict) -> None:
@@ -65,6 +65,6 @@ def answer_to(receive) -> list[int]:
             statuses.append(message["status"])
 
     scope = {"type": "http", "method": "POST", "path": "/run", "headers": [], "root_path": ""}
-    with start_blocking_portal() as portal:  # in this thread Playwright's event loop may run
+    with start_blocking_portal() as portal:  # Playwright's event loop may run in this thread
         portal.call(BodyLimit(APP), scope, receive, send)
     return statuses

@@ -1,4 +1,4 @@
-"""Temperature and calibration error, against what they must be by construction."""
+"""Temperature and calibration error against known values."""
 
 import numpy as np
 import pytest
@@ -13,24 +13,24 @@ def logits() -> np.ndarray:
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
-def test_the_temperature_is_found_that_the_labels_were_drawn_with(logits, temperature):
-    cumulated = scipy_softmax(logits / temperature, axis=1).cumsum(axis=1)
-    labels = (np.random.default_rng(2).random((len(logits), 1)) > cumulated).sum(axis=1).clip(0, 9)
+def test_fit_temperature_finds_the_temperature_of_the_labels(logits, temperature):
+    cumulative = scipy_softmax(logits / temperature, axis=1).cumsum(axis=1)
+    labels = (np.random.default_rng(2).random((len(logits), 1)) > cumulative).sum(axis=1).clip(0, 9)
     found = fit_temperature(logits, labels)
     assert found == pytest.approx(temperature, rel=0.05)
     assert calibration_error(softmax(logits, found), labels) < 0.012
     assert calibration_error(softmax(logits, temperature / 3), labels) > 0.03
 
 
-def test_probabilities_are_softmax(logits):
+def test_softmax_divides_by_the_temperature(logits):
     np.testing.assert_allclose(softmax(logits, 0.5), scipy_softmax(2 * logits, axis=1))
 
 
-def test_the_error_by_hand():
-    """Three readings with 0.9 of which two are right, one with 0.4 that is wrong."""
+def test_calibration_error_of_four_predictions():
+    """Three with 0.9, of which two are correct, and a wrong one with 0.4."""
     probabilities = np.full((4, 10), 0.1 / 9)
     probabilities[:, 0] = 0.9
     probabilities[3] = [0.4, *[0.6 / 9] * 9]
     labels = np.array([0, 0, 5, 7])
-    by_hand = 3 / 4 * abs(0.9 - 2 / 3) + 1 / 4 * abs(0.4 - 0)
-    assert calibration_error(probabilities, labels) == pytest.approx(by_hand)
+    expected = 3 / 4 * abs(0.9 - 2 / 3) + 1 / 4 * abs(0.4 - 0)
+    assert calibration_error(probabilities, labels) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""What a caller of the client gets, above all when something is wrong."""
+"""The client: answers, errors, timeouts and several servers."""
 
 import contextlib
 import threading
@@ -36,8 +36,13 @@ BLANK = np.zeros((1, 28, 28), np.float32)
 
 
 class OtherServer:
-    """Answers Predict with one function, and GetModelMetadata with another if there is one, on as
-    many addresses as wanted.
+    """A fake model server.
+
+    Args:
+        answer: answers Predict.
+        credentials: of the server; None disables TLS.
+        threads: calls answered at once.
+        tell: answers GetModelMetadata; None leaves it unimplemented.
     """
 
     def __init__(
@@ -87,7 +92,7 @@ def float_val_answer(request, context):
     return response
 
 
-def test_named_outputs_only(client):
+def test_predict_returns_only_the_requested_outputs(client):
     answer = client.predict("serving_default", {"images": BLANK}, outputs=["h_pool2", "logits"])
     assert {name: array.shape for name, array in answer.items()} == {
         "h_pool2": (1, 7, 7, 64),
@@ -95,7 +100,7 @@ def test_named_outputs_only(client):
     }
 
 
-def test_versions(client, final_version):
+def test_predict_uses_the_requested_or_the_newest_version(client, final_version):
     versions = client.versions()
     assert versions[-1] == final_version
     newest = client.predict("serving_default", {"images": BLANK}, outputs=["logits"])
@@ -107,18 +112,18 @@ def test_versions(client, final_version):
     assert not np.array_equal(first["logits"], last["logits"])
 
 
-def test_a_batch_larger_than_grpcs_default_limit(client):
+def test_answer_may_exceed_the_default_limit_of_grpc(client):
     answer = client.predict("serving_default", {"images": np.repeat(BLANK, 64, axis=0)})
     assert sum(array.nbytes for array in answer.values()) > 4 * 2**20
 
 
-def test_reads_lists_of_values_too():
+def test_predict_reads_lists_of_values():
     with OtherServer(float_val_answer) as other, Client(other.target) as client:
         answer = client.predict("sketch", {"drawings": BLANK})
     np.testing.assert_array_equal(answer["logits"], [[1.5, -2.0, 0.25]])
 
 
-def test_tls():
+def test_tls_needs_a_trusted_certificate():
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     [chain] = certificate.cert_chain_pems
@@ -129,15 +134,15 @@ def test_tls():
     with OtherServer(float_val_answer, credentials) as other:
         with Client(other.target, tls=True, ca=ca) as client:
             assert client.predict("sketch", {"drawings": BLANK})["logits"].shape == (1, 3)
-        for unfit in ({}, {"tls": True}):  # without TLS; with it, but not trusting the authority
+        for options in ({}, {"tls": True}):  # no TLS; TLS without trusting the authority
             with (
-                Client(other.target, timeout=5, **unfit) as client,
+                Client(other.target, timeout=5, **options) as client,
                 pytest.raises(ServerUnreachable),
             ):
                 client.predict("sketch", {"drawings": BLANK})
 
 
-def test_nobody_there():
+def test_missing_server_is_unreachable():
     with Client(f"127.0.0.1:{find_free_port()}", timeout=5) as client:
         with pytest.raises(ServerUnreachable, match=r"No model server answers.*python -m serving"):
             client.predict("sketch", {"drawings": BLANK})
@@ -145,7 +150,7 @@ def test_nobody_there():
             client.wait_until_ready(seconds=0.5)
 
 
-def test_a_server_that_hangs_costs_the_deadline_only():
+def test_call_to_a_hanging_server_ends_at_its_timeout():
     released = threading.Event()
 
     def hang(request, context):
@@ -161,26 +166,29 @@ def test_a_server_that_hangs_costs_the_deadline_only():
     assert 0.4 < took < 3
 
 
-@pytest.mark.parametrize(("usual", "of_call"), [(10.0, 0.5), (0.5, 10.0)])
-def test_a_call_may_have_less_time_than_usual_or_more(usual, of_call):
+@pytest.mark.parametrize(("client_timeout", "call_timeout"), [(10.0, 0.5), (0.5, 10.0)])
+def test_call_timeout_overrides_the_client_timeout(client_timeout, call_timeout):
     released = threading.Event()
 
     def take_a_second(request, context):
         released.wait(1)
         return float_val_answer(request, context)
 
-    with OtherServer(take_a_second) as other, Client(other.target, timeout=usual) as client:
+    with (
+        OtherServer(take_a_second) as other,
+        Client(other.target, timeout=client_timeout) as client,
+    ):
         started = time.monotonic()
-        is_enough = of_call > 1
+        is_enough = call_timeout > 1
         with contextlib.nullcontext() if is_enough else pytest.raises(ServerUnreachable):
-            answer = client.predict("sketch", {"drawings": BLANK}, timeout=of_call)
+            answer = client.predict("sketch", {"drawings": BLANK}, timeout=call_timeout)
             assert answer["logits"].shape == (1, 3)
         took = time.monotonic() - started
         released.set()
     assert (1 <= took < 4) if is_enough else (0.4 < took < 0.9)
 
 
-def test_a_call_of_its_own_time_leaves_the_next_ones_as_they_are():
+def test_call_timeout_applies_to_one_call_only():
     def hang(request, context):
         threading.Event().wait(1)
         return float_val_answer(request, context)
@@ -192,45 +200,43 @@ def test_a_call_of_its_own_time_leaves_the_next_ones_as_they_are():
 
 
 @pytest.mark.parametrize("which", ["newest", "first"])
-def test_signatures_are_those_of_the_saved_model(client, base_path, final_version, which):
-    """As TensorFlow has written them."""
+def test_signatures_match_the_saved_model(client, base_path, final_version, which):
     version = final_version if which == "newest" else client.versions()[0]
     saved = SavedModel.FromString((base_path / str(version) / "saved_model.pb").read_bytes())
     written = dict(saved.meta_graphs[0].signature_def)
     written.pop("__saved_model_init_op")
 
-    def infos_of(infos) -> dict[str, TensorInfo]:
-        found = {}
+    def read_infos(infos) -> dict[str, TensorInfo]:
+        result = {}
         for name, info in infos.items():
             dtype, shape = tf.as_dtype(info.dtype), tf.TensorShape(info.tensor_shape)
             sizes = None if shape.rank is None else tuple(shape.as_list())
-            found[name] = TensorInfo({"float32": "float"}.get(dtype.name, dtype.name), sizes)
-        return found
+            result[name] = TensorInfo({"float32": "float"}.get(dtype.name, dtype.name), sizes)
+        return result
 
-    told = client.signatures(None if which == "newest" else version)
-    assert set(told) == set(written)
+    signatures = client.signatures(None if which == "newest" else version)
+    assert set(signatures) == set(written)
     for name, signature in written.items():
-        assert told[name].inputs == infos_of(signature.inputs)
-        assert told[name].outputs == infos_of(signature.outputs)
-    assert told["sketch"].inputs == {"drawings": TensorInfo("uint8", (None, None, None))}
+        assert signatures[name].inputs == read_infos(signature.inputs)
+        assert signatures[name].outputs == read_infos(signature.outputs)
+    assert signatures["sketch"].inputs == {"drawings": TensorInfo("uint8", (None, None, None))}
 
 
-def test_signatures_of_what_is_not_there(client, server):
+def test_signatures_need_a_server_a_model_and_a_version(client, server):
     with pytest.raises(ModelNotLoaded, match="99"):
         client.signatures(99)
     with Client(server.target, model="cifar") as other, pytest.raises(ModelNotLoaded):
         other.signatures()
-    with Client(f"127.0.0.1:{find_free_port()}", timeout=2) as nobody:
+    with Client(f"127.0.0.1:{find_free_port()}", timeout=2) as unreachable:
         with pytest.raises(ServerUnreachable):
-            nobody.signatures()
+            unreachable.signatures()
 
 
-def test_signatures_of_any_kind():
-    """Of an unknown rank or size, of each type; what only sets the graph up is none."""
-    asked = []
+def test_signatures_have_unknown_ranks_and_sizes_and_no_initialiser():
+    requests = []
 
     def tell(request, context):
-        asked.append(request)
+        requests.append(request)
         signature = SignatureDef(method_name="tensorflow/serving/predict")
         signature.inputs["text"].dtype = types_pb2.DT_STRING
         signature.inputs["text"].tensor_shape.unknown_rank = True
@@ -238,11 +244,11 @@ def test_signatures_of_any_kind():
         for size in (-1, 3):
             signature.inputs["pixels"].tensor_shape.dim.add().size = size
         signature.outputs["one"].dtype = types_pb2.DT_BOOL
-        told = SignatureDefMap()
-        told.signature_def["do"].CopyFrom(signature)
-        told.signature_def["__saved_model_init_op"].SetInParent()
+        definitions = SignatureDefMap()
+        definitions.signature_def["do"].CopyFrom(signature)
+        definitions.signature_def["__saved_model_init_op"].SetInParent()
         response = GetModelMetadataResponse()
-        response.metadata["signature_def"].Pack(told)
+        response.metadata["signature_def"].Pack(definitions)
         return response
 
     with OtherServer(float_val_answer, tell=tell) as other:
@@ -253,12 +259,12 @@ def test_signatures_of_any_kind():
                     {"one": TensorInfo("bool", ())},
                 )
             }
-    [request] = asked
+    [request] = requests
     assert (request.model_spec.name, request.model_spec.version.value) == ("any", 7)
     assert request.metadata_field == ["signature_def"]
 
 
-def test_a_server_that_tells_no_signatures():
+def test_missing_signatures_are_an_error():
     with OtherServer(float_val_answer, tell=lambda *_: GetModelMetadataResponse()) as other:
         with Client(other.target) as client, pytest.raises(WrongAnswer, match="no signatures"):
             client.signatures()
@@ -278,13 +284,13 @@ def test_a_server_that_tells_no_signatures():
         ({"inputs": {"images": BLANK[0]}}, RequestRefused, "INVALID_ARGUMENT"),
     ],
 )
-def test_wrong_requests(client, arguments, error, sentence):
+def test_invalid_request_raises_its_error(client, arguments, error, sentence):
     arguments = {"signature": "serving_default", "inputs": {"images": BLANK}, **arguments}
     with pytest.raises(error, match=sentence):
         client.predict(**arguments)
 
 
-def test_a_model_that_is_not_there(server):
+def test_unknown_model_is_not_loaded(server):
     with Client(server.target, model="cifar") as client:
         with pytest.raises(ModelNotLoaded, match="does not have it"):
             client.versions()
@@ -292,8 +298,8 @@ def test_a_model_that_is_not_there(server):
             client.wait_until_ready(seconds=0.3)
 
 
-def test_a_server_far_away():
-    """One whose first bytes take a while, as over a long line or behind a TLS proxy."""
+def test_slow_connection_is_not_closed():
+    """The first bytes take a while, as from a distant server or behind a TLS proxy."""
     with OtherServer(float_val_answer) as other, Line(other.target, delay=0.2) as line:
         with Client(line.target) as client:
             assert client.predict("sketch", {"drawings": BLANK})["logits"].shape == (1, 3)
@@ -309,27 +315,27 @@ def test_several_servers_share_the_load():
 
         return answer
 
-    with OtherServer(count(0)) as one, OtherServer(count(1)) as two:
-        with Client(f"ipv4:{one.target},{two.target}") as client:
+    with OtherServer(count(0)) as first, OtherServer(count(1)) as second:
+        with Client(f"ipv4:{first.target},{second.target}") as client:
             end = time.monotonic() + 20
             while min(counts) < 10 and time.monotonic() < end:
                 client.predict("sketch", {"drawings": BLANK})
     assert min(counts) >= 10
 
 
-def test_one_client_for_many_threads(client):
+def test_client_is_thread_safe(client):
     images = np.random.default_rng(6).random((32, 28, 28), np.float32)
 
-    def ask(image):
+    def predict(image):
         return client.predict("serving_default", {"images": image[None]}, outputs=["logits"])
 
     with ThreadPoolExecutor(8) as pool:
-        answers = [answer["logits"][0] for answer in pool.map(ask, images)]
-    together = client.predict("serving_default", {"images": images}, outputs=["logits"])["logits"]
-    np.testing.assert_allclose(answers, together, rtol=1e-4, atol=1e-4)
+        answers = [answer["logits"][0] for answer in pool.map(predict, images)]
+    batch = client.predict("serving_default", {"images": images}, outputs=["logits"])["logits"]
+    np.testing.assert_allclose(answers, batch, rtol=1e-4, atol=1e-4)
 
 
-def test_a_server_that_starts_late_is_waited_for():
+def test_wait_until_ready_waits_for_a_server_that_starts_late():
     port = find_free_port()
     server = grpc.server(ThreadPoolExecutor(1))
     status = GetModelStatusResponse()

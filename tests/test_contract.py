@@ -1,4 +1,4 @@
-"""The served contract, asked over gRPC: what each signature answers, and what it refuses."""
+"""The served contract over gRPC: what each signature returns and what it rejects."""
 
 import io
 
@@ -32,8 +32,8 @@ SHAPES = {
     },
     "classify": {"classes": [], "probabilities": [10]},
 }
-# Of any exposed model, as test_exposed has them; this one has its own `explain` besides.
-WORDS = {"describe", "preview", "layer", "parameters", "explain_class"}
+# The signatures of any exposed model (test_exposed); MNIST has its own `explain` in addition.
+EXPOSED = {"describe", "preview", "layer", "parameters", "explain_class"}
 INPUTS = {
     "serving_default": ("images", types_pb2.DT_FLOAT, [-1, 28, 28]),
     "sketch": ("drawings", types_pb2.DT_UINT8, [-1, -1, -1]),
@@ -47,7 +47,7 @@ def bytes_array(*files: bytes) -> np.ndarray:
 
 @pytest.fixture
 def good(digits) -> dict[str, np.ndarray]:
-    """Two items of input for each signature."""
+    """Two valid inputs for each signature."""
     images = digits[0][[600, 4100]]
     return {
         "serving_default": images.astype(np.float32) / 255,
@@ -87,20 +87,20 @@ def test_metadata_is_the_contract(client):
             expected = types_pb2.DT_INT64 if key == "classes" else types_pb2.DT_FLOAT
             assert info.dtype == expected
     named = {name for name in signatures.signature_def if not name.startswith("__")}
-    others = {"explain", "weights"}  # test_explanation has these
-    assert named == {*SHAPES, *others, *WORDS}
+    others = {"explain", "weights"}  # tested in test_explanation
+    assert named == {*SHAPES, *others, *EXPOSED}
 
 
 @pytest.mark.parametrize("signature", SHAPES)
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_answers_have_their_shapes_and_an_empty_batch_empty_ones(ask, good, signature, count):
+def test_outputs_have_their_shapes_for_any_batch_size(ask, good, signature, count):
     answer = ask(signature, good[signature][:count])
     assert {name: list(array.shape) for name, array in answer.items()} == {
         name: [count, *dims] for name, dims in SHAPES[signature].items()
     }
 
 
-def test_the_three_ways_to_the_network_agree(ask, good, final_version):
+def test_images_drawings_and_files_give_the_same_results(ask, good, final_version):
     images, drawings, pictures = (ask(name, value) for name, value in good.items())
     for name in (*LAYERS, "logits"):
         np.testing.assert_allclose(drawings[name], images[name], rtol=0.1, atol=0.02)
@@ -113,17 +113,17 @@ def test_the_three_ways_to_the_network_agree(ask, good, final_version):
     assert pictures["probabilities"].argmax(axis=1).tolist() == [1, 8]
 
 
-def test_an_empty_batch_may_have_no_size_either(ask):
+def test_empty_batch_may_have_height_and_width_0(ask):
     assert ask("sketch", np.zeros((0, 0, 0), np.uint8))["logits"].shape == (0, 10)
 
 
-def test_a_progressive_jpeg_is_let_in(ask, digits):
+def test_progressive_jpeg_is_accepted(ask, digits):
     file = io.BytesIO()
     dark_on_light(digits[0][3000]).convert("RGB").save(file, "JPEG", progressive=True)
     assert ask("classify", bytes_array(file.getvalue()))["classes"].tolist() == [6]
 
 
-def test_an_empty_drawing_is_answered_with_numbers(ask):
+def test_empty_drawing_gives_finite_numbers(ask):
     answer = ask("sketch", np.zeros((1, 50, 60), np.uint8))
     assert not answer["images"].any()
     assert all(np.isfinite(array).all() for array in answer.values())
@@ -177,13 +177,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_does_not_fit_is_refused_with_a_sentence(ask, name):
+def test_invalid_input_is_rejected_with_a_sentence(ask, name):
     signature, value, sentence = WRONG[name]
     with pytest.raises(RequestRefused, match=r"(?s)INVALID_ARGUMENT.*" + sentence):
         ask(signature, value)
 
 
-def test_the_largest_requests_are_let_in(ask):
+def test_largest_requests_are_accepted(ask):
     assert len(ask("serving_default", blank(256, 28, 28))["logits"]) == 256
     assert len(ask("sketch", blank(256, 256, 256, dtype=np.uint8))["logits"]) == 256
     assert len(ask("sketch", blank(4, 2048, 2048, dtype=np.uint8))["logits"]) == 4

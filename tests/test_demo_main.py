@@ -1,4 +1,4 @@
-"""`python -m demo` as a command: what it starts, what it stops, what it says."""
+"""`python -m demo` as a command: its flags, its messages, and the processes it starts."""
 
 import os
 import re
@@ -18,11 +18,12 @@ import pytest
 from PIL import Image
 
 from demo import __main__ as demo_main
-from demo.__main__ import Server, endpoint_of, parse_arguments, tell_what_is_open
+from demo.__main__ import Server, endpoint_of, parse_arguments, print_access
 from demo.downloads import Endpoint
 from serving.client import Client, ServerUnreachable
 from serving.defaults import BASE_PATH
 from serving.local import find_free_port
+from serving.version import VERSION
 from tests.pages import ROOT, wait_for
 
 
@@ -33,21 +34,21 @@ def start(*flags: str, **options) -> subprocess.Popen:
     )
 
 
-def test_its_own_server_ends_with_it(base_path):
-    if not (ROOT / BASE_PATH).exists():  # test_space has a start that exports
+def test_local_server_is_stopped_at_the_end(base_path):
+    if not (ROOT / BASE_PATH).exists():  # test_space exports at the start
         shutil.copytree(base_path, copy := base_path.with_name("copying"), dirs_exist_ok=True)
         copy.rename(ROOT / BASE_PATH)
     port = find_free_port()
     process = start(f"--port={port}")
     wait_for(f"http://127.0.0.1:{port}/", process)
-    process.send_signal(signal.SIGINT)  # test_local has SIGTERM too
+    process.send_signal(signal.SIGINT)  # test_local covers SIGTERM
     printed, _ = process.communicate(timeout=30)
     target = re.search(r"Model server: gRPC on (\S+),", printed)[1]
     with Client(target) as client, pytest.raises(ServerUnreachable):
         client.versions(timeout=2)
 
 
-def test_a_port_that_is_taken(server, page_url):
+def test_port_in_use_is_reported(server, page_url):
     port = page_url.rstrip("/").rsplit(":", 1)[1]
     process = start(f"--server={server.target}", f"--port={port}")
     _, error = process.communicate(timeout=60)
@@ -56,13 +57,13 @@ def test_a_port_that_is_taken(server, page_url):
     assert "Traceback" not in error
 
 
-def test_auth_asks_for_user_and_password(guarded_url):
+def test_auth_requires_a_login(guarded_url):
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{guarded_url}config", timeout=10)
     assert caught.value.code == 401
 
 
-def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
+def test_share_prints_access_and_works_without_a_tunnel(server):
     port = find_free_port()
     nowhere = {**os.environ, "GRADIO_SHARE_SERVER_ADDRESS": f"127.0.0.1:{find_free_port()}"}
     process = start(f"--server={server.target}", f"--port={port}", "--share", env=nowhere)
@@ -73,7 +74,7 @@ def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
             line = process.stdout.readline()
             assert line, printed
             printed += line
-        assert "whoever has the link can use this page, its API and its MCP tools" in printed
+        assert "anyone with the link can use this page, its API and its MCP tools" in printed
         assert "REST API under /v1" in printed
         assert "without a password" in printed
         urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=10).close()
@@ -90,7 +91,7 @@ def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
         (["--server=x:1", "--tls", "--ca=/nowhere"], "No such file or directory: '/nowhere'"),
         (["--server=x:1", "--rest-server=x:y"], "expected HOST:PORT or the URL of a server"),
         (["--auth=ann"], "expected USER:PASSWORD"),
-        (["--server=x:1", "--real-server"], "which --server does without"),
+        (["--server=x:1", "--real-server"], "use it without --server"),
         (["--real-server"], "there is no tensorflow_model_server on the PATH"),
         (["--model=cats"], "use either --keras or --server with --model"),
         (["--keras=x.keras", "--model=x"], "use either --keras or --server with --model"),
@@ -100,7 +101,7 @@ def test_share_says_what_it_opens_and_goes_on_without_a_tunnel(server):
         (["--server=x:1", "--pixels=0"], "expected two numbers, as 0..1"),
     ],
 )
-def test_flags_that_do_not_fit_together(flags, sentence, monkeypatch, capsys):
+def test_conflicting_flags_are_refused(flags, sentence, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["demo", *flags])
     with pytest.raises(SystemExit, match="2"):
@@ -126,14 +127,20 @@ def arguments_of(monkeypatch, *flags: str):
         (["--keras=x.keras", "--name=cats", "--pixels=0..1"], ["cats"], (0, 1)),
     ],
 )
-def test_which_models_are_shown(monkeypatch, flags, models, pixels):
+def test_flags_choose_the_models(monkeypatch, flags, models, pixels):
     arguments = arguments_of(monkeypatch, *flags)
     assert (arguments.model, arguments.pixels) == (models, pixels)
 
 
+def test_version_is_printed(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        arguments_of(monkeypatch, "--version")
+    assert capsys.readouterr().out == f"Layer X-ray {VERSION}\n"
+
+
 @pytest.fixture
 def keras_file(tmp_path) -> Iterator[Path]:
-    """A model that tells light from dark pictures, under a name that nothing else has."""
+    """A model that distinguishes light and dark pictures, with a unique name."""
     import keras
 
     inputs = keras.Input((8, 8, 3))
@@ -149,7 +156,7 @@ def keras_file(tmp_path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_a_keras_file_is_exported_served_and_shown(keras_file, tmp_path):
+def test_keras_file_is_exported_served_and_shown(keras_file, tmp_path):
     labels = tmp_path / "labels.txt"
     labels.write_text("dark\nlight\n")
     port = find_free_port()
@@ -174,35 +181,35 @@ def test_a_keras_file_is_exported_served_and_shown(keras_file, tmp_path):
         process.communicate(timeout=30)
 
 
-def test_what_cannot_be_exported_is_not_shown(tmp_path):
+def test_failed_export_ends_with_an_error(tmp_path):
     broken = tmp_path / f"broken-{secrets.token_hex(4)}.keras"
     broken.write_bytes(b"no model")
     process = start(f"--keras={broken}", f"--port={find_free_port()}")
     _, error = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "there is nothing to show, for the export failed" in error
+    assert "the export failed, so there is nothing to show" in error
     assert "Traceback" not in error
     assert not (ROOT / "exported" / broken.stem).exists()
 
 
 @pytest.mark.parametrize(
-    ("flags", "place"),
+    ("flags", "endpoint"),
     [
         ([], Endpoint(None, False)),
         (["--auth=ann:secret"], Endpoint(None, True)),
         (["--no-rest", "--auth=ann:secret"], Endpoint("http://x:8501", False)),
     ],
 )
-def test_a_pasted_request_has_a_password_only_where_one_is_asked_for(monkeypatch, flags, place):
+def test_downloaded_requests_have_the_right_endpoint(monkeypatch, flags, endpoint):
     arguments = arguments_of(monkeypatch, "--server=x:8500", *flags)
-    assert endpoint_of(arguments, Server("x:8500", "http://x:8501")) == place
+    assert endpoint_of(arguments, Server("x:8500", "http://x:8501")) == endpoint
 
 
 @pytest.mark.parametrize(
     ("error", "advises"),
     [(OSError("Cannot find empty port in range: 7860-7860."), True), (OSError(28, "full"), False)],
 )
-def test_a_full_disk_is_not_a_port_that_is_taken(monkeypatch, error, advises):
+def test_only_a_port_in_use_suggests_another_port(monkeypatch, error, advises):
     def fail(*_: object) -> None:
         raise error
 
@@ -216,15 +223,15 @@ def test_a_full_disk_is_not_a_port_that_is_taken(monkeypatch, error, advises):
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ([], ""),
         (["--host=127.0.0.2"], ""),
-        (["--host=0.0.0.0"], "whoever reaches this machine can use this page"),
-        (["--share"], "whoever has the link can use this page"),
+        (["--host=0.0.0.0"], "anyone who can reach this machine can use this page"),
+        (["--share"], "anyone with the link can use this page"),
     ],
 )
-def test_what_is_open_to_others_is_said(monkeypatch, capsys, flags, said):
-    tell_what_is_open(arguments_of(monkeypatch, "--server=x:8500", *flags))
+def test_access_from_other_machines_is_printed(monkeypatch, capsys, flags, message):
+    print_access(arguments_of(monkeypatch, "--server=x:8500", *flags))
     printed = capsys.readouterr().out
-    assert (said in printed) if said else printed == ""
+    assert (message in printed) if message else printed == ""

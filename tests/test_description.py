@@ -1,4 +1,4 @@
-"""A description that lies is a wrong answer, in a sentence, and never any other failure."""
+"""Descriptions: a valid one is read, and an invalid one raises WrongAnswer and nothing else."""
 
 import copy
 import json
@@ -60,7 +60,7 @@ DENSE = {
         "thumbnail": {"maps": [0], "height": 2, "width": 2, "blocks": [1, 1]},
     },
 }
-TRUE = {
+VALID = {
     "schema": "layer-xray/2",
     "name": "cats",
     "title": "Cats",
@@ -77,35 +77,36 @@ TRUE = {
 }
 
 
-def read(told: object, version: int = 5) -> Description:
-    text = told if isinstance(told, str) else json.dumps(told)
+def read(fields: object, version: int = 5) -> Description:
+    text = fields if isinstance(fields, str) else json.dumps(fields)
     return read_description(text, "cats", version, frozenset({"preview", "describe"}))
 
 
 def changed(*path: str | int, to: object) -> dict:
-    """The true description with one field exchanged, or left out if it is None of all things."""
-    told = copy.deepcopy(TRUE)
-    *way, last = path
-    inner = told
-    for step in way:
-        inner = inner[step]
+    """The valid description with one field replaced, or removed if `to` is MISSING."""
+    fields = copy.deepcopy(VALID)
+    *parents, last = path
+    inner = fields
+    for key in parents:
+        inner = inner[key]
     if to is MISSING:
         del inner[last]
     else:
         inner[last] = to
-    return told
+    return fields
 
 
 MISSING = object()
 
 
-def test_what_is_told_is_what_is_known():
-    told = read(TRUE)
-    assert (told.model, told.version, told.title, told.max_batch_size) == ("cats", 5, "Cats", 16)
-    assert told.input == ("drawing", 12, 8, 1)
-    assert told.signatures == {"preview", "describe"}
-    assert told.explain == "explain"
-    image, convolution, dense = told.layers
+def test_fields_are_read():
+    description = read(VALID)
+    assert (description.model, description.version) == ("cats", 5)
+    assert (description.title, description.max_batch_size) == ("Cats", 16)
+    assert description.input == ("drawing", 12, 8, 1)
+    assert description.signatures == {"preview", "describe"}
+    assert description.explain == "explain"
+    image, convolution, dense = description.layers
     assert (image.index, convolution.index, dense.index) == (0, 1, 2)
     assert convolution.window == Window((3, 2), (2, 2), (1, 1), (1, 0), 1)
     assert convolution.receptive_field == (ReceptiveField(3, 2, 1), ReceptiveField(2, 2, 0))
@@ -118,68 +119,69 @@ def test_what_is_told_is_what_is_known():
     assert (image.title, convolution.title) == ("Input", "Convolution")
     assert convolution.about == "3 maps of 6×4, 2 of them shown"
     assert (image.about, dense.about) == ("12×8", "3 units")
-    assert told.scores == (2, 3, ("tabby", "manx", "none"), "softmax", None)
-    assert [told.scores.label(index) for index in (0, 2)] == ["tabby", "none"]
+    assert description.scores == (2, 3, ("tabby", "manx", "none"), "softmax", None)
+    assert [description.scores.label(index) for index in (0, 2)] == ["tabby", "none"]
 
 
-def test_what_is_said_for_people_wins_over_what_is_found_out():
-    told = copy.deepcopy(TRUE)
-    told["layers"][1] |= {"title": "Edges", "about": "of fur", "columns": 1, "is_wide": True}
-    told["layers"][1]["lessons"] = [["Why?", "So."]]
-    told |= {
+def test_optional_fields_override_defaults():
+    fields = copy.deepcopy(VALID)
+    fields["layers"][1] |= {"title": "Edges", "about": "of fur", "columns": 1, "is_wide": True}
+    fields["layers"][1]["lessons"] = [["Why?", "So."]]
+    fields |= {
         "confidence_threshold": 0.8,
         "explain": "reasons",
         "samples": [{"name": "a"}],
         "lessons": {"x": []},
     }
-    told = read(told)
-    layer = told.layers[1]
+    description = read(fields)
+    layer = description.layers[1]
     assert (layer.title, layer.about, layer.columns, layer.is_wide) == ("Edges", "of fur", 1, True)
     assert layer.lessons == (("Why?", "So."),)
     assert (layer.rows, layer.mosaic_height, layer.mosaic_width) == (2, 7, 4)
-    assert (told.scores.confidence_threshold, told.explain, told.samples) == (
+    assert (description.scores.confidence_threshold, description.explain, description.samples) == (
         0.8,
         "reasons",
         ({"name": "a"},),
     )
-    assert told.lessons == {"x": []}
+    assert description.lessons == {"x": []}
 
 
-def test_fields_that_nobody_knows_are_skipped():
-    """`docs/description.md` says that new ones may come."""
-    told = copy.deepcopy(TRUE)
-    for place in (
-        told,
-        told["input"],
-        told["scores"],
-        told["layers"][1],
-        told["layers"][1]["window"],
-        told["layers"][1]["thumbnail"],
-        told["layers"][1]["receptive_field"][0],
+def test_unknown_fields_are_ignored():
+    """`docs/description.md` announces that fields may be added."""
+    fields = copy.deepcopy(VALID)
+    layer = fields["layers"][1]
+    for inner in (
+        fields,
+        fields["input"],
+        fields["scores"],
+        layer,
+        layer["window"],
+        layer["thumbnail"],
+        layer["receptive_field"][0],
     ):
-        place["new"] = {"any": ["thing"]}
-    assert read(told).layers == read(TRUE).layers
+        inner["new"] = {"any": ["thing"]}
+    assert read(fields).layers == read(VALID).layers
 
 
-def test_versions_that_differ_in_their_training_alone_have_one_identity():
-    one = read(TRUE, version=1).identity
-    assert read({**TRUE, "trained": {"steps": 9}}, version=2).identity == one
-    assert read({**TRUE, "title": "Dogs"}).identity != one
-    other = read_description(json.dumps(TRUE), "dogs", 1, frozenset())
-    assert other.identity != one
+def test_identity_does_not_depend_on_training():
+    identity = read(VALID, version=1).identity
+    assert read({**VALID, "trained": {"steps": 9}}, version=2).identity == identity
+    assert read({**VALID, "title": "Dogs"}).identity != identity
+    other = read_description(json.dumps(VALID), "dogs", 1, frozenset())
+    assert other.identity != identity
 
 
-LIES = {
-    "no JSON": "cats",
-    "nothing": "",
-    "half of it": json.dumps(TRUE)[:300],
-    "no object": [TRUE],
+INVALID = {
+    "not JSON": "cats",
+    "empty": "",
+    "truncated": json.dumps(VALID)[:300],
+    "a list": [VALID],
     "a number": 7,
     "null": None,
-    "too deep": "[" * 200_000,
-    "too deep in an object": '{"schema": ' + "[" * 200_000,
-    "another schema": {**TRUE, "schema": "layer-xray/3"},
-    "no schema": {name: value for name, value in TRUE.items() if name != "schema"},
+    "deeply nested": "[" * 200_000,
+    "deeply nested in an object": '{"schema": ' + "[" * 200_000,
+    "another schema": {**VALID, "schema": "layer-xray/3"},
+    "no schema": {name: value for name, value in VALID.items() if name != "schema"},
     **{f"no {name}": changed(name, to=MISSING) for name in ("input", "layers", "max_batch_size")},
     **{f"input without {name}": changed("input", name, to=MISSING) for name in ("kind", "height")},
     **{
@@ -196,83 +198,85 @@ LIES = {
         )
     },
     **{
-        f"small without {name}": changed("layers", 1, "thumbnail", name, to=MISSING)
+        f"thumbnail without {name}": changed("layers", 1, "thumbnail", name, to=MISSING)
         for name in ("maps", "height", "width", "blocks")
     },
-    "an unknown input": changed("input", "kind", to="sound"),
-    "no height": changed("input", "height", to=0),
-    "no items": changed("max_batch_size", to=0),
-    "endless items": json.dumps(TRUE).replace('"max_batch_size": 16', '"max_batch_size": Infinity'),
-    "no number of items": json.dumps(TRUE).replace('"max_batch_size": 16', '"max_batch_size": NaN'),
+    "unknown kind of input": changed("input", "kind", to="sound"),
+    "height of 0": changed("input", "height", to=0),
+    "batch size of 0": changed("max_batch_size", to=0),
+    "infinite batch size": json.dumps(VALID).replace(
+        '"max_batch_size": 16', '"max_batch_size": Infinity'
+    ),
+    "NaN batch size": json.dumps(VALID).replace('"max_batch_size": 16', '"max_batch_size": NaN'),
     "no layers": changed("layers", to=[]),
-    "layers that are none": changed("layers", to=[1, 2]),
-    "layers that are a text": changed("layers", to="abc"),
-    "a layer without maps": changed("layers", 1, "thumbnail", "maps", to=[]),
-    "maps that there are not": changed("layers", 1, "thumbnail", "maps", to=[0, 3]),
-    "maps below nought": changed("layers", 1, "thumbnail", "maps", to=[-1, 0]),
-    "maps twice": changed("layers", 1, "thumbnail", "maps", to=[1, 1]),
-    "a small form of no size": changed("layers", 1, "thumbnail", "height", to=0),
-    "a small form of another size": changed("layers", 1, "thumbnail", "width", to=3),
-    "blocks of nothing": changed("layers", 1, "thumbnail", "blocks", to=[0, 1]),
-    "one block": changed("layers", 1, "thumbnail", "blocks", to=[2]),
-    "a shape of four": changed("layers", 1, "shape", to=[6, 4, 3, 2]),
-    "a shape of none": changed("layers", 1, "shape", to=[]),
-    "a shape of nothing": changed("layers", 1, "shape", to=[6, 0, 3]),
-    "a negative shape": changed("layers", 1, "shape", to=[-6, -4, 3]),
-    "an endless shape": changed("layers", 1, "shape", to=[10**400, 4, 3]),
-    "units without a place": changed("layers", 2, "thumbnail", "height", to=9),
-    "no columns": changed("layers", 1, "columns", to=0),
-    "columns that are none": changed("layers", 1, "columns", to="many"),
-    "a window of one side": changed("layers", 1, "window", "size", to=[3]),
-    "a window of no size": changed("layers", 1, "window", "size", to=[0, 3]),
-    "a window without groups": changed("layers", 1, "window", "groups", to=MISSING),
-    "no groups": changed("layers", 1, "window", "groups", to=0),
-    "a field of one side": changed(
+    "numbers as layers": changed("layers", to=[1, 2]),
+    "text as layers": changed("layers", to="abc"),
+    "no maps": changed("layers", 1, "thumbnail", "maps", to=[]),
+    "map out of range": changed("layers", 1, "thumbnail", "maps", to=[0, 3]),
+    "negative map": changed("layers", 1, "thumbnail", "maps", to=[-1, 0]),
+    "duplicate map": changed("layers", 1, "thumbnail", "maps", to=[1, 1]),
+    "thumbnail height of 0": changed("layers", 1, "thumbnail", "height", to=0),
+    "wrong thumbnail width": changed("layers", 1, "thumbnail", "width", to=3),
+    "blocks of 0": changed("layers", 1, "thumbnail", "blocks", to=[0, 1]),
+    "block of one axis": changed("layers", 1, "thumbnail", "blocks", to=[2]),
+    "shape of rank 4": changed("layers", 1, "shape", to=[6, 4, 3, 2]),
+    "shape of rank 0": changed("layers", 1, "shape", to=[]),
+    "side of 0": changed("layers", 1, "shape", to=[6, 0, 3]),
+    "negative sides": changed("layers", 1, "shape", to=[-6, -4, 3]),
+    "huge side": changed("layers", 1, "shape", to=[10**400, 4, 3]),
+    "thumbnail larger than the units": changed("layers", 2, "thumbnail", "height", to=9),
+    "0 columns": changed("layers", 1, "columns", to=0),
+    "text as columns": changed("layers", 1, "columns", to="many"),
+    "window of one axis": changed("layers", 1, "window", "size", to=[3]),
+    "window of size 0": changed("layers", 1, "window", "size", to=[0, 3]),
+    "window without groups": changed("layers", 1, "window", "groups", to=MISSING),
+    "0 groups": changed("layers", 1, "window", "groups", to=0),
+    "receptive field of one axis": changed(
         "layers", 1, "receptive_field", to=[{"size": 1, "stride": 1, "before": 0}]
     ),
-    "a field without a size": changed("layers", 1, "receptive_field", 0, "size", to=MISSING),
-    "a source that is none": changed("layers", 1, "from", to=["input"]),
-    "a source below nought": changed("layers", 1, "from", to=[-1]),
-    "lessons that are none": changed("layers", 1, "lessons", to=["Why?"]),
+    "receptive field without size": changed("layers", 1, "receptive_field", 0, "size", to=MISSING),
+    "name as source": changed("layers", 1, "from", to=["input"]),
+    "negative source": changed("layers", 1, "from", to=[-1]),
+    "text as lesson": changed("layers", 1, "lessons", to=["Why?"]),
     "fewer labels": changed("scores", "labels", to=["tabby", "manx"]),
     "more labels": changed("scores", "labels", to=["tabby", "manx", "none", "what"]),
-    "no classes": changed("scores", "classes", to=0),
+    "0 classes": changed("scores", "classes", to=0),
     "scores without labels": changed("scores", "labels", to=MISSING),
-    "scores that are a number": changed("scores", to=1),
-    "a sureness that is none": {**TRUE, "confidence_threshold": "very"},
+    "number as scores": changed("scores", to=1),
+    "text as confidence threshold": {**VALID, "confidence_threshold": "very"},
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_a_description_that_lies_is_a_wrong_answer(lie):
+@pytest.mark.parametrize("name", INVALID)
+def test_invalid_description_is_a_wrong_answer(name):
     with pytest.raises(WrongAnswer) as caught:
-        read(LIES[lie])
+        read(INVALID[name])
     sentence = str(caught.value)
-    assert sentence.startswith("cats does not describe itself as a page understands it: ")
-    assert sentence.endswith("Export it again with this version of the project.")
+    assert sentence.startswith("The description of cats cannot be read: ")
+    assert sentence.endswith("Export the model again with this version of the project.")
 
 
-def test_there_is_no_such_layer():
-    told = read(TRUE)
-    assert told.find_layer(1) is told.layers[1]
+def test_unknown_layer_is_refused():
+    description = read(VALID)
+    assert description.find_layer(1) is description.layers[1]
     for index in (3, -1, True, "1", None, 1.0, 2**70):
         with pytest.raises(RequestError, match="cats has no layer"):
-            told.find_layer(index)
+            description.find_layer(index)
 
 
-def answers_of(outputs: dict[str, np.ndarray], description: object = TRUE) -> OtherServer:
-    """A server of a model that describes itself so, and answers `look` with some outputs."""
+def serve(outputs: dict[str, np.ndarray], description: object = VALID) -> OtherServer:
+    """A server with a description, and outputs for every other signature."""
     if description is MISSING:
-        described = {"something": np.zeros(1, np.float32)}
+        describe_outputs = {"something": np.zeros(1, np.float32)}
     else:
         text = description if isinstance(description, bytes) else json.dumps(description)
-        described = {"descriptions": np.array([text], object)}
+        describe_outputs = {"descriptions": np.array([text], object)}
 
     def answer(request, context) -> PredictResponse:
         response = PredictResponse()
         response.model_spec.version.value = 1
-        told = described if request.model_spec.signature_name == "describe" else outputs
-        for name, array in told.items():
+        is_describe = request.model_spec.signature_name == "describe"
+        for name, array in (describe_outputs if is_describe else outputs).items():
             response.outputs[name].CopyFrom(to_proto(array))
         return response
 
@@ -292,29 +296,29 @@ def answers_of(outputs: dict[str, np.ndarray], description: object = TRUE) -> Ot
 LEVELS = np.arange(96 + 24 + 4, dtype=np.uint8)[None]
 RANGES = np.array([[[0, 255], [0, 51], [-1, 1], [0, 1]]], np.float32)
 SCORES = np.array([[0.5, 0.25, 0.25]], np.float32)
-LOOKED = {"maps": LEVELS, "ranges": RANGES, "scores": SCORES, "probabilities": SCORES}
+PREVIEW = {"maps": LEVELS, "ranges": RANGES, "scores": SCORES, "probabilities": SCORES}
 
 
-def look(outputs: dict[str, np.ndarray], description: object = TRUE):
-    with answers_of(outputs, description) as server, Client(server.target, "cats") as client:
-        [seen] = ExposedNetwork(client).infer(np.zeros((1, 12, 8, 1), np.uint8), [0, 1, 2])
-        return seen
+def infer(outputs: dict[str, np.ndarray], description: object = VALID):
+    with serve(outputs, description) as server, Client(server.target, "cats") as client:
+        [inference] = ExposedNetwork(client).infer(np.zeros((1, 12, 8, 1), np.uint8), [0, 1, 2])
+        return inference
 
 
-def test_what_is_looked_at_is_taken_apart_by_the_description():
-    seen = look(LOOKED)
-    assert seen.version == 1
-    np.testing.assert_allclose(seen.maps[0].ravel(), np.arange(96))
+def test_preview_is_unpacked_by_the_description():
+    inference = infer(PREVIEW)
+    assert inference.version == 1
+    np.testing.assert_allclose(inference.maps[0].ravel(), np.arange(96))
     levels = np.arange(96, 120).reshape(3, 4, 2)
-    np.testing.assert_allclose(seen.maps[1][:, :, 0], levels[:, :, 0] / 255 * 51, rtol=1e-6)
-    np.testing.assert_allclose(seen.maps[1][:, :, 1], levels[:, :, 1] / 255 * 2 - 1, atol=1e-6)
-    np.testing.assert_allclose(seen.maps[2].ravel(), np.arange(120, 124) / 255, rtol=1e-6)
-    np.testing.assert_array_equal(seen.ranges[1], [[0, 51], [-1, 1]])
-    np.testing.assert_array_equal(seen.scores, SCORES[0])
+    np.testing.assert_allclose(inference.maps[1][:, :, 0], levels[:, :, 0] / 255 * 51, rtol=1e-6)
+    np.testing.assert_allclose(inference.maps[1][:, :, 1], levels[:, :, 1] / 255 * 2 - 1, atol=1e-6)
+    np.testing.assert_allclose(inference.maps[2].ravel(), np.arange(120, 124) / 255, rtol=1e-6)
+    np.testing.assert_array_equal(inference.ranges[1], [[0, 51], [-1, 1]])
+    np.testing.assert_array_equal(inference.scores, SCORES[0])
 
 
 @pytest.mark.parametrize(
-    "exchanged",
+    "replaced",
     [
         {"maps": LEVELS[:, :-1]},
         {"maps": LEVELS[:0]},
@@ -327,35 +331,36 @@ def test_what_is_looked_at_is_taken_apart_by_the_description():
         {"probabilities": SCORES[:0]},
     ],
 )
-def test_an_answer_that_is_other_than_promised_is_a_wrong_answer(exchanged):
-    told = {name: one for name, one in {**LOOKED, **exchanged}.items() if one is not None}
-    with pytest.raises(WrongAnswer, match="cats answers other than its description promises"):
-        look(told)
+def test_preview_that_contradicts_the_description_is_a_wrong_answer(replaced):
+    merged = {**PREVIEW, **replaced}
+    outputs = {name: array for name, array in merged.items() if array is not None}
+    with pytest.raises(WrongAnswer, match="cats did not answer as its description says"):
+        infer(outputs)
 
 
 @pytest.mark.parametrize(
     ("description", "sentence"),
     [
-        (MISSING, "answers other than its description promises"),
-        (b"\xff\xfe", "does not describe itself"),
-        (LIES["fewer labels"], "does not describe itself"),
+        (MISSING, "cats did not answer as its description says"),
+        (b"\xff\xfe", "The description of cats cannot be read"),
+        (INVALID["fewer labels"], "The description of cats cannot be read"),
     ],
 )
-def test_a_served_description_that_lies_is_a_wrong_answer(description, sentence):
-    with pytest.raises(WrongAnswer, match=f"cats {sentence}"):
-        look(LOOKED, description)
+def test_invalid_served_description_is_a_wrong_answer(description, sentence):
+    with pytest.raises(WrongAnswer, match=sentence):
+        infer(PREVIEW, description)
 
 
 @pytest.mark.parametrize("outputs", [{}, {"activations": np.zeros((1, 6, 4, 2), np.float32)}])
-def test_what_is_asked_besides_is_a_wrong_answer_too(outputs):
+def test_other_signatures_with_missing_outputs_are_wrong_answers(outputs):
     picture = np.zeros((12, 8, 1), np.uint8)
-    with answers_of(outputs) as server, Client(server.target, "cats") as client:
+    with serve(outputs) as server, Client(server.target, "cats") as client:
         network = ExposedNetwork(client)
         layer = network.description().layers[1]
-        for ask in (
+        for call in (
             lambda: network.activations(picture, layer, 1),
             lambda: network.parameters(layer, 0, 1),
             lambda: network.explain(picture, None, 1),
         ):
-            with pytest.raises(WrongAnswer, match="cats answers other than"):
-                ask()
+            with pytest.raises(WrongAnswer, match="cats did not answer as"):
+                call()

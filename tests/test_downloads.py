@@ -1,4 +1,4 @@
-"""What can be taken along: requests that run when pasted, activations as a file."""
+"""Downloads: requests that run when pasted, and activations as a file."""
 
 import base64
 import http.server
@@ -29,9 +29,9 @@ REQUESTS = ("curl", "python", "grpc")
 
 @pytest.fixture(scope="module")
 def drawings(digits) -> list[np.ndarray]:
-    """Three digits on a pad of 112x112: uint8 [112, 112, 1] each."""
-    drawn = [np.kron(digits[0][index], np.ones((4, 4), np.uint8)) for index in (700, 2100, 4600)]
-    return [drawing[:, :, None] for drawing in drawn]
+    """Three digits: uint8 [112, 112, 1] each."""
+    enlarged = [np.kron(digits[0][i], np.ones((4, 4), np.uint8)) for i in (700, 2100, 4600)]
+    return [digit[:, :, None] for digit in enlarged]
 
 
 @pytest.fixture(scope="module")
@@ -39,52 +39,52 @@ def network(client) -> ExposedNetwork:
     return ExposedNetwork(client)
 
 
-def paste(what: str, text: str) -> str:
-    if what == "curl" and not shutil.which("curl"):
+def paste(name: str, text: str) -> str:
+    if name == "curl" and not shutil.which("curl"):
         pytest.skip("there is no curl")
-    command = ["bash", "-c"] if what == "curl" else [sys.executable, "-c"]
+    command = ["bash", "-c"] if name == "curl" else [sys.executable, "-c"]
     result = subprocess.run(
         [*command, text], capture_output=True, text=True, timeout=120, check=True
     )
     return result.stdout
 
 
-def digit_of(what: str, printed: str) -> int:
-    if what == "grpc":
+def digit_of(name: str, printed: str) -> int:
+    if name == "grpc":
         return int(printed)
     answer = json.loads(printed)
-    return (answer["predictions"][0] if what == "curl" else answer)["classes"]
+    return (answer["predictions"][0] if name == "curl" else answer)["classes"]
 
 
-@pytest.mark.parametrize("what", REQUESTS)
+@pytest.mark.parametrize("name", REQUESTS)
 @pytest.mark.parametrize("which", ["newest", "first"])
-def test_a_pasted_request_gets_the_same_digit(client, network, page_url, drawings, what, which):
+def test_pasted_request_returns_the_same_digit(client, network, page_url, drawings, name, which):
     version = None if which == "newest" else client.versions()[0]
-    take = make_downloads(network, Endpoint())[what]
-    for drawing in drawings[: 1 if what == "grpc" else None]:
+    download = make_downloads(network, Endpoint())[name]
+    for drawing in drawings[: 1 if name == "grpc" else None]:
         truth = client.predict("sketch", {"drawings": drawing[None, :, :, 0]}, version=version)
-        printed = paste(what, take(drawing, version, page_url))
-        assert digit_of(what, printed) == truth["probabilities"][0].argmax()
+        printed = paste(name, download(drawing, version, page_url))
+        assert digit_of(name, printed) == truth["probabilities"][0].argmax()
 
 
-def test_a_request_where_the_page_asks_for_a_password(guarded_url, network, drawings):
-    for what in ("curl", "python"):
-        text = make_downloads(network, Endpoint(auth=True))[what](drawings[0], None, guarded_url)
-        printed = paste(what, text.replace("USER:PASSWORD", "ann:secret"))
-        assert digit_of(what, printed) == 1
+def test_request_has_a_placeholder_for_the_password(guarded_url, network, drawings):
+    for name in ("curl", "python"):
+        text = make_downloads(network, Endpoint(auth=True))[name](drawings[0], None, guarded_url)
+        printed = paste(name, text.replace("USER:PASSWORD", "ann:secret"))
+        assert digit_of(name, printed) == 1
 
 
-def test_where_the_page_does_not_pass_rest_on(network, drawings):
-    place = Endpoint("http://models.example.org:8501")
-    for what in ("curl", "python"):
-        text = make_downloads(network, place)[what](drawings[0], 10, "http://page.example.org/")
+def test_request_goes_to_the_model_server_without_a_proxy(network, drawings):
+    endpoint = Endpoint("http://models.example.org:8501")
+    for name in ("curl", "python"):
+        text = make_downloads(network, endpoint)[name](drawings[0], 10, "http://page.example.org/")
         assert "http://models.example.org:8501/v1/models/mnist/versions/10:predict" in text
         assert "page.example.org" not in text
 
 
 @pytest.fixture(scope="module")
 def authority() -> tuple[str, tuple[bytes, bytes]]:
-    """Certificates that no system trusts, and a key and a certificate of 127.0.0.1 by them."""
+    """A CA that no system trusts, and the key and certificate that it issued for 127.0.0.1."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     chain = b"".join(pem.bytes() for pem in certificate.cert_chain_pems)
@@ -92,7 +92,7 @@ def authority() -> tuple[str, tuple[bytes, bytes]]:
 
 
 @pytest.mark.slow
-def test_a_request_over_tls_trusts_what_the_page_trusts(authority, drawings):
+def test_grpc_request_trusts_the_given_ca(authority, drawings):
     ca, pair = authority
 
     def answer(request, context) -> PredictResponse:
@@ -107,10 +107,8 @@ def test_a_request_over_tls_trusts_what_the_page_trusts(authority, drawings):
         assert digit_of("grpc", paste("grpc", text)) == 4
 
 
-@pytest.mark.parametrize("what", ["curl", "python"])
-def test_a_request_over_https_trusts_what_the_page_trusts(
-    authority, network, drawings, what, tmp_path
-):
+@pytest.mark.parametrize("name", ["curl", "python"])
+def test_https_request_trusts_the_given_ca(authority, network, drawings, name, tmp_path):
     ca, (key, chain) = authority
     (tmp_path / "pem").write_bytes(key + chain)
 
@@ -132,20 +130,20 @@ def test_a_request_over_https_trusts_what_the_page_trusts(
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"https://127.0.0.1:{server.server_port}"
-        text = make_downloads(network, Endpoint(url, ca=ca))[what](drawings[0], None, "")
-        assert digit_of(what, paste(what, text)) == 4
+        text = make_downloads(network, Endpoint(url, ca=ca))[name](drawings[0], None, "")
+        assert digit_of(name, paste(name, text)) == 4
         server.shutdown()
 
 
-def test_where_there_is_no_rest_at_all(network, drawings):
-    for what in ("curl", "python"):
-        with pytest.raises(RequestError, match="gRPC alone"):
-            make_downloads(network, Endpoint(""))[what](
+def test_rest_request_without_rest_is_refused(network, drawings):
+    for name in ("curl", "python"):
+        with pytest.raises(RequestError, match="has no REST API"):
+            make_downloads(network, Endpoint(""))[name](
                 drawings[0], None, "http://page.example.org/"
             )
 
 
-def test_all_activations_in_a_file(client, network, drawings):
+def test_npz_has_all_activations(client, network, drawings):
     text = make_downloads(network, Endpoint())["npz"](drawings[1], None, "")
     truth = client.predict("sketch", {"drawings": drawings[1][None, :, :, 0]})
     truth["input"] = truth.pop("images")
@@ -157,7 +155,7 @@ def test_all_activations_in_a_file(client, network, drawings):
             np.testing.assert_allclose(file[name], array[0], rtol=1e-5, atol=1e-6)
 
 
-def test_the_file_is_of_the_version_that_is_asked(client, network, drawings):
+def test_npz_is_of_the_requested_version(client, network, drawings):
     first = client.versions()[0]
     text = make_downloads(network, Endpoint())["npz"](drawings[1], first, "")
     truth = client.predict("sketch", {"drawings": drawings[1][None, :, :, 0]}, version=first)
@@ -165,7 +163,7 @@ def test_the_file_is_of_the_version_that_is_asked(client, network, drawings):
         np.testing.assert_allclose(file["h_pool2"], truth["h_pool2"][0], rtol=1e-5, atol=1e-6)
 
 
-def test_what_is_too_large_for_a_file_is_said(network, drawings, monkeypatch):
-    monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 2**17)  # bytes; all layers are 0.2 MB
+def test_too_large_npz_is_refused(network, drawings, monkeypatch):
+    monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 2**17)  # all layers have 0.2 MB
     with pytest.raises(RequestError, match="signature `layer`"):
         make_downloads(network, Endpoint())["npz"](drawings[1], None, "")

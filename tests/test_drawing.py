@@ -1,4 +1,4 @@
-"""The normalisation of drawings against an independent one, written with loops in numpy."""
+"""The normalisation of drawings against an independent implementation in NumPy loops."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ normalise = tf.function(to_mnist_form, input_signature=[tf.TensorSpec([None, Non
 
 
 def reference(drawing: np.ndarray) -> np.ndarray:
-    """MNIST's recipe by the definition: box, 20x20, centre of mass; one output pixel at a time."""
+    """Normalises by the definition, one output pixel at a time."""
     field = np.zeros((28, 28))
     rows, columns = np.nonzero(drawing)
     if rows.size == 0:
@@ -36,14 +36,14 @@ def reference(drawing: np.ndarray) -> np.ndarray:
 
 
 def triangle(centre: float, length: int, scale: float) -> np.ndarray:
-    """Weights of the source pixels around a point: a triangle, widened where it shrinks."""
+    """Returns the weights of the source pixels: a triangle, wider when the picture shrinks."""
     reach = max(1.0, 1 / scale)
     weights = np.array([max(0.0, 1 - abs(i + 0.5 - centre) / reach) for i in range(length)])
     return weights / weights.sum()
 
 
 def stroke(height: int, width: int, points: list, thickness: float) -> np.ndarray:
-    """A polyline of the given thickness, with soft edges."""
+    """Draws a polyline of the given thickness with smooth edges."""
     y, x = np.mgrid[:height, :width] + 0.5
     nearest = np.full((height, width), np.inf)
     for (ax, ay), (bx, by) in itertools.pairwise(points):
@@ -81,18 +81,18 @@ DRAWINGS = {
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_equals_the_reference(name):
+def test_drawing_is_normalised_like_the_reference(name):
     image = normalise(DRAWINGS[name]).numpy()
     np.testing.assert_allclose(image, reference(DRAWINGS[name]), atol=2e-3)
     assert image.max() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (28, 28), (200, 100)])
-def test_an_empty_drawing_is_an_empty_image(shape):
+def test_empty_drawing_gives_an_empty_image(shape):
     np.testing.assert_array_equal(normalise(np.zeros(shape, np.uint8)), np.zeros((28, 28)))
 
 
-def test_mnist_digits_stay_what_they_are(digits):
+def test_mnist_digits_do_not_change(digits):
     images = digits[0][::25]
     longer_side = [max(np.ptp(np.nonzero(image), axis=1)) + 1 for image in images]
     images = images[np.equal(longer_side, 20)]  # a few in 60,000 are smaller
@@ -101,10 +101,10 @@ def test_mnist_digits_stay_what_they_are(digits):
         np.testing.assert_allclose(normalise(image), image / image.max(), atol=1e-5)
 
 
-def test_where_and_how_large_it_is_drawn_does_not_matter(digits):
+def test_position_and_size_of_a_drawing_do_not_matter(digits):
     digit = np.asarray(Image.fromarray(digits[0][2000]).resize((112, 112), Image.Resampling.BOX))
-    here = normalise(digit).numpy()
-    there = normalise(np.pad(digit, ((300, 7), (2, 411)))).numpy()
+    original = normalise(digit).numpy()
+    moved = normalise(np.pad(digit, ((300, 7), (2, 411)))).numpy()
     larger = normalise(np.kron(digit, np.ones((4, 4), np.uint8))).numpy()
-    np.testing.assert_allclose(there, here, atol=1e-6)
-    np.testing.assert_allclose(larger, here, atol=0.02)
+    np.testing.assert_allclose(moved, original, atol=1e-6)
+    np.testing.assert_allclose(larger, original, atol=0.02)

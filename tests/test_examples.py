@@ -1,4 +1,4 @@
-"""Which digits fire a map most, against a search by hand."""
+"""Dataset examples, compared with a search by other means."""
 
 import gzip
 import struct
@@ -17,8 +17,8 @@ from tests.pictures import read_sheet
 
 
 @pytest.fixture(scope="module")
-def some(digits) -> np.ndarray:
-    return digits[0][::7]  # more than go into one request
+def sample(digits) -> np.ndarray:
+    return digits[0][::7]  # more than one batch
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,16 @@ def description(network, final_version) -> Description:
 
 
 @pytest.fixture(scope="module")
-def found(network, some, final_version):
-    return find_examples(network, final_version, list(some[..., None]))
+def found(network, sample, final_version):
+    return find_examples(network, final_version, list(sample[..., None]))
 
 
 @pytest.mark.parametrize("name", ["h_conv1", "h_pool1", "h_conv2", "h_pool2"])
-def test_they_are_those_that_fire_it_most(client, description, some, found, name):
+def test_examples_have_the_strongest_activations(client, description, sample, found, name):
     [layer] = [layer for layer in description.layers if layer.name == name]
     answers = [
         client.predict("sketch", {"drawings": part}, outputs=["images", name])
-        for part in np.array_split(some, 4)
+        for part in np.array_split(sample, 4)
     ]
     inputs, maps = (  # [N, 28, 28] and [N, side, side, maps]
         np.concatenate([answer[output] for answer in answers]) for output in ("images", name)
@@ -54,20 +54,21 @@ def test_they_are_those_that_fire_it_most(client, description, some, found, name
             zip(found[layer.index].pictures[index], found[layer.index].places[index])
         ):
             shown = picture[:, :, 0] / 255
-            off = np.abs(inputs / inputs.max(axis=(1, 2), keepdims=True) - shown).max(axis=(1, 2))
-            at = int(off.argmin())
-            assert off[at] < 0.01
-            assert peaks[at] == pytest.approx(best[rank], rel=1e-4)
-            # Of two units as strong as each other, to the byte that is sent, either may be told.
-            assert maps[at, row, column, index] >= peaks[at] - span[at] / 255
+            scaled = inputs / inputs.max(axis=(1, 2), keepdims=True)
+            errors = np.abs(scaled - shown).max(axis=(1, 2))
+            match = int(errors.argmin())
+            assert errors[match] < 0.01
+            assert peaks[match] == pytest.approx(best[rank], rel=1e-4)
+            # Previews are rounded, so one of two equally strong units may be reported.
+            assert maps[match, row, column, index] >= peaks[match] - span[match] / 255
 
 
-def test_nothing_is_found_for_what_has_no_places(description, found):
+def test_layers_without_receptive_field_have_no_examples(description, found):
     assert sorted(found) == [1, 2, 3, 4]
     assert [layer.index for layer in description.layers if not layer.receptive_field] == [5, 6]
 
 
-def test_they_are_shown_where_somebody_has_looked(
+def test_strip_is_dimmed_outside_the_receptive_field(
     network, description, found, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(examples, "FOLDER", tmp_path)
@@ -85,21 +86,21 @@ def test_they_are_shown_where_somebody_has_looked(
             picture = found[layers[name].index].pictures[3, number, :, :, 0]
             row, column = found[layers[name].index].places[3, number]
             top, left = stride * row - before, stride * column - before
-            seen = np.zeros((28, 28), bool)
-            seen[max(0, top) : top + field, max(0, left) : left + field] = True
+            visible = np.zeros((28, 28), bool)
+            visible[max(0, top) : top + field, max(0, left) : left + field] = True
             shown = strip[:, 29 * number : 29 * number + 28, 0].astype(int)
-            np.testing.assert_allclose(shown[seen], np.maximum(picture[seen], 40), atol=2)
-            np.testing.assert_allclose(shown[~seen], 0.3 * picture[~seen], atol=2)
+            np.testing.assert_allclose(shown[visible], np.maximum(picture[visible], 40), atol=2)
+            np.testing.assert_allclose(shown[~visible], 0.3 * picture[~visible], atol=2)
     assert strip_of("h_fc1", 0) is None
-    assert strip_of("h_conv2", 3, version=1) is None  # another version has others
+    assert strip_of("h_conv2", 3, version=1) is None  # another version has no examples yet
 
 
-def test_each_version_has_a_file_of_its_own(network, client):
+def test_each_version_has_another_file(network, client):
     paths = {path_of(network, network.description(version)) for version in client.versions()}
     assert len(paths) == len(client.versions())
 
 
-def test_what_looks_for_them_writes_one_for_each_version(
+def test_command_writes_a_file_per_version(
     server, client, network, digits, tmp_path, monkeypatch, capsys
 ):
     pictures = tmp_path / "digits.gz"
@@ -110,11 +111,11 @@ def test_what_looks_for_them_writes_one_for_each_version(
     monkeypatch.setattr(sys, "argv", command)
     examples.main()
     printed = capsys.readouterr().out.splitlines()
-    wanted = {
+    expected = {
         f"version {version}: {path_of(network, network.description(version))}"
         for version in client.versions()
     }
-    assert set(printed) == wanted
+    assert set(printed) == expected
     for version in client.versions():
         description = network.description(version)
         assert find_strip(network, description, description.layers[1], 31)
@@ -133,12 +134,12 @@ def test_pictures_are_read_from_a_folder_or_a_file(digits, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     colours = np.random.default_rng(1).integers(0, 256, (2, 9, 7, 3)).astype(np.uint8)
-    for number, one in enumerate(colours):
-        Image.fromarray(one).save(folder / f"{number}.png")
+    for number, pixels in enumerate(colours):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "a folder").mkdir()
     np.testing.assert_array_equal(read_pictures(folder, "picture"), colours)
     Image.fromarray(255 - drawn[1]).save(folder / "0.png")
     first, _ = read_pictures(folder, "drawing")
     assert first.shape == (28, 28, 1)
-    read, whole = (to_mnist_form(one).numpy() for one in (first[:, :, 0], drawn[1]))
-    assert np.abs(read - whole).mean() < 0.05
+    read, original = (to_mnist_form(ink).numpy() for ink in (first[:, :, 0], drawn[1]))
+    assert np.abs(read - original).mean() < 0.05

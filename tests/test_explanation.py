@@ -1,4 +1,4 @@
-"""Why this digit, asked over gRPC: the signature `explain`, and whether it is to be believed."""
+"""The signatures `explain` and `weights` over gRPC, and the faithfulness of explanations."""
 
 import numpy as np
 import pytest
@@ -18,18 +18,18 @@ def explain(client):
     return explain
 
 
-def test_it_is_faithful(client, digits):
-    """Without the ink that it points at the digit is lost sooner than by gradients or by chance."""
+def test_explanation_is_faithful(client, digits):
+    """Removing the most important ink lowers the score faster than by gradients or at random."""
     scores = measure_faithfulness(client, digits[0][::10])
     explained, gradients, chance = (
         scores[name] for name in ("explain", "gradients", "chance")
-    )  # each [6], after ever more ink is gone
+    )  # each [6], with more and more ink removed
     assert (explained < gradients).all()
     assert (gradients < chance).all()
     assert explained.mean() < 0.75 * gradients.mean()
 
 
-def test_only_ink_contributes_and_the_digit_read_is_the_default(explain, client, digits):
+def test_only_ink_contributes_and_the_prediction_is_the_default(explain, client, digits):
     drawings = digits[0][[600, 4100]]
     answer = explain(drawings, [-1, 3])
     images = client.predict("sketch", {"drawings": drawings})["images"]
@@ -41,10 +41,10 @@ def test_only_ink_contributes_and_the_digit_read_is_the_default(explain, client,
     assert answer["contributions"][0].sum() > 0 > answer["contributions"][1].sum()
 
 
-def test_a_contribution_is_what_taking_the_ink_away_costs(explain, client, digits):
-    """Beyond the mask's chance, the sum of all is about the odds with the ink less those without.
+def test_contributions_add_up_to_the_loss_of_log_odds(explain, client, digits):
+    """Their sum is roughly the log odds with the ink minus the log odds without.
 
-    The copies have two thirds of the ink on average, so it is no identity; the order of size is.
+    The copies have two thirds of the ink on average, so the two are not equal.
     """
     drawings = digits[0][::250]
     answer = explain(drawings, [-1] * len(drawings))
@@ -62,8 +62,8 @@ def test_a_contribution_is_what_taking_the_ink_away_costs(explain, client, digit
     assert 0.5 < (summed / lost).mean() < 2
 
 
-def test_the_field_is_where_the_image_lies_on_the_drawing(explain, digits):
-    """A digit in MNIST's form, four times as large and moved, was itself such a field."""
+def test_field_is_the_part_of_the_drawing_that_the_image_shows(explain, digits):
+    """The field of an enlarged and moved MNIST digit is the digit's own picture."""
     digit = digits[0][2050]
     large = np.asarray(Image.fromarray(digit).resize((112, 112), Image.Resampling.NEAREST))
     drawing = np.zeros((1, 200, 170), np.uint8)
@@ -73,7 +73,7 @@ def test_the_field_is_where_the_image_lies_on_the_drawing(explain, digits):
     assert (top, left) == pytest.approx((60, 30), abs=4.1)  # whole pixels of the 28
 
 
-def test_without_ink_nothing_contributes(explain):
+def test_empty_drawing_has_no_contributions(explain):
     answer = explain(np.zeros((1, 40, 40), np.uint8), [7])
     assert not answer["contributions"].any()
     assert np.isfinite(answer["fields"]).all()
@@ -94,7 +94,7 @@ def test_without_ink_nothing_contributes(explain):
         (65, [1] * 65, "drawings: at most 64"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_a_sentence(explain, count, chosen, sentence):
+def test_invalid_input_is_rejected_with_a_sentence(explain, count, chosen, sentence):
     with pytest.raises(RequestRefused, match=f"(?s)INVALID_ARGUMENT.*{sentence}"):
         explain(np.zeros((count, 3, 3), np.uint8), chosen)
 
@@ -108,6 +108,6 @@ def test_what_does_not_fit_is_refused_with_a_sentence(explain, count, chosen, se
         ([[1]], "not compatible"),
     ],
 )
-def test_units_that_there_are_not_have_no_weights(client, units, sentence):
+def test_unknown_units_are_rejected_with_a_sentence(client, units, sentence):
     with pytest.raises(RequestRefused, match=f"(?s)INVALID_ARGUMENT.*{sentence}"):
         client.predict("weights", {"units": np.array(units, np.int32)})

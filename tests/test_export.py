@@ -1,4 +1,4 @@
-"""SavedModels on disk: the contract, what TensorFlow Serving can run, and doing nothing twice."""
+"""SavedModels on disk: contract, compatibility with TensorFlow Serving, and incremental export."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ from tests.pages import ROOT
 
 SIGNATURES = {"serving_default", "sketch", "classify", "explain", "weights"}
 SIGNATURES |= {"preview", "layer", "parameters", "explain_class", "describe"}
-# All of them are in TensorFlow 2.17; look an operation up there before adding it.
+# All are in TensorFlow 2.17; check that before adding one.
 OPERATIONS = set(
     """Abs AddN AddV2 All Any ArgMax Assert AssignVariableOp BiasAdd BiasAddGrad
     BroadcastGradientArgs BroadcastTo Cast ConcatOffset ConcatV2 Const Conv2D
@@ -31,7 +31,7 @@ OPERATIONS = set(
     Equal Exp ExtractJpegShape Fill Floor FloorMod GatherV2 Greater GreaterEqual Identity If
     IsFinite Less LessEqual Log LogicalAnd LogicalNot LowerBound MatMul Max MaxPool
     MaxPoolGrad Maximum MergeV2Checkpoints Min Minimum MirrorPad Mul Neg NoOp OneHot Pack
-    Pad PartitionedCall Placeholder Pow Prod Range ReadVariableOp RealDiv Reciprocal Relu
+    PartitionedCall Placeholder Pow Prod Range ReadVariableOp RealDiv Reciprocal Relu
     ReluGrad Reshape RestoreV2 ReverseV2 Round SaveV2 ScaleAndTranslate Select SelectV2
     Shape ShapeN ShardedFilename Size Slice Softmax Squeeze StatefulPartitionedCall
     StatelessCase StatelessIf StatelessWhile StaticRegexFullMatch StopGradient StridedSlice
@@ -47,7 +47,7 @@ def graph(base_path, final_version) -> SavedModel:
     return SavedModel.FromString(path.read_bytes())
 
 
-def test_servers_of_tensorflow_2_17_can_run_it(graph):
+def test_saved_model_uses_only_operations_of_tensorflow_2_17(graph):
     graph_def = graph.meta_graphs[0].graph_def
     functions = graph_def.library.function
     nodes = [*graph_def.node, *(node for function in functions for node in function.node_def)]
@@ -56,7 +56,7 @@ def test_servers_of_tensorflow_2_17_can_run_it(graph):
     assert used == OPERATIONS
 
 
-def test_every_version_has_warm_up_requests_for_every_signature(base_path):
+def test_each_version_has_a_warm_up_request_for_each_signature(base_path):
     for version in base_path.iterdir():
         file = version / "assets.extra" / "tf_serving_warmup_requests"
         logs = [
@@ -89,7 +89,7 @@ def test_saved_model_cli_shows_the_contract(base_path, final_version):
         assert line in shown
 
 
-def test_exporting_again_changes_nothing_and_imports_no_tensorflow(base_path):
+def test_second_export_changes_nothing_and_does_not_import_tensorflow(base_path):
     before = {path: path.stat().st_mtime_ns for path in base_path.rglob("*")}
     program = (
         "import runpy, sys\n"
@@ -103,7 +103,7 @@ def test_exporting_again_changes_nothing_and_imports_no_tensorflow(base_path):
 
 
 @pytest.mark.slow
-def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
+def test_changed_versions_are_replaced_and_old_ones_removed(tmp_path):
     weights, base_path = tmp_path / "weights", tmp_path / "exported"
     network = build_network()
     for step in (1, 20, 300):
@@ -127,7 +127,7 @@ def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_half_written_version_never_has_a_number(tmp_path, monkeypatch):
+def test_failed_export_leaves_no_version(tmp_path, monkeypatch):
     save_snapshot(build_network(), tmp_path / "weights", 5)
 
     def fail(*_):
@@ -139,7 +139,7 @@ def test_a_half_written_version_never_has_a_number(tmp_path, monkeypatch):
     assert not (tmp_path / "exported" / "5").exists()
 
 
-def test_says_what_is_missing(tmp_path):
+def test_missing_weights_are_reported(tmp_path):
     command = [sys.executable, "export.py", f"--weights={tmp_path}", f"--out={tmp_path}/out"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode != 0
@@ -149,7 +149,7 @@ def test_says_what_is_missing(tmp_path):
 
 @pytest.fixture
 def export_sparing(monkeypatch, capsys) -> Callable[[Path], str]:
-    """Runs `export.py --spare-others` here, where TensorFlow is there, and returns what it says."""
+    """Runs `export.py --spare-others` in this process and returns its output."""
 
     def export_sparing(base_path: Path) -> str:
         command = ["export.py", f"--out={base_path}", "--spare-others"]
@@ -160,40 +160,38 @@ def export_sparing(monkeypatch, capsys) -> Callable[[Path], str]:
     return export_sparing
 
 
-def test_an_export_of_the_released_weights_is_brought_up_to_date(
-    base_path, tmp_path, export_sparing
-):
+def test_outdated_export_of_released_weights_is_replaced(base_path, tmp_path, export_sparing):
     served = tmp_path / "mnist"
     shutil.copytree(base_path, served)
     steps = find_snapshots(RELEASED)
     assert find_others(served) == []
     first = served / str(min(steps))
-    (first / FINGERPRINT_FILE).write_text("of code that there is no more\nreleased")
+    (first / FINGERPRINT_FILE).write_text("outdated\nreleased")
     stale = (first / "saved_model.pb").stat().st_mtime_ns
     assert f"replaced in {served}: {min(steps)}\n" in export_sparing(served)
     assert (first / "saved_model.pb").stat().st_mtime_ns != stale
-    # As exports were before they had a mark: known by their weights.
-    (first / FINGERPRINT_FILE).write_text("of code that there is no more")
+    # Early exports had no mark and are recognised by their weights.
+    (first / FINGERPRINT_FILE).write_text("outdated")
     assert find_others(served) == []
     assert f"replaced in {served}: {min(steps)}\n" in export_sparing(served)
 
 
-def test_an_export_of_other_weights_is_left_alone(base_path, tmp_path, export_sparing):
+def test_export_of_other_weights_is_spared(base_path, tmp_path, export_sparing):
     served = tmp_path / "mnist"
     own = tmp_path / "weights"
-    save_snapshot(build_network(), own, 7254)  # the number of a released one
+    save_snapshot(build_network(), own, 7254)  # a released version number
     export_versions(find_snapshots(own), served)
-    (served / "7254" / FINGERPRINT_FILE).write_text("of code that there is no more")
+    (served / "7254" / FINGERPRINT_FILE).write_text("outdated")
     before = (served / "7254" / "saved_model.pb").stat().st_mtime_ns
     assert find_others(served) == [7254]
-    said = export_sparing(served)
-    assert "holds versions of other weights than the released ones (7254)" in said
-    assert "--weights DIR" in said
+    output = export_sparing(served)
+    assert "holds versions of other weights than the released ones (7254)" in output
+    assert "--weights DIR" in output
     assert [path.name for path in served.iterdir()] == ["7254"]
     assert (served / "7254" / "saved_model.pb").stat().st_mtime_ns == before
-    # Of a folder with both only what is released is brought up to date.
+    # In a folder with both, only released versions are replaced.
     shutil.copytree(base_path / "1", served / "1")
-    (served / "1" / FINGERPRINT_FILE).write_text("of code that there is no more\nreleased")
+    (served / "1" / FINGERPRINT_FILE).write_text("outdated\nreleased")
     assert f"replaced in {served}: 1\n" in export_sparing(served)
     assert {path.name for path in served.iterdir()} == {"1", "7254"}
     assert (served / "7254" / "saved_model.pb").stat().st_mtime_ns == before

@@ -1,4 +1,4 @@
-"""Layers of exposed models, number by number: in full, small, by hand, and what they see."""
+"""Layers of exposed models: activations, thumbnails, arithmetic and receptive fields."""
 
 import math
 import re
@@ -33,8 +33,8 @@ def inputs_of(model: Exposed, pictures: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", SMALL)
-def test_every_layer_answers_what_keras_says(kind):
-    """Names, order and numbers; what only passes on is left out."""
+def test_served_layers_equal_kerass(kind):
+    """Names, order and activations; pass-through layers are left out."""
     model = exposed(kind)
     x = model.inputs(3)
     served, truth = model.serve(x), KINDS[kind].truth(model.model, x)
@@ -46,33 +46,33 @@ def test_every_layer_answers_what_keras_says(kind):
 
 
 @pytest.mark.parametrize("kind", SMALL)
-def test_a_layer_is_asked_for_by_its_number(kind):
+def test_layer_returns_one_layer_by_number(kind):
     model = exposed(kind)
     pictures = model.pictures(2)
     x = inputs_of(model, pictures)
     answers = {"input": x, **model.serve(x)}
     for index, layer in enumerate(model.layers):
-        one = model.ask("layer", pictures=pictures, layer=index)["activations"]
-        assert list(one.shape) == [2, *layer["shape"]]
-        np.testing.assert_allclose(one, answers[layer["name"]], rtol=1e-4, atol=1e-5)
+        activations = model.ask("layer", pictures=pictures, layer=index)["activations"]
+        assert list(activations.shape) == [2, *layer["shape"]]
+        np.testing.assert_allclose(activations, answers[layer["name"]], rtol=1e-4, atol=1e-5)
         empty = model.ask("layer", pictures=pictures[:0], layer=index)["activations"]
         assert list(empty.shape) == [0, *layer["shape"]]
 
 
-def split(model: Exposed, answer: Activations, asked: list[int]) -> dict[int, np.ndarray]:
-    """By layer, [N, height, width, maps], with the very code that is told to others."""
+def split(model: Exposed, answer: Activations, requested: list[int]) -> dict[int, np.ndarray]:
+    """Splits a preview into layers [N, height, width, maps] with the code of the documentation."""
     text = (ROOT / "docs" / "description.md").read_text()
-    names = {"np": np}
-    exec(re.search(r"```python\n(def split.*?)```", text, re.DOTALL)[1], names)
-    found = names["split"](model.description, answer, asked)
-    sizes = [seen.shape[1:] for seen in found.values()]
+    namespace = {"np": np}
+    exec(re.search(r"```python\n(def split.*?)```", text, re.DOTALL)[1], namespace)
+    layers = namespace["split"](model.description, answer, requested)
+    sizes = [maps.shape[1:] for maps in layers.values()]
     assert answer["maps"].shape[1] == sum(map(math.prod, sizes))
     assert answer["ranges"].shape[1:] == (sum(maps for _, _, maps in sizes), 2)
-    return found
+    return layers
 
 
 def averaged(maps: np.ndarray, blocks: list[int]) -> np.ndarray:
-    """The mean of each block of [height, width]; the last ones end at the edge."""
+    """Returns the mean of each block of [height, width]; the last blocks end at the border."""
     for axis, block in enumerate(blocks):
         length = maps.shape[axis]
         pieces = [
@@ -83,100 +83,101 @@ def averaged(maps: np.ndarray, blocks: list[int]) -> np.ndarray:
     return maps
 
 
-def check_small(model: Exposed, index: int, seen: np.ndarray, full: np.ndarray) -> None:
-    """One item: what is seen of a layer against all of its activations."""
-    layer = model.layers[index]
-    small = layer["thumbnail"]
-    assert seen.size <= 32 * 56**2
-    assert seen.shape == (small["height"], small["width"], len(small["maps"]))
+def check_thumbnail(model: Exposed, index: int, maps: np.ndarray, full: np.ndarray) -> None:
+    """Compares the thumbnail of a layer for one picture with all its activations."""
+    thumbnail = model.layers[index]["thumbnail"]
+    assert maps.size <= 32 * 56**2
+    assert maps.shape == (thumbnail["height"], thumbnail["width"], len(thumbnail["maps"]))
     if full.ndim == 1:
         shown = full[np.arange(4096) * len(full) // 4096] if len(full) > 4096 else full
-        difference = np.abs(seen.ravel()[: len(shown)] - shown)
+        difference = np.abs(maps.ravel()[: len(shown)] - shown)
         assert difference.max() <= np.ptp(shown) / 255 + 1e-5
         return
-    maps = full.reshape(*full.shape[:2], -1)[:, :, small["maps"]]
-    difference = np.abs(seen - averaged(maps, small["blocks"])).max((0, 1))  # [maps]
-    assert (difference <= np.ptp(maps, axis=(0, 1)) / 255 + 1e-5).all()
+    shown = full.reshape(*full.shape[:2], -1)[:, :, thumbnail["maps"]]
+    difference = np.abs(maps - averaged(shown, thumbnail["blocks"])).max((0, 1))  # [maps]
+    assert (difference <= np.ptp(shown, axis=(0, 1)) / 255 + 1e-5).all()
 
 
 @pytest.mark.parametrize("kind", [*SMALL, "large"])
-def test_what_is_looked_at_is_the_layer_but_for_a_255th(kind):
+def test_thumbnails_equal_the_layers_up_to_quantisation(kind):
     model = exposed(kind)
     pictures, every = model.pictures(2), list(range(len(model.layers)))
     x = inputs_of(model, pictures)
     answers = {"input": x, **KINDS[kind].truth(model.model, x)}
     answer = model.ask("preview", pictures=pictures, layers=every)
-    for index, seen in split(model, answer, every).items():
+    for index, maps in split(model, answer, every).items():
         for item in range(2):
-            check_small(model, index, seen[item], answers[model.layers[index]["name"]][item])
+            check_thumbnail(model, index, maps[item], answers[model.layers[index]["name"]][item])
     scores = model.description["scores"]
     truth = answers.get(scores["name"], answers.get("few"))
     np.testing.assert_allclose(answer["scores"], truth, rtol=1e-4, atol=1e-5)
     assert answer["probabilities"].shape == (2, scores["classes"])
 
 
-def test_what_is_large_is_made_small():
+def test_large_layers_have_small_thumbnails():
     model = exposed("large")
-    small = {layer["name"]: layer["thumbnail"] for layer in model.layers}
-    assert small["wide"]["maps"] != list(range(len(small["wide"]["maps"])))
-    assert 1 < len(small["wide"]["maps"]) <= 64
-    assert small["wide"]["blocks"] == [3, 2]
-    assert (small["steps"]["height"], small["steps"]["width"]) == (44, 3)
-    assert (small["units"]["height"], small["units"]["width"]) == (64, 64)
-    assert len(small["narrow"]["maps"]) == 64
+    forms = {layer["name"]: layer["thumbnail"] for layer in model.layers}
+    assert forms["wide"]["maps"] != list(range(len(forms["wide"]["maps"])))
+    assert 1 < len(forms["wide"]["maps"]) <= 64
+    assert forms["wide"]["blocks"] == [3, 2]
+    assert (forms["steps"]["height"], forms["steps"]["width"]) == (44, 3)
+    assert (forms["units"]["height"], forms["units"]["width"]) == (64, 64)
+    assert len(forms["narrow"]["maps"]) == 64
 
 
-@pytest.mark.parametrize("asked", [[], [3], [5, 1], [4, 2, 4, 0, 0]])
-def test_layers_are_answered_in_their_own_order_and_each_once(asked):
+@pytest.mark.parametrize("requested", [[], [3], [5, 1], [4, 2, 4, 0, 0]])
+def test_preview_returns_requested_layers_in_order_without_duplicates(requested):
     model = exposed("functional")
     pictures, every = model.pictures(2, seed=3), list(range(len(model.layers)))
-    all_of_them = split(model, model.ask("preview", pictures=pictures, layers=every), every)
-    answer = model.ask("preview", pictures=pictures, layers=asked)
-    some = split(model, answer, asked)
-    assert list(some) == sorted(set(asked))
-    for index, seen in some.items():
-        np.testing.assert_array_equal(seen, all_of_them[index])
+    all_layers = split(model, model.ask("preview", pictures=pictures, layers=every), every)
+    answer = model.ask("preview", pictures=pictures, layers=requested)
+    returned = split(model, answer, requested)
+    assert list(returned) == sorted(set(requested))
+    for index, maps in returned.items():
+        np.testing.assert_array_equal(maps, all_layers[index])
     assert answer["scores"].shape == (2, 5)
 
 
-def test_an_empty_batch_is_looked_at():
+def test_preview_accepts_an_empty_batch():
     model = exposed("functional")
     answer = model.ask("preview", pictures=np.zeros((0, 0, 0, 3)), layers=[1, 2])
-    assert [seen.shape for seen in split(model, answer, [1, 2]).values()] == [
+    assert [maps.shape for maps in split(model, answer, [1, 2]).values()] == [
         (0, 24, 20, 3),
         (0, 12, 9, 8),
     ]
     assert answer["probabilities"].shape == (0, 5)
 
 
-def looked_at(layer: dict, place: tuple[int, int], source: np.ndarray):
-    """Places in the window, each with the place in the source that lies there."""
+def window_of(layer: dict, position: tuple[int, int], source: np.ndarray):
+    """Yields the positions in a window, each with the position in the source."""
     window = layer["window"]
     for offset in np.ndindex(*window["size"]):
         row, column = (
             p * stride + o * dilation - pad
             for p, o, stride, dilation, pad in zip(
-                place, offset, window["stride"], window["dilation"], window["pad"]
+                position, offset, window["stride"], window["dilation"], window["pad"]
             )
         )
         if 0 <= row < source.shape[0] and 0 <= column < source.shape[1]:
             yield offset, (row, column)
 
 
-def by_hand(model: Exposed, index: int, map: int, place: tuple[int, int], source: np.ndarray):
-    """A unit before its activation, from what its source answers: [height, width, maps]."""
+def compute_unit(
+    model: Exposed, index: int, map: int, position: tuple[int, int], source: np.ndarray
+):
+    """Computes a unit before its activation function from its source [height, width, maps]."""
     layer = model.layers[index]
     if layer["kind"] in POOLS:
         return POOLS[layer["kind"]](
-            [source[(*at, map)] for _, at in looked_at(layer, place, source)]
+            [source[(*inner, map)] for _, inner in window_of(layer, position, source)]
         )
-    told = model.ask("parameters", layer=index, map=map)
-    kernel, bias = told["kernel"], told["bias"]
-    assert told["feature"].size == 0
+    parameters = model.ask("parameters", layer=index, map=map)
+    kernel, bias = parameters["kernel"], parameters["bias"]
+    assert parameters["feature"].size == 0
     if layer["kind"] == "dense":
         return source.ravel() @ kernel + bias
     if layer["kind"] == "batch normalisation":
-        return source[(*place, map)] * kernel + bias
+        return source[(*position, map)] * kernel + bias
     window, count = layer["window"], layer["shape"][2]
     if layer["kind"] == "depthwise":
         maps = [map // (count // source.shape[2])]
@@ -186,12 +187,12 @@ def by_hand(model: Exposed, index: int, map: int, place: tuple[int, int], source
         group = map // (count // window["groups"])
         maps = list(range(group * inputs, (group + 1) * inputs))
     assert kernel.shape == (*window["size"], len(maps))
-    products = (source[at][maps] @ kernel[of] for of, at in looked_at(layer, place, source))
-    return sum(products, start=bias)
+    window = window_of(layer, position, source)
+    return sum((source[inner][maps] @ kernel[offset] for offset, inner in window), start=bias)
 
 
 @pytest.mark.parametrize("kind", ["functional", "sequential", "subclassed", "nested", "shared"])
-def test_a_unit_can_be_computed_by_hand(kind):
+def test_units_can_be_computed_from_the_parameters(kind):
     model = exposed(kind)
     x = model.inputs(1, seed=5)
     answers = {"input": x.astype(np.float32), **KINDS[kind].truth(model.model, x)}
@@ -203,36 +204,39 @@ def test_a_unit_can_be_computed_by_hand(kind):
         before = [answers[model.layers[number]["name"]][0] for number in layer["from"]]
         truth = answers[layer["name"]][0]
         if not layer["is_exact"]:
-            assert (kind, layer["name"]) == ("subclassed", "dense")  # a mean lies between
+            assert (kind, layer["name"]) == ("subclassed", "dense")  # a mean comes before it
             continue
         [source] = before
         corners = np.zeros(len(size), int), np.array(size, int) - 1
-        for place in map(tuple, [*corners, random.integers(size)]):
-            units = np.array([by_hand(model, index, m, place, source) for m in range(count)])
+        for position in map(tuple, [*corners, random.integers(size)]):
+            units = [compute_unit(model, index, m, position, source) for m in range(count)]
+            units = np.array(units)
             if layer["activation"] == "softmax":
                 units = np.exp(units) / np.exp(units).sum()
             else:
                 units = ACTIVATIONS[layer["activation"]](units)
-            np.testing.assert_allclose(units, truth[place], rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(units, truth[position], rtol=1e-4, atol=1e-4)
         done.add(layer["name"])
     if kind == "functional":
         windowed = {"strided", "depthwise", "normal", "grouped", "most", "mean", "plain"}
         assert done == {*windowed, "classes"}
 
 
-def described(model: keras.Model) -> tuple[Network, dict]:
-    """In this process, without an export."""
+def describe_model(model: keras.Model) -> tuple[Network, dict]:
+    """Describes a model in this process, without an export."""
     [image] = model.inputs
     inputs = tf.TensorSpec(image.shape, tf.float32, "image")
     network = Network(model, inputs)
     return network, describe("it", network, make_preprocessing(image.shape[1:], tf.float32))
 
 
-def test_a_unit_sees_its_field_and_nothing_else():
-    """The pixels that change a unit, by the gradients of some inputs, whichever units are on."""
+def test_units_depend_exactly_on_their_receptive_fields():
+    """By the gradients for several inputs, since ReLU blocks some of them."""
     model = build_functional(60, 52)
     shown = {
-        layer["name"]: layer for layer in described(model)[1]["layers"] if layer["receptive_field"]
+        layer["name"]: layer
+        for layer in describe_model(model)[1]["layers"]
+        if layer["receptive_field"]
     }
     assert list(shown)[1:] == [
         *("scaled", "strided", "depthwise", "normal", "relu6", "grouped"),
@@ -250,18 +254,18 @@ def test_a_unit_sees_its_field_and_nothing_else():
             for row, column in [(0, 0), (layer["shape"][0] // 2, layer["shape"][1] // 3), (-1, -1)]
         }
     for (name, row, column), unit in units.items():
-        sees = np.any(tape.gradient(unit, x).numpy() != 0, axis=(0, 3))
+        has_gradient = np.any(tape.gradient(unit, x).numpy() != 0, axis=(0, 3))
         layer = shown[name]
-        for axis, place in enumerate((row, column)):
+        for axis, position in enumerate((row, column)):
             field = layer["receptive_field"][axis]
-            start = place % layer["shape"][axis] * field["stride"] - field["before"]
-            seen = np.flatnonzero(sees.any(axis=1 - axis))
-            side = sees.shape[axis]
-            assert seen[0] == max(start, 0), (name, row, column)
-            assert seen[-1] == min(start + field["size"], side) - 1, (name, row, column)
+            start = position % layer["shape"][axis] * field["stride"] - field["before"]
+            pixels = np.flatnonzero(has_gradient.any(axis=1 - axis))
+            side = has_gradient.shape[axis]
+            assert pixels[0] == max(start, 0), (name, row, column)
+            assert pixels[-1] == min(start + field["size"], side) - 1, (name, row, column)
 
 
-def test_what_sees_all_of_the_input_has_no_field():
+def test_layers_that_depend_on_the_whole_input_have_no_field():
     fields = {layer["name"]: layer["receptive_field"] for layer in exposed("functional").layers}
     assert fields["all"] is None
     assert fields["classes"] is None
@@ -269,15 +273,15 @@ def test_what_sees_all_of_the_input_has_no_field():
 
 def branches(join: layers.Layer) -> keras.Model:
     image = keras.Input((6, 6, 1), name="image")
-    one, other = (layers.Conv2D(2, 3, padding="same", name=name)(image) for name in ("a", "b"))
-    return keras.Model(image, join([one, other]), name="branches")
+    convolved = [layers.Conv2D(2, 3, padding="same", name=name)(image) for name in ("a", "b")]
+    return keras.Model(image, join(convolved), name="branches")
 
 
-def test_joining_along_rows_is_no_joining_of_maps():
-    """Row 6 of the joined is row 0 of the second: no field with one stride says so."""
-    layer = described(branches(layers.Concatenate(axis=1, name="joined")))[1]["layers"][-1]
+def test_concatenation_along_rows_is_of_kind_other():
+    """Row 6 of the result is row 0 of the second input, which no stride describes."""
+    layer = describe_model(branches(layers.Concatenate(axis=1, name="joined")))[1]["layers"][-1]
     assert (layer["kind"], layer["receptive_field"], layer["is_exact"]) == ("other", None, False)
-    layer = described(branches(layers.Concatenate(axis=-1, name="joined")))[1]["layers"][-1]
+    layer = describe_model(branches(layers.Concatenate(axis=-1, name="joined")))[1]["layers"][-1]
     assert (layer["kind"], layer["is_exact"]) == ("concatenation", True)
     assert layer["receptive_field"]
 
@@ -286,53 +290,53 @@ def test_joining_along_rows_is_no_joining_of_maps():
     ("after", "is_exact"),
     [
         (layers.Conv2D(2, 3), True),
-        (layers.AveragePooling2D(2), False),  # which counts the zeros
-        (layers.MaxPooling2D(2), False),  # which can choose a zero
+        (layers.AveragePooling2D(2), False),  # includes the zeros
+        (layers.MaxPooling2D(2), False),  # can choose a zero
         (layers.ReLU(), False),
         (layers.GlobalAveragePooling2D(), False),
     ],
 )
-def test_what_takes_zeros_besides_its_source_is_exact_only_where_the_window_says_so(
-    after, is_exact
-):
+def test_layer_after_padding_is_exact_only_if_its_window_includes_the_padding(after, is_exact):
     image = keras.Input((6, 6, 1), name="image")
     x = layers.ZeroPadding2D(((0, 2), (0, 2)))(layers.Conv2D(2, 3, name="conv")(image))
-    layer = described(keras.Model(image, after(x)))[1]["layers"][-1]
+    layer = describe_model(keras.Model(image, after(x)))[1]["layers"][-1]
     assert layer["is_exact"] == is_exact
 
 
-def test_zeros_around_zeros_add_up():
+def test_nested_paddings_add_up():
     image = keras.Input((6, 6, 1), name="image")
     x = layers.ZeroPadding2D(((1, 0), (2, 0)))(layers.ZeroPadding2D(1)(image))
-    layer = described(keras.Model(image, layers.Conv2D(2, 3, padding="same")(x)))[1]["layers"][1]
+    layer = describe_model(keras.Model(image, layers.Conv2D(2, 3, padding="same")(x)))[1]["layers"][
+        1
+    ]
     assert layer["window"]["pad"] == [3, 4]
     assert [axis["before"] for axis in layer["receptive_field"]] == [3, 4]
 
 
-def test_a_sum_with_a_number_is_not_the_sum_of_its_sources():
+def test_sum_with_a_constant_is_not_exact():
     image = keras.Input((6, 6, 1), name="image")
     conv = layers.Conv2D(2, 3, name="conv")(image)
-    told = described(keras.Model(image, (conv + 1.0) * conv))[1]["layers"]
-    assert [layer["kind"] for layer in told] == [
+    described = describe_model(keras.Model(image, (conv + 1.0) * conv))[1]["layers"]
+    assert [layer["kind"] for layer in described] == [
         *("input", "convolution", "addition", "multiplication")
     ]
-    assert [layer["is_exact"] for layer in told[1:]] == [True, False, True]
+    assert [layer["is_exact"] for layer in described[1:]] == [True, False, True]
 
 
-def test_what_hands_on_its_input_as_it_is_adds_no_layer():
-    """At inference layers that augment answer the very tensor that they get."""
+def test_pass_through_layers_are_left_out():
+    """At inference, augmentation layers return their input tensor."""
     image = keras.Input((6, 6, 1), name="image")
     x = layers.GaussianNoise(0.1)(layers.RandomFlip()(image))
     x = layers.Dropout(0.5)(layers.Conv2D(2, 3, name="conv")(x))
-    told = described(keras.Model(image, layers.ReLU(name="relu")(x)))[1]["layers"]
-    assert [layer["name"] for layer in told] == ["input", "conv", "relu"]
-    assert [layer["from"] for layer in told] == [[], [0], [1]]
-    assert all(layer["is_exact"] and layer["receptive_field"] for layer in told[1:])
+    described = describe_model(keras.Model(image, layers.ReLU(name="relu")(x)))[1]["layers"]
+    assert [layer["name"] for layer in described] == ["input", "conv", "relu"]
+    assert [layer["from"] for layer in described] == [[], [0], [1]]
+    assert all(layer["is_exact"] and layer["receptive_field"] for layer in described[1:])
 
 
-def test_normalising_along_rows_is_not_taken_for_normalising_maps():
+def test_batch_normalisation_along_rows_is_of_kind_other():
     image = keras.Input((6, 6, 1), name="image")
-    network, description = described(
+    network, description = describe_model(
         keras.Model(image, layers.BatchNormalization(axis=1, name="rows")(image))
     )
     assert description["layers"][1]["kind"] == "other"

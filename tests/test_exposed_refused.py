@@ -1,4 +1,4 @@
-"""What cannot be exposed: one sentence for each, nothing half done, and what was there stays."""
+"""Models that cannot be exposed: a one-sentence error, and no change to existing files."""
 
 import errno
 import json
@@ -20,14 +20,14 @@ from keras import layers, ops
 from model.exposed import __main__ as command
 from model.exposed.errors import ExposeError
 from model.exposed.export import expose
-from model.exposed.files import MARK_FILE
+from model.exposed.files import FINGERPRINT_FILE
 from model.exposed.keras_file import load_keras_file
 from serving.embedded.servable import Servable
 from tests.exposed_zoo import SUBCLASSED
 from tests.pages import ROOT
 
 pytestmark = pytest.mark.slow
-LITTLE = 3 * 2**30  # bytes: enough for TensorFlow, and for no model that is large
+LITTLE = 3 * 2**30  # bytes, enough for TensorFlow but not for a large model
 
 
 def small(*shape: int, **end: object) -> keras.Model:
@@ -44,61 +44,61 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def kept(tmp_path) -> Iterator[Path]:
-    """A folder with a version that must be there, as it was, at the end of the test."""
+    """A folder with a version that must not change during the test."""
     folder = tmp_path / "out"
-    (folder / "1" / MARK_FILE).parent.mkdir(parents=True)
-    (folder / "1" / MARK_FILE).write_text("of another time")
+    (folder / "1" / FINGERPRINT_FILE).parent.mkdir(parents=True)
+    (folder / "1" / FINGERPRINT_FILE).write_text("outdated")
     (folder / "1" / "saved_model.pb").write_bytes(bytes(range(256)))
     before = contents(folder)
     yield folder
-    assert contents(folder) == before  # and no unfinished-*
+    assert contents(folder) == before  # also without unfinished-*
 
 
 @pytest.fixture
-def say(monkeypatch) -> Callable[..., str]:
-    """Runs the command in this process, which is quicker, and returns what it ends with."""
+def error_of(monkeypatch) -> Callable[..., str]:
+    """Runs the command in this process, which is faster, and returns its error message."""
 
-    def say(*flags: object) -> str:
+    def error_of(*flags: object) -> str:
         monkeypatch.setattr(command, "limit_memory", lambda: 2**33)
         monkeypatch.setattr(sys, "argv", ["export.py", *map(str, flags)])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit:
             command.main()
-        [sentence] = str(ended.value.code).splitlines()
+        [sentence] = str(exit.value.code).splitlines()
         return sentence.removeprefix("export.py: ")
 
-    return say
+    return error_of
 
 
-def tables() -> keras.Model:
-    """Answers words."""
+def returns_words() -> keras.Model:
+
     image = keras.Input((4, 4, 1), name="image")
     names = layers.StringLookup(vocabulary=["a", "b"], invert=True)
     return keras.Model(image, names(ops.cast(layers.Flatten()(image), "int64")))
 
 
 def two_inputs() -> keras.Model:
-    one, other = keras.Input((8, 8, 1), name="one"), keras.Input((8, 8, 1), name="other")
-    return keras.Model([one, other], layers.Flatten()(one + other))
+    first, second = (keras.Input((8, 8, 1), name=name) for name in ("first", "second"))
+    return keras.Model([first, second], layers.Flatten()(first + second))
 
 
-def asks_whether() -> keras.Model:
+def returns_booleans() -> keras.Model:
     image = keras.Input((8, 8, 1), name="image")
     return keras.Model(image, ops.greater(layers.Conv2D(2, 3)(image), 0.0))
 
 
-def passes_on() -> keras.Model:
+def passes_through() -> keras.Model:
     image = keras.Input((8, 8, 1), name="image")
     return keras.Model(image, layers.Flatten()(layers.Dropout(0.5)(image)))
 
 
-REFUSED = {
-    "two inputs": (two_inputs, {}, "takes 2 inputs, one, other"),
-    "numbers": (lambda: small(10), {}, r"takes \[10\], which is no picture"),
-    "two channels": (lambda: small(8, 8, 2), {}, r"takes \[8, 8, 2\], which is no picture"),
-    "a film": (lambda: small(4, 8, 8, 3), {}, r"takes \[4, 8, 8, 3\], which is no picture"),
+REJECTED = {
+    "two inputs": (two_inputs, {}, "takes 2 inputs, first, second"),
+    "numbers": (lambda: small(10), {}, r"takes \[10\], which is not a picture"),
+    "two channels": (lambda: small(8, 8, 2), {}, r"takes \[8, 8, 2\], which is not a picture"),
+    "video": (lambda: small(4, 8, 8, 3), {}, r"takes \[4, 8, 8, 3\], which is not a picture"),
     "never called": (lambda: keras.Sequential([layers.Dense(2)]), {}, "before it was ever called"),
     "labels": (small, {"labels": ["a", "b"]}, "There are 2 labels, but the model has 3 classes"),
-    "labels of none": (
+    "labels without classes": (
         lambda: keras.Model(i := keras.Input((8, 8, 1)), layers.Conv2D(2, 3)(i)),
         {"labels": ["a"]},
         "There are 1 labels, but the model has no classes",
@@ -109,33 +109,33 @@ REFUSED = {
         {},
         r"any size, \[any, any, 3\]: choose one with --size",
     ),
-    "a size too small": (
+    "size too small": (
         lambda: keras.Model(i := keras.Input((None, None, 3)), layers.Conv2D(2, 9)(i)),
         {"size": (8, 8)},
         r"cannot be called with \(None, 8, 8, 3\): ",
     ),
-    "a drawing in colour": (
+    "drawing in colour": (
         lambda: small(8, 8, 3),
         {"kind": "drawing"},
         r"with one channel, but the model takes \[8, 8, 3\]",
     ),
-    "words": (tables, {}, "a tensor of type string; expected are numbers"),
-    "truths": (asks_whether, {}, "a tensor of type bool; expected are numbers"),
-    "no such layer": (small, {"layers": ["conv*"]}, r"No layer fits --layers conv\*.*logits"),
-    "no layer at all": (passes_on, {}, "No layer has activations"),
-    "a name with a slash": (small, {"name": "my/model"}, "'my/model' cannot be a model's name"),
+    "words": (returns_words, {}, "a tensor of type string; expected are numbers"),
+    "booleans": (returns_booleans, {}, "a tensor of type bool; expected are numbers"),
+    "unknown layer": (small, {"layers": ["conv*"]}, r"No layer fits --layers conv\*.*logits"),
+    "no layers": (passes_through, {}, "No layer has activations"),
+    "name with a slash": (small, {"name": "my/model"}, "'my/model' cannot be a model's name"),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_model_that_cannot_be_shown_is_refused_with_a_sentence(kept, name):
-    build, options, sentence = REFUSED[name]
-    with pytest.raises(ExposeError, match=sentence) as refused:
+@pytest.mark.parametrize("name", REJECTED)
+def test_unsuitable_model_is_rejected_with_a_sentence(kept, name):
+    build, options, sentence = REJECTED[name]
+    with pytest.raises(ExposeError, match=sentence) as rejected:
         expose(build(), kept, **options)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(rejected.value)
 
 
-def test_a_folder_with_another_model_is_left_alone(tmp_path):
+def test_folder_with_another_model_does_not_change(tmp_path):
     other = tmp_path / "mnist" / "7254"
     other.mkdir(parents=True)
     (other / "saved_model.pb").write_bytes(b"another")
@@ -150,77 +150,73 @@ FULL = "{{function_node a}} x/variables.index; No space left on device [Op:Merge
 @pytest.mark.parametrize(
     ("step", "error"),
     [
-        ("keras.export.ExportArchive", tf.errors.ResourceExhaustedError(None, None, FULL)),
+        ("tensorflow.saved_model.save", tf.errors.ResourceExhaustedError(None, None, FULL)),
         ("model.exposed.export.write_requests", OSError(errno.ENOSPC, "No space left on device")),
     ],
 )
-def test_a_full_disk_is_not_taken_for_a_full_memory(kept, tmp_path, monkeypatch, say, step, error):
-    """In whichever step it becomes full; the first error is word for word TensorFlow's."""
+def test_full_disk_is_reported_in_any_step(kept, tmp_path, monkeypatch, error_of, step, error):
+    """The first error has TensorFlow's exact message."""
     small().save(tmp_path / "small.keras")
 
     def fail(*args, **kwargs):
         raise error
 
-    archive = keras.export.ExportArchive
-    if "Archive" in step:
-        monkeypatch.setattr(type(archive()), "write_out", fail)
-    else:
-        monkeypatch.setattr(step, fail)
-    said = say(f"--keras={tmp_path / 'small.keras'}", f"--out={kept}")
-    assert said.endswith("No space left on device")
-    assert "memory" not in said
+    monkeypatch.setattr(step, fail)
+    error_message = error_of(f"--keras={tmp_path / 'small.keras'}", f"--out={kept}")
+    assert error_message.endswith("No space left on device")
+    assert "memory" not in error_message
 
 
-def test_memory_that_is_not_there_is_told_from_a_full_disk(kept, tmp_path, monkeypatch, say):
+def test_lack_of_memory_is_reported(kept, tmp_path, monkeypatch, error_of):
     small().save(tmp_path / "small.keras")
 
     def fail(*args, **kwargs):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape")
 
-    monkeypatch.setattr(type(keras.export.ExportArchive()), "write_out", fail)
-    said = say(f"--keras={tmp_path / 'small.keras'}", f"--out={kept}")
-    assert "needs more memory than the 8.6 GB that are free here" in said
+    monkeypatch.setattr("tensorflow.saved_model.save", fail)
+    error_message = error_of(f"--keras={tmp_path / 'small.keras'}", f"--out={kept}")
+    assert "needs more memory than the 8.6 GB that are free here" in error_message
 
 
-def test_a_folder_that_is_a_file_cannot_be_written(tmp_path, say):
+def test_output_folder_that_is_a_file_is_reported(tmp_path, error_of):
     small().save(tmp_path / "small.keras")
-    (tmp_path / "out").write_text("mine")
-    said = say(f"--keras={tmp_path / 'small.keras'}", f"--out={tmp_path / 'out'}")
-    assert said.startswith(f"{tmp_path / 'out'} cannot be written: ")
-    assert (tmp_path / "out").read_text() == "mine"
+    (tmp_path / "out").write_text("a file")
+    error_message = error_of(f"--keras={tmp_path / 'small.keras'}", f"--out={tmp_path / 'out'}")
+    assert error_message.startswith(f"{tmp_path / 'out'} cannot be written: ")
+    assert (tmp_path / "out").read_text() == "a file"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("text.keras", b"A model, they say.", "is no Keras model, whatever its name says"),
-        ("text.h5", b"A model, they say.", "is no Keras model, whatever its name says"),
+        ("text.keras", b"Not a model.", "is not a Keras model"),
+        ("text.h5", b"Not a model.", "is not a Keras model"),
         ("empty.keras", b"", "or it is cut off"),
-        ("model.pt", b"weights", "is none of .keras, .h5, .hdf5"),
+        ("model.pt", b"weights", "expected one of .keras, .h5, .hdf5"),
         ("missing.keras", None, "There is no file"),
     ],
 )
-def test_a_file_that_is_no_model_is_refused(kept, tmp_path, say, name, content, sentence):
+def test_file_without_a_model_is_rejected(kept, tmp_path, error_of, name, content, sentence):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    said = say(f"--keras={tmp_path / name}", f"--out={kept}")
-    assert str(tmp_path / name) in said
-    assert sentence in said
+    error_message = error_of(f"--keras={tmp_path / name}", f"--out={kept}")
+    assert str(tmp_path / name) in error_message
+    assert sentence in error_message
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_a_file_that_is_cut_off_or_broken_is_refused(kept, tmp_path, say, suffix):
+def test_truncated_file_is_rejected(kept, tmp_path, error_of, suffix):
     whole = tmp_path / f"whole{suffix}"
     small(32, 32, 3).save(whole)
     content = whole.read_bytes()
     for kept_bytes in (len(content) // 2, len(content) - 9):
         path = tmp_path / f"cut{suffix}"
         path.write_bytes(content[:kept_bytes])
-        assert f"{path} " in say(f"--keras={path}", f"--out={kept}")
+        assert f"{path} " in error_of(f"--keras={path}", f"--out={kept}")
 
 
 def edited(source: Path, target: Path, edit: Callable[[str], str]) -> Path:
-    """A .keras file with another config.json."""
+    """Writes a .keras file with a changed config.json."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             content = old.read(name)
@@ -228,38 +224,38 @@ def edited(source: Path, target: Path, edit: Callable[[str], str]) -> Path:
     return target
 
 
-def test_a_file_whose_weights_are_of_another_model_is_refused(kept, tmp_path, say):
+def test_file_with_weights_of_another_model_is_rejected(kept, tmp_path, error_of):
     small().save(tmp_path / "small.keras")
     path = edited(
         tmp_path / "small.keras",
         tmp_path / "other.keras",
         lambda config: config.replace('"units": 3', '"units": 4'),
     )
-    said = say(f"--keras={path}", f"--out={kept}")
-    assert f"{path} cannot be loaded as a Keras model" in said
+    error_message = error_of(f"--keras={path}", f"--out={kept}")
+    assert f"{path} cannot be loaded as a Keras model" in error_message
 
 
-def test_code_in_the_file_runs_only_if_it_is_trusted(kept, tmp_path, say):
+def test_code_in_the_file_runs_only_if_it_is_trusted(kept, tmp_path, error_of):
     image = keras.Input((8, 8, 1), name="image")
     x = layers.Lambda(lambda x: x * 2, output_shape=(8, 8, 1), name="twice")(image)
     path = tmp_path / "lambda.keras"
     keras.Model(image, layers.Dense(2)(layers.Flatten()(x))).save(path)
-    said = say(f"--keras={path}", f"--out={kept}")
-    assert said.startswith(f"{path} has a Lambda layer")
-    assert "--trust" in said
+    error_message = error_of(f"--keras={path}", f"--out={kept}")
+    assert error_message.startswith(f"{path} has a Lambda layer")
+    assert "--trust" in error_message
     model = load_keras_file(path, is_trusted=True)
     np.testing.assert_array_equal(model.get_layer("twice")(np.ones((1, 8, 8, 1))), 2)
 
 
-def test_a_custom_class_has_to_be_imported(kept, tmp_path, say):
+def test_unknown_class_is_reported_with_a_remedy(kept, tmp_path, error_of):
     code, path = tmp_path / "mine.py", tmp_path / "mine.keras"
     register = '@keras.saving.register_keras_serializable("zoo")\n'
     code.write_text(SUBCLASSED.replace(register, "").replace("Subclassed", "Mine"))
     model = runpy.run_path(str(code), run_name="mine")["Mine"]()
     model(np.zeros((1, 12, 10, 3), np.float32))
     model.save(path)
-    said = say(f"--keras={path}", f"--out={kept}")
-    assert said == (
+    error_message = error_of(f"--keras={path}", f"--out={kept}")
+    assert error_message == (
         f"{path} uses Mine, which is not one of Keras's own. Name the Python file that "
         "defines it with --import FILE.py."
     )
@@ -276,25 +272,27 @@ def test_a_custom_class_has_to_be_imported(kept, tmp_path, say):
         (None, "there is no such Python file"),
     ],
 )
-def test_a_file_to_import_that_fails_is_named(kept, tmp_path, say, code, sentence):
+def test_failing_import_is_reported(kept, tmp_path, error_of, code, sentence):
     small().save(tmp_path / "small.keras")
     definitions = tmp_path / "mine.py"
     if code:
         definitions.write_text(code)
-    said = say(f"--keras={tmp_path / 'small.keras'}", f"--out={kept}", f"--import={definitions}")
-    assert f"--import {definitions}" in said
-    assert sentence in said
+    error_message = error_of(
+        f"--keras={tmp_path / 'small.keras'}", f"--out={kept}", f"--import={definitions}"
+    )
+    assert f"--import {definitions}" in error_message
+    assert sentence in error_message
 
 
-def test_labels_that_are_no_text_are_named(kept, tmp_path, say):
+def test_invalid_label_file_is_reported(kept, tmp_path, error_of):
     small().save(tmp_path / "small.keras")
     labels = tmp_path / "labels.txt"
     flags = [f"--keras={tmp_path / 'small.keras'}", f"--out={kept}", f"--labels={labels}"]
-    assert f"--labels {labels} cannot be read as text" in say(*flags)
+    assert f"--labels {labels} cannot be read as text" in error_of(*flags)
     labels.write_bytes(b"\xff\xfe\x00cat")
-    assert f"--labels {labels} cannot be read as text" in say(*flags)
+    assert f"--labels {labels} cannot be read as text" in error_of(*flags)
     labels.write_text("cat\ndog\n")
-    assert "There are 2 labels, but the model has 3 classes" in say(*flags)
+    assert "There are 2 labels, but the model has 3 classes" in error_of(*flags)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +304,7 @@ def test_labels_that_are_no_text_are_named(kept, tmp_path, say):
         (["--keras=x.keras", "--pixels=dark"], "expected two numbers, as 0..1"),
     ],
 )
-def test_flags_that_mean_nothing_are_refused(kept, capsys, monkeypatch, flags, sentence):
+def test_invalid_flags_are_reported(kept, capsys, monkeypatch, flags, sentence):
     monkeypatch.setattr(sys, "argv", ["export.py", *flags, f"--out={kept}"])
     with pytest.raises(SystemExit):
         command.main()
@@ -329,18 +327,18 @@ def limit() -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def refusing(tmp_path_factory) -> Iterator[tuple[Path, dict[str, subprocess.Popen]]]:
-    """A folder, and processes that must not change it, started before all other tests.
+def failing(tmp_path_factory) -> Iterator[tuple[Path, dict[str, subprocess.Popen]]]:
+    """Starts processes that must not change a folder before the other tests.
 
-    TensorFlow waits for 10 s for memory that somebody might free.
+    They take long: TensorFlow waits 10 s for memory to become free.
     """
-    folder = tmp_path_factory.mktemp("refusing")
+    folder = tmp_path_factory.mktemp("failing")
     good, large, cut = (folder / f"{name}.keras" for name in ("good", "large", "cut"))
     small().save(good)
     edited(good, large, lambda config: config.replace('"units": 3', '"units": 1000000000'))
     cut.write_bytes(good.read_bytes()[:-200])
-    (folder / "out" / "1" / MARK_FILE).parent.mkdir(parents=True)
-    (folder / "out" / "1" / MARK_FILE).write_text("of another time")
+    (folder / "out" / "1" / FINGERPRINT_FILE).parent.mkdir(parents=True)
+    (folder / "out" / "1" / FINGERPRINT_FILE).write_text("outdated")
     out = f"--out={folder / 'out'}"
     processes = {
         "needs more memory than the": run_export(f"--keras={large}", out, preexec_fn=limit),
@@ -351,16 +349,15 @@ def refusing(tmp_path_factory) -> Iterator[tuple[Path, dict[str, subprocess.Pope
         process.kill()
 
 
-def test_the_command_exports_once(tmp_path):
-    """As a whole, in a process of its own."""
+def test_second_export_of_a_keras_file_changes_nothing(tmp_path):
     good = tmp_path / "a model.keras"
     small().save(good)
     (tmp_path / "labels.txt").write_text("cat\ndog\ncow\n")
     flags = [f"--keras={good}", f"--labels={tmp_path / 'labels.txt'}", f"--out={tmp_path / 'new'}"]
     first = run_export(*flags)
-    said, complaints = first.communicate(timeout=120)
-    assert first.returncode == 0, complaints
-    assert said.startswith(f"written in {tmp_path / 'new'}: 1, 1 layers; it takes a drawing: ")
+    output, errors = first.communicate(timeout=120)
+    assert first.returncode == 0, errors
+    assert output.startswith(f"written in {tmp_path / 'new'}: 1, 1 layers; input: a drawing, ")
     written = contents(tmp_path / "new")
     servable = Servable(tmp_path / "new" / "1")
     [text] = servable.run("describe", {"anything": np.zeros(1, np.int32)})["descriptions"]
@@ -368,20 +365,20 @@ def test_the_command_exports_once(tmp_path):
     assert description["name"] == "a_model"
     assert description["scores"]["labels"] == ["cat", "dog", "cow"]
     again = run_export(*flags, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
-    said, imported = again.communicate(timeout=120)
-    assert said == f"kept in {tmp_path / 'new'}: 1\n"
+    output, imported = again.communicate(timeout=120)
+    assert output == f"kept in {tmp_path / 'new'}: 1\n"
     assert "model.exposed.files" in imported
     assert "tensorflow" not in imported
     assert contents(tmp_path / "new") == written
 
 
-def test_a_refusal_is_one_sentence_and_no_traceback(refusing):
-    out, processes = refusing
+def test_error_is_one_sentence_without_traceback(failing):
+    out, processes = failing
     for sentence, process in processes.items():
-        said, complaints = process.communicate(timeout=120)
-        assert (process.returncode, said) == (1, "")
-        assert "Traceback" not in complaints
-        [line] = [line for line in complaints.splitlines() if line.startswith("export.py: ")]
+        output, errors = process.communicate(timeout=120)
+        assert (process.returncode, output) == (1, "")
+        assert "Traceback" not in errors
+        [line] = [line for line in errors.splitlines() if line.startswith("export.py: ")]
         assert sentence in line
-    folders = {"1": b"", str(Path("1") / MARK_FILE.parent): b""}
-    assert contents(out) == {**folders, str(Path("1") / MARK_FILE): b"of another time"}
+    folders = {"1": b"", str(Path("1") / FINGERPRINT_FILE.parent): b""}
+    assert contents(out) == {**folders, str(Path("1") / FINGERPRINT_FILE): b"outdated"}

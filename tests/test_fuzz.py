@@ -1,6 +1,6 @@
-"""A short run of malformed requests, always the same, and that a run notices what goes wrong.
+"""A short, reproducible fuzz test; and violations are detected.
 
-What longer runs have found has its case in the tests of the part that was wrong.
+Whatever longer runs have found has a test case with the code that was wrong.
 """
 
 from urllib.parse import urlsplit
@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.fuzz.generate import generate
-from tests.fuzz.memory import pid_of
-from tests.fuzz.promise import find_breach
+from tests.fuzz.invariants import find_violation
+from tests.fuzz.memory import find_pid
 from tests.fuzz.request import Request
 from tests.fuzz.run import run
-from tests.fuzz.send import SILENT, Answer, Doors
+from tests.fuzz.send import NO_RESPONSE, Response, Sender
 from tests.fuzz.tensors import PREDICT
 from tests.questions import find_component
 
@@ -20,37 +20,38 @@ REQUESTS, SEED = 1000, 1
 
 
 @pytest.fixture
-def doors(server, page_url):
-    with Doors(server.target, server.rest_api_port, page_url) as doors:
-        yield doors
+def sender(server, page_url):
+    with Sender(server.target, server.rest_api_port, page_url) as sender:
+        yield sender
 
 
-def test_malformed_requests_do_no_harm(doors, server, page_url, base_path):
+def test_malformed_requests_violate_no_invariant(sender, server, page_url, base_path):
     requests = generate(REQUESTS, SEED, base_path, find_component(page_url))
-    pids = {"server": server.pid, "page": pid_of(urlsplit(page_url).port)}
-    outcome = run(doors, requests, pids)
-    assert outcome.breaches == []
-    assert sum(tally.answers.total() for tally in outcome.tallies.values()) >= 0.9 * REQUESTS
+    pids = {"server": server.pid, "page": find_pid(urlsplit(page_url).port)}
+    result = run(sender, requests, pids)
+    assert result.violations == []
+    sent = sum(summary.statuses.total() for summary in result.summaries.values())
+    assert sent >= 0.9 * REQUESTS
 
 
-def test_a_run_can_be_repeated(base_path):
+def test_run_is_reproducible(base_path):
     first, again = (list(generate(50, SEED, base_path, 5)) for _ in range(2))
     assert first == again
 
 
-def test_a_request_is_kept_for_a_replay(tmp_path):
-    request = Request("tensors", "grpc", b"\n\0\xff", PREDICT, is_whole=False)
+def test_request_is_saved_for_replay(tmp_path):
+    request = Request("tensors", "grpc", b"\n\0\xff", PREDICT, is_complete=False)
     request.save(tmp_path / "request")
     assert Request.load(tmp_path / "request") == request
 
 
 @pytest.mark.parametrize(
-    ("door", "answer"),
+    ("interface", "response"),
     [
-        ("grpc", Answer("UNKNOWN", 0.1, b"Exception calling application: 'x'")),
-        ("rest", Answer("500", 0.1)),
-        ("picture", Answer(SILENT, 10.0)),
+        ("grpc", Response("UNKNOWN", 0.1, b"Exception calling application: 'x'")),
+        ("rest", Response("500", 0.1)),
+        ("picture", Response(NO_RESPONSE, 10.0)),
     ],
 )
-def test_a_broken_promise_is_noticed(door, answer):
-    assert find_breach(Request("any", door, b""), answer)
+def test_violation_is_detected(interface, response):
+    assert find_violation(Request("any", interface, b""), response)

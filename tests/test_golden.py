@@ -1,4 +1,4 @@
-"""The embedded server held against the recorded answers of a real TensorFlow Serving."""
+"""The embedded server, compared with recorded answers of TensorFlow Serving."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +10,12 @@ from tests.golden.__main__ import copy_of, prepare
 from tests.golden.battery import CONTRACT, Verdict, hold_grpc, hold_rest
 from tests.golden.stand_in import write_stand_in
 
-# What comes from deep inside the C++ of JSON and gRPC, where the words are not worth a copy.
+# Messages that depend on TensorFlow Serving's C++ libraries and are not imitated.
 OTHER_TEXT = {
-    "both formats",  # the request is repeated with RapidJSON's 17 digits
+    "both formats",  # quotes the request with RapidJSON's 17 digits
     "instances object",
     "signature not a string",
-    "garbage bytes",  # gRPC for Python has a sentence where gRPC for C++ has none
+    "garbage bytes",  # gRPC for Python has a message, gRPC for C++ has none
     "unknown method",
 }
 
@@ -34,7 +34,7 @@ def golden_server(model, base_path, tmp_path_factory) -> Iterator[LocalServer]:
         yield server
 
 
-def test_the_same_answers(model, golden_server):
+def test_embedded_server_answers_as_recorded(model, golden_server):
     rest = list(hold_rest(f"127.0.0.1:{golden_server.rest_api_port}"))
     grpc = list(hold_grpc(golden_server.target))
     assert (len(rest), len(grpc)) == (62, 46)
@@ -46,8 +46,8 @@ def test_the_same_answers(model, golden_server):
     assert verdicts[Verdict.OTHER_TEXT] == OTHER_TEXT
 
 
-def test_another_server_does_not_pass(server):
-    """The battery has teeth: a server of other versions and labels fails it."""
+def test_server_with_other_versions_fails(server):
+    """The comparison detects a server with other versions and labels."""
     results = hold_rest(f"127.0.0.1:{server.rest_api_port}")
     failed = {result.name for result in results if result.verdict is Verdict.OTHER_CODE}
     assert failed == {"label", "status version 2"}

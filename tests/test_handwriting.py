@@ -1,4 +1,4 @@
-"""The handwriting that training adds to MNIST."""
+"""The generated handwriting that training adds to MNIST."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def find(kind: str, name: str):
     return glyph
 
 
-def test_every_digit_is_written_in_many_ways():
+def test_each_digit_has_several_variants():
     kinds = [glyph.kind for glyph in read_glyphs()]
     assert min(kinds.count(str(digit)) for digit in range(10)) >= 5
     assert len({(glyph.kind, glyph.name) for glyph in read_glyphs()}) == len(kinds)
@@ -25,11 +25,11 @@ def test_every_digit_is_written_in_many_ways():
 
 def test_the_pen_passes_through_the_control_points():
     glyph = find("0", "oval")
-    way = glyph.curve @ glyph.control
-    np.testing.assert_allclose(way[::STEPS], glyph.control[: len(way[::STEPS])], atol=1e-6)
+    points = (glyph.curve @ glyph.control)[::STEPS]
+    np.testing.assert_allclose(points, glyph.control[: len(points)], atol=1e-6)
 
 
-def test_the_pen_turns_sharply_and_is_lifted_where_the_glyph_says_so():
+def test_the_pen_turns_sharply_and_is_lifted_as_the_glyph_specifies():
     glyph = find("7", "barred")  # 0,0 6,0 | 2,10 / 1.5,5 5.8,5
     assert len(glyph.strokes) == 2
     down, bar = (glyph.curve[stroke] @ glyph.control for stroke in glyph.strokes)
@@ -39,7 +39,7 @@ def test_the_pen_turns_sharply_and_is_lifted_where_the_glyph_says_so():
 
 
 @pytest.mark.parametrize("joined", [True, False])
-def test_a_coarse_device_reports_evenly_spaced_points(joined):
+def test_coarse_device_reports_evenly_spaced_points(joined):
     glyph = find("7", "barred")
     matrix, writes = glyph.sample(8, joined)
     assert matrix.shape == (8, len(glyph.control))
@@ -50,14 +50,14 @@ def test_a_coarse_device_reports_evenly_spaced_points(joined):
     assert steps[writes].max() < (4.2 if joined else 4.5)
 
 
-def test_a_glyph_is_never_written_twice_the_same():
-    ways = write(find("2", "corner"), 50, np.random.default_rng(1))
-    assert ways.points.shape == (50, POINTS, 2)
-    assert len({way.tobytes() for way in ways.points}) == 50
+def test_variants_of_a_glyph_differ():
+    trajectories = write(find("2", "corner"), 50, np.random.default_rng(1))
+    assert trajectories.points.shape == (50, POINTS, 2)
+    assert len({points.tobytes() for points in trajectories.points}) == 50
 
 
-def test_ink_is_what_a_fine_drawing_has():
-    """Against Pillow's own lines, sixteen times as large."""
+def test_ink_equals_a_line_drawn_by_pillow():
+    """Pillow's is sixteen times as large and then averaged."""
     points = np.float32([[[5, 6], [20, 9], [9, 22], [22, 23]]])
     writes = np.array([[True, True, False]])
     inked = ink._ink(points, writes, np.float32([3]), False).numpy()[0]
@@ -73,7 +73,7 @@ def test_ink_is_what_a_fine_drawing_has():
 
 
 @pytest.mark.parametrize("style", [*ink.STYLES, "nib"])
-def test_what_is_written_is_in_the_form_of_mnist(style):
+def test_generated_digits_are_in_mnists_form(style):
     images, labels = write_digits(200, [style], np.random.default_rng(2))
     assert images.dtype == np.uint8
     assert images.shape == (200, 28, 28)
@@ -88,28 +88,28 @@ def test_what_is_written_is_in_the_form_of_mnist(style):
     assert np.percentile(longer, [5, 95]) == pytest.approx([20, 20], abs=2.5)
 
 
-def test_what_is_written_is_what_it_is_said_to_be(digits):
-    """Nearest neighbours among real digits, which have never seen the generator, agree mostly."""
+def test_labels_of_generated_digits_agree_with_real_ones(digits):
+    """Nearest neighbours among real digits confirm most labels."""
     images, labels = digits
-    reader = KNeighborsClassifier(3).fit(images.reshape(-1, 784) / 255, labels)
+    classifier = KNeighborsClassifier(3).fit(images.reshape(-1, 784) / 255, labels)
     for style in ink.STYLES:
-        written, said = write_digits(1000, [style], np.random.default_rng(3))
-        read = reader.predict(written.reshape(-1, 784) / 255)
-        right = [float((read[said == digit] == digit).mean()) for digit in range(10)]
-        print(style, right)
-        assert min(right) > 0.35
-        assert np.mean(right) > 0.6
+        generated, targets = write_digits(1000, [style], np.random.default_rng(3))
+        predictions = classifier.predict(generated.reshape(-1, 784) / 255)
+        accuracies = [float((predictions[targets == digit] == digit).mean()) for digit in range(10)]
+        print(style, accuracies)
+        assert min(accuracies) > 0.35
+        assert np.mean(accuracies) > 0.6
 
 
-def test_a_scan_is_coarse_and_keeps_the_digit(digits):
+def test_rescanning_keeps_the_digit(digits):
     images, labels = digits[0][::10], digits[1][::10]
     scans = ink.rescan(images, np.random.default_rng(4))
-    reader = KNeighborsClassifier(3).fit(digits[0].reshape(-1, 784) / 255, digits[1])
-    assert (reader.predict(scans.reshape(-1, 784) / 255) == labels).mean() > 0.85
+    classifier = KNeighborsClassifier(3).fit(digits[0].reshape(-1, 784) / 255, digits[1])
+    assert (classifier.predict(scans.reshape(-1, 784) / 255) == labels).mean() > 0.85
     assert (scans != images).any(axis=(1, 2)).all()
 
 
-def test_what_is_no_digit_is_said_to_be_none():
+def test_non_digits_are_labelled_as_such():
     random = np.random.default_rng(5)
     for images, labels in (
         write_signs(60, "train", ink.STYLES, random),
@@ -118,10 +118,10 @@ def test_what_is_no_digit_is_said_to_be_none():
     ):
         assert labels.tolist() == [NO_DIGIT] * 60
         assert len({image.tobytes() for image in images}) > 50
-    assert not images[:3].any()  # of scribbles, some are no ink at all
+    assert not images[:3].any()  # some scribbles are blank
 
 
-def test_the_same_seed_writes_the_same():
+def test_same_seed_gives_the_same_images():
     first, second, other = (
         write_digits(50, ink.STYLES, np.random.default_rng(seed))[0] for seed in (6, 6, 7)
     )

@@ -1,4 +1,4 @@
-"""The local server as a process: versions that come and go, how it starts, how it ends."""
+"""The local server process: loading and dropping versions, starting, stopping and restarting."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from serving.client import Client, ModelNotLoaded, RequestRefused, ServingError
 from serving.config import read_config
 from serving.local import LocalServer, LocalServerError, find_free_port
+from serving.version import VERSION
 from tests.pages import ROOT
 
 BLANK = np.zeros((1, 28, 28), np.float32)
@@ -26,11 +28,11 @@ LISTENING = "0A"  # Linux's TCP_LISTEN
 def wait_until(condition, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
+        assert time.monotonic() < end, f"the condition did not hold within {seconds:g} s"
         time.sleep(0.05)
 
 
-def test_versions_come_break_and_go_while_it_serves(base_path, tmp_path):
+def test_versions_load_fail_and_disappear_while_serving(base_path, tmp_path):
     versions = sorted(int(path.name) for path in base_path.iterdir())
     first, last = versions[0], versions[-1]
     served = tmp_path / "mnist"
@@ -44,8 +46,8 @@ def test_versions_come_break_and_go_while_it_serves(base_path, tmp_path):
     flags = (f"--model_config_file={config}",)
     with LocalServer(served, flags=flags) as server, Client(server.target) as client:
 
-        def logits(**which) -> list[float]:
-            answer = client.predict("serving_default", {"images": BLANK}, **which)
+        def logits(**version) -> list[float]:
+            answer = client.predict("serving_default", {"images": BLANK}, **version)
             return answer["logits"][0].tolist()
 
         old = logits()
@@ -60,9 +62,9 @@ def test_versions_come_break_and_go_while_it_serves(base_path, tmp_path):
         assert logits(version=last) == new
 
         (served / str(last + 1)).mkdir()  # no SavedModel in it
-        log = f"http://127.0.0.1:{server.rest_api_port}/v1/models/mnist/versions/{last + 1}"
-        wait_until(lambda: "END" in _get(log))
-        [status] = json.loads(_get(log))["model_version_status"]
+        url = f"http://127.0.0.1:{server.rest_api_port}/v1/models/mnist/versions/{last + 1}"
+        wait_until(lambda: "END" in _get(url))
+        [status] = json.loads(_get(url))["model_version_status"]
         assert status["status"]["error_code"] != "OK"
         assert status["status"]["error_message"]
         assert logits() == new
@@ -91,8 +93,8 @@ def run_serving(*flags: str, **options) -> subprocess.Popen:
     )
 
 
-def refusal(*flags: str) -> str:
-    """What a server says that does not start, in sentences and not in a traceback."""
+def startup_error(*flags: str) -> str:
+    """Returns the error message of a server that does not start; fails if it has a traceback."""
     process = run_serving(*flags)
     _, error = process.communicate(timeout=60)
     assert process.returncode != 0
@@ -103,16 +105,25 @@ def refusal(*flags: str) -> str:
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--model-base-path=/nowhere"], "there is no folder /nowhere. `python export.py` makes"),
-        (["--model-config-file=README.md"], "README.md is no model configuration"),
+        (["--model-base-path=/nowhere"], "there is no folder /nowhere. `python export.py` creates"),
+        (["--model-config-file=README.md"], "README.md is not a valid model configuration"),
     ],
 )
-def test_says_why_it_does_not_start(flags, sentence):
-    assert sentence in refusal(*flags)
+def test_startup_error_names_its_cause(flags, sentence):
+    assert sentence in startup_error(*flags)
 
 
-def test_a_port_that_is_taken(server, base_path):
-    error = refusal(
+def test_version_flag_prints_the_version_of_the_project():
+    process = run_serving("--version")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert output == f"Layer X-ray {VERSION}\n"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
+
+
+def test_port_in_use_is_an_error(server, base_path):
+    error = startup_error(
         f"--model-base-path={base_path}",
         f"--port={server.port}",
         f"--rest-api-port={find_free_port()}",
@@ -121,7 +132,7 @@ def test_a_port_that_is_taken(server, base_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_when_told(newest_alone, number):
+def test_server_stops_on_a_signal(newest_alone, number):
     port = find_free_port()
     process = run_serving(
         f"--model-base-path={newest_alone}", f"--port={port}", f"--rest-api-port={find_free_port()}"
@@ -133,12 +144,12 @@ def test_ends_when_told(newest_alone, number):
     assert process.returncode == 0
 
 
-def test_the_local_server_says_why_it_failed(tmp_path):
+def test_local_server_error_contains_the_output(tmp_path):
     with pytest.raises(LocalServerError, match="there is no folder"):
         LocalServer(tmp_path / "nothing").__enter__()
 
 
-def test_a_model_is_served_under_the_name_that_it_is_given(newest_alone, final_version):
+def test_model_is_served_under_the_given_name(newest_alone, final_version):
     with LocalServer(newest_alone, "digits") as server:
         with Client(server.target, "digits") as client:
             assert client.versions() == [final_version]
@@ -150,7 +161,7 @@ def test_a_model_is_served_under_the_name_that_it_is_given(newest_alone, final_v
         assert "AVAILABLE" in _get(url)
 
 
-def test_the_local_server_starts_again_after_a_crash(newest_alone):
+def test_local_server_restarts_after_a_crash(newest_alone):
     with LocalServer(newest_alone) as server, Client(server.target) as client:
         os.kill(server.pid, signal.SIGKILL)
         wait_until(lambda: not _is_ready(client))
@@ -169,7 +180,7 @@ def _is_ready(client: Client) -> bool:
 
 @pytest.fixture
 def real_server(tmp_path) -> Path:
-    """A folder with a stand-in of the real server, which writes down how it was called."""
+    """A folder with a fake tensorflow_model_server that records its flags and configuration."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "tensorflow_model_server"
@@ -190,24 +201,25 @@ def flags_of(real_server: Path) -> dict[str, str]:
     return dict(line.removeprefix("--").split("=", 1) for line in lines)
 
 
-def before_path(folder: Path) -> dict[str, str]:
+def with_path(folder: Path) -> dict[str, str]:
+    """The environment with a folder at the start of the PATH."""
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def test_the_real_server_takes_over_where_there_is_one(real_server, base_path):
+def test_installed_real_server_is_started(real_server, base_path):
     process = run_serving(
         f"--model_base_path={base_path}",
         "--model_name=digits",
         "--port=1234",
         "--rest_api_port=5678",
-        env=before_path(real_server),
+        env=with_path(real_server),
     )
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     flags = flags_of(real_server)
     assert flags["port"] == "1234"
     assert flags["rest_api_port"] == "5678"
-    # Labels for versions that are still loading would stop the start.
+    # Without it, labels for versions that are still loading stop the server.
     assert flags["allow_version_labels_for_unavailable_models"] == "true"
     [model] = read_config(real_server / "models.config").model_config_list.config
     assert (model.name, model.base_path) == ("digits", str(base_path))
@@ -215,11 +227,11 @@ def test_the_real_server_takes_over_where_there_is_one(real_server, base_path):
     assert "reaches gRPC on port 1234 and REST on port 5678" in printed
 
 
-def test_the_real_server_leaves_no_file_behind(real_server, base_path, tmp_path):
-    """What it reads is no file under a name that another user of the machine could have taken."""
+def test_real_server_reads_its_configuration_from_memory(real_server, base_path, tmp_path):
+    """Another user of the machine could create a temporary file with a predictable name."""
     folder = tmp_path / "tmp"
     folder.mkdir()
-    environment = {**before_path(real_server), "TMPDIR": str(folder)}
+    environment = {**with_path(real_server), "TMPDIR": str(folder)}
     process = run_serving(f"--model_base_path={base_path}", env=environment)
     process.communicate(timeout=60)
     assert process.returncode == 0
@@ -227,11 +239,11 @@ def test_the_real_server_leaves_no_file_behind(real_server, base_path, tmp_path)
     assert not flags_of(real_server)["model_config_file"].startswith("/tmp")
 
 
-def test_the_pages_own_real_server_opens_as_little_as_it_can(real_server, base_path, monkeypatch):
-    monkeypatch.setenv("PATH", before_path(real_server)["PATH"])
+def test_real_local_server_uses_a_socket_and_no_ports(real_server, base_path, monkeypatch):
+    monkeypatch.setenv("PATH", with_path(real_server)["PATH"])
     server = LocalServer(base_path, "digits", rest_api_port=0, is_real=True)
     with pytest.raises(LocalServerError, match="did not start"):
-        server.__enter__()  # the stand-in ends at once
+        server.__enter__()  # the fake server exits at once
     flags = flags_of(real_server)
     assert (flags["port"], flags["rest_api_port"]) == ("0", "0")
     [model] = read_config(real_server / "models.config").model_config_list.config
@@ -240,26 +252,26 @@ def test_the_pages_own_real_server_opens_as_little_as_it_can(real_server, base_p
     assert not Path(flags["grpc_socket_path"]).parent.exists()
 
 
-def test_the_embedded_server_where_there_is_the_real_one(real_server, newest_alone, monkeypatch):
-    monkeypatch.setenv("PATH", before_path(real_server)["PATH"])
+def test_local_server_is_embedded_by_default(real_server, newest_alone, monkeypatch):
+    monkeypatch.setenv("PATH", with_path(real_server)["PATH"])
     with LocalServer(newest_alone) as server, Client(server.target) as client:
         assert client.versions()
     assert not (real_server / "flags").exists()
 
 
-def test_without_rest(newest_alone):
+def test_rest_can_be_disabled(newest_alone):
     with LocalServer(newest_alone, rest_api_port=0) as server, Client(server.target) as client:
         assert client.versions()
         assert listening_ports(server.pid) == {server.port}
 
 
 def listening_ports(pid: int) -> set[int]:
-    """The TCP ports that a process listens on (Linux, proc(5))."""
-    own = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    """Returns the TCP ports that a process listens on (Linux, proc(5))."""
+    open_files = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
     ports = set()
     for protocol in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{protocol}").read_text().splitlines()[1:]:
             _, address, _, state, *_, inode = line.split()[:10]
-            if state == LISTENING and f"socket:[{inode}]" in own:
+            if state == LISTENING and f"socket:[{inode}]" in open_files:
                 ports.add(int(address.rpartition(":")[2], 16))
     return ports

@@ -1,4 +1,4 @@
-"""Messages without TensorFlow, which may come before or after them."""
+"""Messages can be imported without TensorFlow, before it and after it."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ import pytest
 
 from tests.pages import ROOT
 
-ALONE = "import demo.__main__, sys; assert 'tensorflow' not in sys.modules"
-ARE_THE_SAME = """
+PAGE = "import demo.__main__, sys; assert 'tensorflow' not in sys.modules"
+SAME_MESSAGES = """
 from serving.messages import TensorProto, types_pb2
 assert isinstance(tf.make_tensor_proto([1.0]), TensorProto)
 assert tf.float32.as_datatype_enum == types_pb2.DT_FLOAT
@@ -18,12 +18,12 @@ assert tf.float32.as_datatype_enum == types_pb2.DT_FLOAT
 @pytest.mark.parametrize(
     "code",
     [
-        ALONE,
-        f"{ALONE}\nimport tensorflow as tf{ARE_THE_SAME}",
-        f"import tensorflow as tf{ARE_THE_SAME}",
+        PAGE,
+        f"{PAGE}\nimport tensorflow as tf{SAME_MESSAGES}",
+        f"import tensorflow as tf{SAME_MESSAGES}",
     ],
-    ids=["the page", "TensorFlow after them", "TensorFlow before them"],
+    ids=["the page", "before TensorFlow", "after TensorFlow"],
 )
-def test_messages_without_tensorflow(code):
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
+def test_messages_do_not_import_tensorflow(code):
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

@@ -1,6 +1,6 @@
-"""Servables that do not describe themselves, exported by TensorFlow alone, as the page reads them.
+"""Servables without a description, exported with plain TensorFlow.
 
-What is shown is held against numpy's own averages of what the model itself answers in TensorFlow.
+The expected maps are numpy averages of the outputs that the same functions have in TensorFlow.
 """
 
 import math
@@ -26,12 +26,12 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
 class Linear(tf.Module):
-    """Maps of any size as sums of the input's channels; nothing that a page could guess."""
+    """Maps that are weighted sums of channels, and scores that are weighted sums of means."""
 
     def __init__(self, channels: int, maps: int, classes: int, seed: int):
-        chance = np.random.default_rng(seed)
-        self.maps = tf.Variable(chance.normal(size=(channels, maps)).astype(np.float32))
-        self.scores = tf.Variable(chance.normal(size=(maps, classes)).astype(np.float32))
+        rng = np.random.default_rng(seed)
+        self.maps = tf.Variable(rng.normal(size=(channels, maps)).astype(np.float32))
+        self.scores = tf.Variable(rng.normal(size=(maps, classes)).astype(np.float32))
 
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         maps = tf.einsum("nhwc,cm->nhwm", images, self.maps)
@@ -117,7 +117,7 @@ SIGNATURES = {
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory) -> Iterator[dict[str, Client]]:
-    """Of one server that has all of them."""
+    """Clients of one server with all servables."""
     folder: Path = tmp_path_factory.mktemp("plain")
     configs = []
     for name, signatures in SIGNATURES.items():
@@ -146,32 +146,32 @@ def networks(clients) -> Networks:
 
 
 def picture_of(height: int, width: int, channels: int = 3) -> np.ndarray:
-    chance = np.random.default_rng(height)
-    return chance.integers(0, 256, (height, width, channels)).astype(np.uint8)
+    rng = np.random.default_rng(height)
+    return rng.integers(0, 256, (height, width, channels)).astype(np.uint8)
 
 
 def averaged(maps: np.ndarray, down: int, across: int) -> np.ndarray:
-    """Each block's own mean, of fewer units at the border, one by one."""
+    """The mean of each block; blocks at the border may be smaller."""
     height, width, count = maps.shape
-    small = np.empty((math.ceil(height / down), math.ceil(width / across), count))
-    for y, x in np.ndindex(small.shape[:2]):
+    means = np.empty((math.ceil(height / down), math.ceil(width / across), count))
+    for y, x in np.ndindex(means.shape[:2]):
         block = maps[y * down : (y + 1) * down, x * across : (x + 1) * across]
-        small[y, x] = block.mean(axis=(0, 1))
-    return small
+        means[y, x] = block.mean(axis=(0, 1))
+    return means
 
 
 def names_of(network: Network) -> list[str]:
     return [layer.name for layer in network.description().layers]
 
 
-def test_maps_are_a_selection_of_the_models_own_and_small(networks):
+def test_maps_are_selected_and_averaged(networks):
     network, picture = networks.find("colour"), picture_of(60, 50)
     assert isinstance(network, MetadataNetwork)
     assert network.description().input == ("picture", 60, 50, 3)
     assert names_of(network) == ["input", "all_maps", "b_long", "small"]
     truth = predict(tf.constant(picture[None] / np.float32(255)))
-    [seen] = network.infer(picture[None], range(4))
-    assert seen.version == seen.description.version == 3
+    [inference] = network.infer(picture[None], range(4))
+    assert inference.version == inference.description.version == 3
     selection = [index * 70 // 64 for index in range(64)]
     expected = {
         0: (picture, (2, 1), [0, 1, 2]),
@@ -179,58 +179,59 @@ def test_maps_are_a_selection_of_the_models_own_and_small(networks):
         2: (truth["b_long"][0].numpy(), (3, 1), [0, 1, 2]),
         3: (truth["small"][0].numpy(), (1, 1), [0, 1]),
     }
-    for index, (full, blocks, maps) in expected.items():
-        layer = seen.description.layers[index]
+    for index, (activations, blocks, maps) in expected.items():
+        layer = inference.description.layers[index]
         assert (layer.maps, layer.blocks) == (tuple(maps), blocks)
         assert (layer.is_exact, layer.receptive_field, layer.sources) == (False, None, ())
-        shown = averaged(full.astype(float)[:, :, maps], *blocks)
-        np.testing.assert_allclose(seen.maps[index], shown, **CLOSE)
-        ends = full[:, :, maps].min(axis=(0, 1)), full[:, :, maps].max(axis=(0, 1))
-        np.testing.assert_allclose(seen.ranges[index], np.stack(ends, axis=1), **CLOSE)
-        np.testing.assert_allclose(network.activations(picture, layer, 3), full, **CLOSE)
+        means = averaged(activations.astype(float)[:, :, maps], *blocks)
+        np.testing.assert_allclose(inference.maps[index], means, **CLOSE)
+        shown = activations[:, :, maps]
+        ends = shown.min(axis=(0, 1)), shown.max(axis=(0, 1))
+        np.testing.assert_allclose(inference.ranges[index], np.stack(ends, axis=1), **CLOSE)
+        np.testing.assert_allclose(network.activations(picture, layer, 3), activations, **CLOSE)
 
 
-def test_scores_are_the_models_own(networks):
+def test_scores_are_the_models_output(networks):
     network, picture = networks.find("colour"), picture_of(60, 50)
     truth = predict(tf.constant(picture[None] / np.float32(255)))["scores"][0]
-    [seen] = network.infer(picture[None], ())
-    np.testing.assert_allclose(seen.scores, truth, **CLOSE)
-    assert seen.probabilities is None  # they do not add up to 1
-    scores = seen.description.scores
+    [inference] = network.infer(picture[None], ())
+    np.testing.assert_allclose(inference.scores, truth, **CLOSE)
+    assert inference.probabilities is None  # they do not add up to 1
+    scores = inference.description.scores
     assert (scores.classes, scores.labels, scores.confidence_threshold) == (12, (), None)
-    assert seen.maps == {}
+    assert inference.maps == {}
 
 
-def test_a_drawing_goes_in_as_the_bytes_that_it_is(networks, digits):
+def test_drawing_is_sent_as_bytes(networks, digits):
     network, drawing = networks.find("grey"), digits[0][777, :, :, None]
     assert network.description().input == ("drawing", 28, 28, 1)
     truth = read_digits(tf.constant(drawing[None, :, :, 0]))
-    [seen] = network.infer(drawing[None], [1])
-    np.testing.assert_allclose(seen.maps[1], truth["maps"][0], **CLOSE)
-    np.testing.assert_allclose(seen.scores, truth["chances"][0], **CLOSE)
-    np.testing.assert_array_equal(seen.probabilities, seen.scores)
+    [inference] = network.infer(drawing[None], [1])
+    np.testing.assert_allclose(inference.maps[1], truth["maps"][0], **CLOSE)
+    np.testing.assert_allclose(inference.scores, truth["chances"][0], **CLOSE)
+    np.testing.assert_array_equal(inference.probabilities, inference.scores)
     assert network.choices == ["read_digits"]
     assert "grey:read_digits" not in networks.names
 
 
-def test_a_drawing_is_brought_to_the_models_size(networks, digits):
+def test_drawing_is_resized_to_the_input(networks, digits):
     network = networks.find("grey")
     drawing = digits[0][777].repeat(4, axis=0).repeat(4, axis=1)[:, :, None]  # 112x112
     [large] = network.infer(drawing[None], [0])
     assert np.abs(large.maps[0][:, :, 0] - digits[0][777].astype(float)).mean() < 8
 
 
-def test_a_picture_goes_in_as_a_file(networks):
+def test_picture_is_sent_as_a_file(networks):
     network, picture = networks.find("files"), picture_of(224, 224)
     assert network.description().input == ("picture", 224, 224, 3)
     truth = classify_files(tf.constant([tf.io.encode_png(picture).numpy()]))["chances"][0]
-    [seen] = network.infer(picture[None], [0])
-    np.testing.assert_allclose(seen.probabilities, truth, **CLOSE)
-    np.testing.assert_allclose(seen.maps[0], averaged(picture.astype(float), 4, 4), **CLOSE)
+    [inference] = network.infer(picture[None], [0])
+    np.testing.assert_allclose(inference.probabilities, truth, **CLOSE)
+    np.testing.assert_allclose(inference.maps[0], averaged(picture.astype(float), 4, 4), **CLOSE)
     assert names_of(network) == ["input"]
 
 
-def test_a_wide_picture_is_cut_to_its_middle(networks):
+def test_wide_picture_is_cropped_to_its_centre(networks):
     network, picture = networks.find("colour"), picture_of(60, 50)
     wide = np.pad(picture, ((0, 0), (20, 20), (0, 0)), constant_values=77)
     high = np.pad(picture, ((15, 15), (0, 0), (0, 0)), constant_values=77)
@@ -241,16 +242,16 @@ def test_a_wide_picture_is_cut_to_its_middle(networks):
 
 
 @pytest.mark.parametrize("pixels", [(-1.0, 1.0), (0.0, 255.0), (1.0, 0.0)])
-def test_what_stands_for_black_and_white_can_be_said(clients, pixels):
+def test_pixels_set_the_values_of_black_and_white(clients, pixels):
     network, picture = Networks(clients, pixels).find("many"), picture_of(4, 6)
     low, high = pixels
-    [seen] = network.infer(picture[None], [1])
-    np.testing.assert_allclose(seen.maps[1], low + picture / 255 * (high - low), **CLOSE)
+    [inference] = network.infer(picture[None], [1])
+    np.testing.assert_allclose(inference.maps[1], low + picture / 255 * (high - low), **CLOSE)
 
 
-def test_several_signatures_are_named_to_choose_from(networks):
+def test_all_usable_signatures_can_be_chosen(networks):
     assert networks.first == "colour"
-    assert networks.names == list(NAMES)  # as far as they are known
+    assert networks.names == list(NAMES)  # signatures are listed once known
     network = networks.find("many")
     assert network.choices == ["serving_default", "b_files", "z_any"]
     assert networks.names == [
@@ -267,15 +268,15 @@ def test_several_signatures_are_named_to_choose_from(networks):
         assert networks.find(name) is networks.known(name) is network
         assert network.description().input[1:] == size
         assert network.description().title == title
-    [seen] = networks.find("many:z_any").infer(picture[None], [1])
-    assert seen.description.layers[0].shape == (224, 224, 1)
+    [inference] = networks.find("many:z_any").infer(picture[None], [1])
+    assert inference.description.layers[0].shape == (224, 224, 1)
     grey = np.asarray(Image.fromarray(picture).convert("L"))
     np.testing.assert_allclose(
-        seen.maps[1][:, :, 0], averaged(grey[..., None] / 127.5, 4, 4)[..., 0], **CLOSE
+        inference.maps[1][:, :, 0], averaged(grey[..., None] / 127.5, 4, 4)[..., 0], **CLOSE
     )
 
 
-def test_what_takes_no_picture_is_said_with_what_it_takes(networks):
+def test_signatures_without_a_picture_input_are_explained(networks):
     with pytest.raises(RequestRefused) as caught:
         networks.find("text")
     assert str(caught.value) == (
@@ -292,21 +293,21 @@ def test_what_takes_no_picture_is_said_with_what_it_takes(networks):
         )
 
 
-def test_half_numbers_are_numbers_too(networks):
+def test_float16_input_is_supported(networks):
     network = networks.find("half")
     assert network.description().input == ("drawing", 9, 9, 1)
     picture = picture_of(9, 9, 1)
-    [seen] = network.infer(picture[None], [1])
-    np.testing.assert_allclose(seen.maps[1], picture / 510, atol=1e-3)
+    [inference] = network.infer(picture[None], [1])
+    np.testing.assert_allclose(inference.maps[1], picture / 510, atol=1e-3)
 
 
-def test_what_nobody_tells_is_not_known(networks):
+def test_missing_features_are_refused(networks):
     network, picture = networks.find("colour"), picture_of(60, 50)
     description = network.description()
     assert description.signatures == frozenset()
-    with pytest.raises(RequestRefused, match="colour does not tell its parameters"):
+    with pytest.raises(RequestRefused, match="colour has no signature that returns parameters"):
         network.parameters(description.layers[1], 0, 3)
-    with pytest.raises(RequestRefused, match="colour does not explain"):
+    with pytest.raises(RequestRefused, match="colour has no signature that explains"):
         network.explain(picture, 1, 3)
     with pytest.raises(RequestError, match="colour has no layer 4"):
         network.infer(picture[None], [4])
@@ -314,7 +315,7 @@ def test_what_nobody_tells_is_not_known(networks):
         network.infer(picture[None], (), version=7)
 
 
-def test_a_model_that_describes_itself_is_none_of_these(client, clients):
+def test_model_with_a_description_is_an_exposed_network(client, clients):
     networks = Networks({"mnist": client, "grey": clients["grey"]})
     assert isinstance(networks.find("mnist"), ExposedNetwork)
     assert networks.names == ["mnist", "grey"]
@@ -322,8 +323,8 @@ def test_a_model_that_describes_itself_is_none_of_these(client, clients):
         networks.find("colour")
 
 
-def test_a_model_that_describes_itself_but_not_just_now_is_asked_again(client, monkeypatch):
-    """As where its server has no memory at that moment; it does not become a stranger for good."""
+def test_description_that_fails_once_is_requested_again(client, monkeypatch):
+    """For example after the server was out of memory: metadata are no replacement."""
     networks, describe = Networks({"mnist": client}), ExposedNetwork.description
 
     def refuse(*_: object) -> None:
@@ -336,7 +337,7 @@ def test_a_model_that_describes_itself_but_not_just_now_is_asked_again(client, m
     assert isinstance(networks.find("mnist"), ExposedNetwork)
 
 
-def test_a_model_that_is_not_there_is_asked_for_again(clients):
+def test_missing_model_is_looked_up_again(clients):
     networks = Networks({"cats": Client(clients["grey"].target, "cats")})
     for _ in range(2):
         with pytest.raises(ModelNotLoaded):

@@ -1,4 +1,4 @@
-"""Reading IDX files, and what is said when they are not what they should be."""
+"""Reading MNIST and IDX files, and error messages for invalid ones."""
 
 import gzip
 import struct
@@ -28,23 +28,23 @@ def arrays() -> tuple[np.ndarray, ...]:
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_reads_what_was_written(tmp_path, arrays, zipped):
+def test_files_are_read_as_written(tmp_path, arrays, zipped):
     write_mnist(tmp_path, *arrays, zipped=zipped)
     for read, written in zip(load_mnist(tmp_path), arrays):
         assert read.dtype == np.uint8
         np.testing.assert_array_equal(read, written)
 
 
-def test_says_what_to_do_without_files(tmp_path):
+def test_missing_file_is_reported_with_a_remedy(tmp_path):
     with pytest.raises(MnistError, match=r"train-images-idx3-ubyte\.gz.*--data DIR"):
         load_mnist(tmp_path)
 
 
-def test_refuses_a_truncated_file(tmp_path, arrays):
+def test_truncated_file_is_rejected(tmp_path, arrays):
     write_mnist(tmp_path, *arrays)
     path = tmp_path / "t10k-labels-idx1-ubyte"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(MnistError, match=r"t10k-labels-idx1-ubyte.*not a whole IDX file"):
+    with pytest.raises(MnistError, match=r"t10k-labels-idx1-ubyte.*not a complete IDX file"):
         load_mnist(tmp_path)
 
 
@@ -54,23 +54,23 @@ BROKEN = {
     "half a head": WHOLE[:9],
     "cut off": WHOLE[:-1],
     "too long": WHOLE + b"a",
-    "of another type": WHOLE[:2] + b"\x0d" + WHOLE[3:],
-    "of another rank": struct.pack(">HBBI", 0, 8, 1, 40) + bytes(40),
-    "no such file": b"\x89PNG\r\n\x1a\n" + WHOLE,
-    "larger than it is": struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 2**31),
+    "another type": WHOLE[:2] + b"\x0d" + WHOLE[3:],
+    "another rank": struct.pack(">HBBI", 0, 8, 1, 40) + bytes(40),
+    "another format": b"\x89PNG\r\n\x1a\n" + WHOLE,
+    "wrong size": struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 2**31),
 }
 
 
-def test_a_file_is_read_as_it_is_or_compressed(tmp_path):
+def test_plain_and_compressed_files_are_read(tmp_path):
     for name, data in (("digits", WHOLE), ("digits.gz", gzip.compress(WHOLE))):
         (tmp_path / name).write_bytes(data)
         read = read_idx(tmp_path / name, rank=3)
         np.testing.assert_array_equal(read, np.arange(40, dtype=np.uint8).reshape(2, 4, 5))
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_what_is_no_whole_idx_file_is_said(tmp_path, what):
-    data = BROKEN[what]
+@pytest.mark.parametrize("name", BROKEN)
+def test_invalid_idx_file_is_reported(tmp_path, name):
+    data = BROKEN[name]
     zipped = bytearray(gzip.compress(WHOLE))
     zipped[12] ^= 0xFF
     for name, content in {
@@ -81,17 +81,19 @@ def test_what_is_no_whole_idx_file_is_said(tmp_path, what):
         "half.gz": gzip.compress(WHOLE)[:20],
     }.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=f"{name} in .* not a whole IDX file .* of rank 3: "):
+        with pytest.raises(
+            ValueError, match=f"{name} in .* not a complete IDX file .* of rank 3: "
+        ):
             read_idx(tmp_path / name, rank=3)
 
 
-def test_refuses_images_that_do_not_match_their_labels(tmp_path, arrays):
+def test_images_that_do_not_match_the_labels_are_rejected(tmp_path, arrays):
     write_mnist(tmp_path, arrays[0], arrays[1][:-1], *arrays[2:])
-    with pytest.raises(MnistError, match="one image for each of the labels"):
+    with pytest.raises(MnistError, match="one image for each label"):
         load_mnist(tmp_path)
 
 
-def test_says_what_to_do_without_a_connection(monkeypatch):
+def test_failed_download_is_reported_with_a_remedy(monkeypatch):
     def fail():
         raise Exception("URL fetch failure")
 
@@ -100,7 +102,7 @@ def test_says_what_to_do_without_a_connection(monkeypatch):
         load_mnist()
 
 
-def test_official_files(mnist):
+def test_official_files_are_read(mnist):
     assert len(mnist.train_images) == 60_000
     assert np.bincount(mnist.test_labels).tolist() == [
         980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009,

@@ -1,4 +1,4 @@
-"""The network against arithmetic by hand."""
+"""The network against NumPy."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def answers(network):
 
 
 def convolve(maps: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """5x5, SAME, ReLU: [H, W, I] with [5, 5, I, O] to [H, W, O], by the definition."""
+    """Applies a 5x5 SAME convolution and ReLU: [H, W, I] with [5, 5, I, O] to [H, W, O]."""
     height, width, _ = maps.shape
     padded = np.pad(maps, ((2, 2), (2, 2), (0, 0)))
     total = np.zeros((height, width, kernel.shape[-1]))
@@ -34,11 +34,11 @@ def pool(maps: np.ndarray) -> np.ndarray:
     return maps.reshape(height // 2, 2, width // 2, 2, count).max(axis=(1, 3))
 
 
-def test_has_the_tutorials_size(network):
+def test_network_has_as_many_parameters_as_the_tutorial(network):
     assert network.count_params() == 3_274_634
 
 
-def test_every_layer_is_what_it_says(network, answers):
+def test_layers_equal_numpy(network, answers):
     weights = {layer.name: layer.get_weights() for layer in network.layers}
     h_conv1 = convolve(answers["images"][0][..., None], *weights["h_conv1"])
     h_pool1 = pool(h_conv1)
@@ -55,11 +55,13 @@ def test_every_layer_is_what_it_says(network, answers):
         "h_fc1": h_fc1,
         "logits": h_fc1 @ kernel + bias,
     }
-    for name, by_hand in expected.items():
-        np.testing.assert_allclose(answers[name][0], by_hand, rtol=1e-3, atol=1e-4, err_msg=name)
+    for name, activations in expected.items():
+        np.testing.assert_allclose(
+            answers[name][0], activations, rtol=1e-3, atol=1e-4, err_msg=name
+        )
 
 
-def test_dropout_is_for_training_only(network):
+def test_dropout_applies_only_in_training(network):
     image = np.ones((1, 28, 28), np.float32)
     assert np.array_equal(network(image, training=False), network(image, training=False))
     assert not np.array_equal(network(image, training=True), network(image, training=True))

@@ -1,4 +1,4 @@
-"""The page in a real browser, as a visitor uses it."""
+"""The page in a browser, as a visitor uses it."""
 
 import io
 import os
@@ -22,7 +22,7 @@ from tests.pictures import dark_on_light, read_sheet
 from tests.visit import SIZES, digit_of, opaque, pixels, probabilities_of, touch
 
 
-def test_a_first_visit_finds_a_digit_firing(open_page):
+def test_first_visit_shows_a_sample_digit(open_page):
     page = open_page()
     expect(page.locator(".live .best")).to_have_text("3")
     expect(page.locator(".hint")).to_be_visible()
@@ -31,55 +31,55 @@ def test_a_first_visit_finds_a_digit_firing(open_page):
     expect(page.locator(".live .best")).to_have_text("1")
 
 
-def test_ten_digits_drawn_by_hand(open_page):
+def test_ten_digits_drawn_by_hand_are_recognized(open_page):
     page = open_page()
-    read = {}
+    predicted = {}
     for digit in range(10):
         page.locator(".clear").click()
         expect(page.locator(".live .best")).to_have_text("–")
         answer = touch(page, lambda digit=digit: draw(page, strokes_of(digit), ".pad"))
-        read[digit] = str(digit_of(answer)) if answer["sure"] else "?"
-        expect(page.locator(".live .best")).to_have_text(read[digit])
-    right = [digit for digit, answer in read.items() if str(digit) == answer]
-    assert len(right) >= 9, read
+        predicted[digit] = str(digit_of(answer)) if answer["sure"] else "?"
+        expect(page.locator(".live .best")).to_have_text(predicted[digit])
+    correct = [digit for digit, label in predicted.items() if str(digit) == label]
+    assert len(correct) >= 9, predicted
 
 
-def test_what_is_no_digit_is_not_sure(open_page):
+def test_scribbles_are_not_sure(open_page):
     page = open_page()
-    expect(page.locator(".live .sure")).to_have_text(re.compile(r"\d\d\.\d%"))
-    doubts = []
+    expect(page.locator(".live .confidence")).to_have_text(re.compile(r"\d\d\.\d%"))
+    unsure = []
     for strokes in NO_DIGITS:
         page.locator(".clear").click()
-        expect(page.locator(".live .sure")).to_have_text("no ink")
+        expect(page.locator(".live .confidence")).to_have_text("no ink")
         answer = touch(page, lambda strokes=strokes: draw(page, strokes, ".pad"))
-        doubts.append(not answer["sure"])
-        sureness = re.compile(r"^\d+\.\d%$") if answer["sure"] else "not sure"
-        expect(page.locator(".live .sure")).to_have_text(sureness)
+        unsure.append(not answer["sure"])
+        confidence = re.compile(r"^\d+\.\d%$") if answer["sure"] else "not sure"
+        expect(page.locator(".live .confidence")).to_have_text(confidence)
         expect(page.locator(".live .best")).to_have_text(
             str(digit_of(answer)) if answer["sure"] else "?"
         )
-        expect(page.locator(".unsure")).to_have_count(0 if answer["sure"] else 1)
-    assert doubts.count(True) >= 3, doubts
+        expect(page.locator(".low-confidence")).to_have_count(0 if answer["sure"] else 1)
+    assert unsure.count(True) >= 3, unsure
 
 
-def test_everything_follows_while_the_pen_is_down(open_page):
+def test_page_updates_while_the_pen_is_down(open_page):
     page = open_page()
     page.locator(".clear").click()
     expect(page.locator(".live .best")).to_have_text("–")
     box = page.locator(".pad").bounding_box()
-    seen = set()
+    sheets = set()
     page.mouse.move(box["x"] + 150, box["y"] + 80)
     page.mouse.down()
     for step in range(1, 30):
         page.mouse.move(box["x"] + 150, box["y"] + 80 + 8 * step)
         page.wait_for_timeout(20)
-        seen.add(page.evaluate("last.answer.sheet"))
-    assert len(seen) > 10
+        sheets.add(page.evaluate("last.answer.sheet"))
+    assert len(sheets) > 10
     expect(page.locator(".live .best")).to_have_text("1")
     page.mouse.up()
 
 
-def test_galleries_show_what_the_network_computed(open_page, client):
+def test_galleries_show_the_activations(open_page, client):
     page = open_page()
     answer = touch(page, lambda: page.keyboard.press("8"))
     sheet = read_sheet(answer["sheet"])
@@ -87,23 +87,24 @@ def test_galleries_show_what_the_network_computed(open_page, client):
         shown = pixels(page, f".live .gallery[data-name={layer.name}] canvas >> nth=0")
         expected = sheet[layer.top : layer.top + layer.height, : layer.width]
         np.testing.assert_array_equal(opaque(shown), opaque(expected))
-    image = np.asarray(Image.fromarray(pixels(page, ".live .seen canvas")).convert("L"), float)
+    canvas = Image.fromarray(pixels(page, ".live .network-input canvas"))
+    image = np.asarray(canvas.convert("L"), float)
     assert image.shape == (28, 28)
-    # The image that is shown is one that the network reads as an 8.
+    # The image on display is classified as an 8.
     drawing = np.clip(image, 0, 255).astype(np.uint8)
     assert client.predict("sketch", {"drawings": drawing[None]})["logits"].argmax() == 8
 
 
-def test_tools(open_page):
+def test_drawing_tools(open_page):
     page = open_page()
     touch(page, lambda: page.locator(".clear").click())
-    empty = pixels(page, ".live .seen canvas")
+    empty = pixels(page, ".live .network-input canvas")
     line = touch(page, lambda: draw(page, [[(0.5, 0.2), (0.5, 0.8)]], ".pad"))
     both = touch(page, lambda: draw(page, [[(0.2, 0.5), (0.8, 0.5)]], ".pad"))
     assert line != both
     assert touch(page, lambda: page.locator(".undo").click()) == line
     assert touch(page, lambda: page.keyboard.press("z"))["best"] is None
-    np.testing.assert_array_equal(pixels(page, ".live .seen canvas"), empty)
+    np.testing.assert_array_equal(pixels(page, ".live .network-input canvas"), empty)
 
     touch(page, lambda: draw(page, [[(0.2, 0.5), (0.8, 0.5)]], ".pad"))
     page.keyboard.press("e")
@@ -115,7 +116,7 @@ def test_tools(open_page):
     assert touch(page, lambda: page.keyboard.press("c"))["best"] is None
 
 
-def test_a_tap_is_a_dot(open_page):
+def test_tap_draws_a_dot(open_page):
     page = open_page()
     touch(page, lambda: page.keyboard.press("c"))
     assert touch(page, lambda: page.locator(".pad").click())["best"] is not None
@@ -124,7 +125,7 @@ def test_a_tap_is_a_dot(open_page):
     assert ink == pytest.approx(np.pi * (0.04 * side) ** 2, rel=0.1)
 
 
-def test_a_thicker_pen_makes_more_ink(open_page):
+def test_thicker_pen_draws_more_ink(open_page):
     page = open_page()
 
     def ink(size: str) -> float:
@@ -136,7 +137,7 @@ def test_a_thicker_pen_makes_more_ink(open_page):
     assert ink("12") > 2.5 * ink("4")
 
 
-def test_ready_made_digits_are_read(open_page):
+def test_sample_digits_are_recognized(open_page):
     page = open_page()
     for digit in range(10):
         answer = touch(
@@ -146,28 +147,28 @@ def test_ready_made_digits_are_read(open_page):
     assert probabilities_of(answer)[9] > 0.5
 
 
-def test_screen_readers_hear_the_result(open_page):
+def test_prediction_is_announced_to_screen_readers(open_page):
     page = open_page()
     page.keyboard.press("4")
-    expect(page.locator(".live .announcement")).to_have_text("Read as 4.")
+    expect(page.locator(".live .announcement")).to_have_text("Prediction: 4.")
     page.keyboard.press("c")
     expect(page.locator(".live .announcement")).to_have_text("")
 
 
-def test_a_pens_other_end_erases(open_page):
+def test_eraser_end_of_a_pen_erases(open_page):
     page = open_page()
     touch(page, lambda: page.keyboard.press("c"))
     touch(page, lambda: draw(page, [[(0.2, 0.5), (0.8, 0.5)]], ".pad"))
     inked = (pixels(page, ".pad")[:, :, 3] > 128).sum()
     box = page.locator(".pad").bounding_box()
-    at = {"clientX": box["x"] + box["width"] / 2, "clientY": box["y"] + box["height"] / 2}
-    pen = {"pointerType": "pen", "pointerId": 9, "button": 5, "buttons": 32, **at}
+    middle = {"clientX": box["x"] + box["width"] / 2, "clientY": box["y"] + box["height"] / 2}
+    pen = {"pointerType": "pen", "pointerId": 9, "button": 5, "buttons": 32, **middle}
     page.locator(".pad").evaluate("pad => { pad.setPointerCapture = () => {}; }")
     touch(page, lambda: page.locator(".pad").dispatch_event("pointerdown", pen))
     assert (pixels(page, ".pad")[:, :, 3] > 128).sum() < 0.95 * inked
 
 
-def test_the_winner_is_marked(open_page):
+def test_predicted_class_is_marked(open_page):
     page = open_page()
     touch(page, lambda: page.keyboard.press("7"))
     expect(page.locator(".live .scores .winner b")).to_have_text("7")
@@ -176,7 +177,7 @@ def test_the_winner_is_marked(open_page):
     assert percents.index(max(percents)) == 7
 
 
-def test_finger(open_page):
+def test_finger_draws_without_scrolling(open_page):
     page = open_page("phone")
     page.locator(".clear").tap()
     expect(page.locator(".live .best")).to_have_text("–")
@@ -186,10 +187,10 @@ def test_finger(open_page):
     scrolled = page.evaluate("scrollY")
 
     def finger(kind: str, *points: tuple[float, float]) -> None:
-        at = [
+        touches = [
             {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in points
         ]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
     path = strokes_of(7)[0]
     finger("touchStart", path[0])
@@ -208,14 +209,14 @@ def test_nothing_is_cut_off(open_page, size, theme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     boxes = {
         name: page.locator(f".live {name}").bounding_box()
-        for name in (".pad", ".tools.drawn", ".samples", ".verdict", ".scores", ".network")
+        for name in (".pad", ".tools.drawing-only", ".samples", ".result", ".scores", ".network")
     }
     for name, box in boxes.items():
         assert box["x"] >= 0, name
         assert box["x"] + box["width"] <= width, name
-    if size == "wide":  # all of it is in view at once
+    if size == "wide":  # everything is in view at once
         assert all(box["y"] + box["height"] <= height for box in boxes.values())
-    if size == "phone":  # the pad stays in reach
+    if size == "phone":  # the pad stays in view
         page.mouse.wheel(0, 1200)
         page.wait_for_function("scrollY > 300")
         pad = page.locator(".pad").bounding_box()
@@ -224,15 +225,15 @@ def test_nothing_is_cut_off(open_page, size, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_can_be_read(open_page, theme):
-    """WCAG's contrast of 4.5 for the small texts, measured on what is painted."""
+def test_small_text_has_enough_contrast(open_page, theme):
+    """WCAG requires a contrast of 4.5 for small texts; measured on a screenshot."""
     page = open_page(theme=theme)
     texts = (
         ".percent",
-        ".sure",
-        ".seen figcaption",
+        ".confidence",
+        ".network-input figcaption",
         ".about",
-        ".largest",
+        ".maximum",
         ".gallery code",
         ".hint",
     )
@@ -246,7 +247,7 @@ def test_text_can_be_read(open_page, theme):
         assert contrast >= 4.5, (selector, contrast)
 
 
-def test_a_picture_goes_the_same_way(open_page, digits, tmp_path):
+def test_uploaded_picture_is_predicted_and_shown(open_page, digits, tmp_path):
     path = tmp_path / "four.png"
     dark_on_light(digits[0][2222]).save(path)
     page = open_page()
@@ -264,15 +265,15 @@ def test_a_picture_goes_the_same_way(open_page, digits, tmp_path):
     page.keyboard.press("Escape")
     expect(page.locator(".still .zoom")).to_be_hidden()
 
-    seen = page.locator(".still .seen").bounding_box()
+    image = page.locator(".still .network-input").bounding_box()
     scores = page.locator(".still .scores").bounding_box()
-    assert seen["x"] + seen["width"] <= scores["x"]  # beside each other, not over each other
+    assert image["x"] + image["width"] <= scores["x"]  # they do not overlap
 
     page.get_by_label("Remove Image").click()
     expect(page.locator(".still .best")).to_have_text("–")
 
 
-def test_gradios_sketchpad_goes_the_same_way(open_page):
+def test_drawing_from_gradios_sketchpad_is_predicted(open_page):
     page = open_page()
     page.get_by_role("tab", name="Picture").click()
     page.get_by_role("tab", name="Gradio's sketchpad").click()
@@ -281,7 +282,7 @@ def test_gradios_sketchpad_goes_the_same_way(open_page):
     expect(page.locator(".still .best")).to_have_text("1")
 
 
-def test_the_server_goes_away_and_comes_back(open_page, newest_alone):
+def test_page_recovers_when_the_model_server_restarts(open_page, newest_alone):
     with LocalServer(newest_alone) as server, run_page(server.target) as url:
         page = open_page(url=url)
         page.keyboard.press("c")
@@ -304,19 +305,21 @@ def test_the_server_goes_away_and_comes_back(open_page, newest_alone):
         expect(page.locator(".live .best")).to_have_text("1")
         assert time.monotonic() - back < 3
         page.mouse.up()
-        page.close()  # before its server ends, of which it would complain
+        page.close()  # before its server stops, which would be an error in its console
 
 
-def test_the_page_itself_goes_away_and_comes_back(browser, server):
+def test_page_recovers_when_the_page_server_restarts(browser, server):
     port = find_free_port()
     with run_page(server.target, port=port) as url:
-        # Not by open_page, which wants an empty console: the browser complains of a lost server.
+        # Not with open_page, which requires an empty console: lost connections are logged there.
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
         page.goto(url)
         expect(page.locator(".live .winner")).to_have_count(1)
     page.keyboard.press("7")
-    expect(page.locator(".live .notice")).to_have_text(re.compile("has lost its server"))
+    expect(page.locator(".live .notice")).to_have_text(
+        re.compile("connection to the page server is lost")
+    )
     with run_page(server.target, port=port):
         expect(page.locator(".live .notice")).to_be_hidden(timeout=20_000)
         expect(page.locator(".live .best")).to_have_text("7")
@@ -326,13 +329,13 @@ def test_the_page_itself_goes_away_and_comes_back(browser, server):
 
 
 @pytest.fixture(scope="module")
-def alone_url() -> Iterator[str]:
-    """A page whose model server is away."""
+def url_without_server() -> Iterator[str]:
+    """A page whose model server does not run."""
     with run_page(f"127.0.0.1:{find_free_port()}") as url:
         yield url
 
 
-def test_a_phone_that_has_scrolled_sees_that_the_server_is_away(open_page, newest_alone):
+def test_notice_is_visible_on_a_scrolled_phone(open_page, newest_alone):
     with LocalServer(newest_alone) as server, run_page(server.target) as url:
         page = open_page("phone", url=url)
         page.mouse.wheel(0, 900)
@@ -345,12 +348,14 @@ def test_a_phone_that_has_scrolled_sees_that_the_server_is_away(open_page, newes
         page.close()
 
 
-def test_a_picture_while_the_server_is_away(browser, alone_url, tmp_path, digits):
+def test_upload_without_a_model_server_shows_an_error(
+    browser, url_without_server, tmp_path, digits
+):
     path = tmp_path / "four.png"
     dark_on_light(digits[0][2222]).save(path)
     context = browser.new_context()
     page = context.new_page()
-    page.goto(alone_url)
+    page.goto(url_without_server)
     expect(page.locator(".live .notice")).to_have_text(re.compile("server does not answer"))
     page.get_by_role("tab", name="Picture").click()
     page.locator("input[type=file]:not(.file)").first.set_input_files(path)
@@ -359,7 +364,7 @@ def test_a_picture_while_the_server_is_away(browser, alone_url, tmp_path, digits
     context.close()
 
 
-def test_keys_within_a_menu_are_the_menus(open_page):
+def test_shortcuts_are_off_while_a_menu_has_focus(open_page):
     page = open_page()
     page.locator(".live .colours").focus()
     page.keyboard.press("c")

@@ -1,4 +1,4 @@
-"""The page in a real browser when something goes wrong: what it says, and that it goes on."""
+"""The page in a browser when something fails: its messages, and that it recovers."""
 
 import base64
 import json
@@ -33,22 +33,22 @@ from tests.visit import (
     REMEMBER,
     SIZES,
     ask_anew,
+    click_download,
     copied,
     forbid_live,
     middle_of,
-    take,
     touch,
 )
 
-NOTHING_MORE_MS = 2000  # a page that asked again would have done so several times
+QUIET_MS = 2000  # long enough for several retries
 REFUSED = {"error": "The model server refused this.", "final": True}
 
 
 @pytest.fixture
 def visit(browser) -> Iterator[Callable[[str], Page]]:
-    """Opens a page whose questions go through Gradio, where they can be answered otherwise.
+    """Opens a page whose questions go through Gradio, where tests can intercept them.
 
-    Nothing is asked of its console: a browser complains there of lost servers.
+    Errors in its console are allowed: lost connections are logged there.
     """
     contexts = []
 
@@ -61,9 +61,6 @@ def visit(browser) -> Iterator[Callable[[str], Page]]:
         page.add_init_script(REMEMBER)
         forbid_live(page)
         page.add_init_script(NO_TOUR)
-        # An interception that begins on a loaded page may miss the next request; this one begins
-        # before, and those of tests join it.
-        page.route("**/nothing", lambda route: route.fallback())
         page.goto(url)
         return page
 
@@ -72,33 +69,33 @@ def visit(browser) -> Iterator[Callable[[str], Page]]:
         context.close()
 
 
-def intercept(page: Page, function: str, answer: Callable[[Route], object]) -> list[dict]:
-    """Has a function of the page's server answered otherwise, unless `answer` returns None.
+def intercept(page: Page, name: str, answer: Callable[[Route], object]) -> list[dict]:
+    """Replaces the answers to a question, unless `answer` returns None.
 
     Returns:
-        What the page has asked of it, as it comes.
+        The questions of this kind, a list that grows as they arrive.
     """
-    asked = []
+    questions = []
 
     def handle(route: Route) -> None:
-        content = route.request.post_data_json
-        if content["data"]["ask"] != function:
+        question = route.request.post_data_json["data"]
+        if question["ask"] != name:
             return route.fallback()
-        asked.append(content["data"])
-        told = answer(route)
-        if told is None:
+        questions.append(question)
+        replacement = answer(route)
+        if replacement is None:
             return route.fallback()
-        return route.fulfill(body=json.dumps(told), content_type="application/json")
+        return route.fulfill(body=json.dumps(replacement), content_type="application/json")
 
     page.route("**/component_server/", handle)
-    return asked
+    return questions
 
 
 def notice(page: Page):
     return page.locator(".live .notice")
 
 
-def test_a_picture_that_does_not_decode_stops_nothing(visit, page_url):
+def test_broken_explanation_does_not_stop_the_next(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
     broken = {"label": 3, "picture": "data:image/png;base64,AAAA", "field": [0, 0, 1, 1]}
@@ -107,37 +104,37 @@ def test_a_picture_that_does_not_decode_stops_nothing(visit, page_url):
     page.keyboard.press("w")
     page.wait_for_function("document.querySelector('.why').ariaPressed === 'true'")
     expect(page.locator(".live .overlay")).to_be_hidden()
-    while answers:  # until the page has had it
+    while answers:  # until the page has received it
         page.wait_for_timeout(50)
     touch(page, lambda: page.keyboard.press("7"))
     expect(page.locator(".live .overlay")).to_be_visible()
 
 
-def test_a_sheet_that_does_not_decode_is_said_and_the_next_one_is_shown(visit, page_url):
+def test_broken_sheet_is_reported_and_the_next_is_shown(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
     answers = [{**page.evaluate("last.answer"), "sheet": "data:image/png;base64,AAAA"}]
     intercept(page, "predict", lambda _: answers[0] if answers else None)
     page.keyboard.press("7")
-    expect(notice(page)).to_contain_text("could not be shown")
+    expect(notice(page)).to_contain_text("could not be displayed")
     answers.clear()
     page.keyboard.press("4")
     expect(notice(page)).to_be_hidden()
     expect(page.locator(".live .best")).to_have_text("4")
 
 
-def test_what_stays_forgotten_does_not_stop_the_arithmetic(visit, page_url):
+def test_arithmetic_recovers_from_an_expired_drawing(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
-    forgetting = [True]
-    intercept(page, "decompose_unit", lambda _: {"expired": True} if forgetting else None)
-    page.locator(".add-up").click()
+    is_expired = [True]
+    intercept(page, "decompose_unit", lambda _: {"expired": True} if is_expired else None)
+    page.locator(".show-sum").click()
     expect(page.locator(".live .sum")).to_contain_text("no longer has this drawing")
-    forgetting.clear()
+    is_expired.clear()
     expect(page.locator(".live .sum .total")).to_be_visible()
 
 
-def test_a_login_that_has_ended_leads_to_the_login_and_the_drawing_comes_along(visit, server):
+def test_drawing_is_kept_when_the_login_expires(visit, server):
     port = find_free_port()
 
     def log_in(page: Page) -> None:
@@ -152,7 +149,7 @@ def test_a_login_that_has_ended_leads_to_the_login_and_the_drawing_comes_along(v
     with run_page(server.target, "--auth=ann:secret", port=port):
         page.keyboard.press("c")
         draw(page, strokes_of(7), ".pad")
-        expect(notice(page)).to_contain_text("asks for your password again")
+        expect(notice(page)).to_contain_text("login has expired")
         page.get_by_role("button", name="Log in again").click()
         log_in(page)
         expect(page.locator(".live .best")).to_have_text("7")
@@ -160,7 +157,7 @@ def test_a_login_that_has_ended_leads_to_the_login_and_the_drawing_comes_along(v
         page.close()
 
 
-def test_a_version_that_comes_while_the_page_is_open(open_page, base_path, tmp_path):
+def test_new_version_appears_on_an_open_page(open_page, base_path, tmp_path):
     first, second, third, *_ = sorted(int(path.name) for path in base_path.iterdir())
     served = tmp_path / "mnist"
 
@@ -186,80 +183,82 @@ def test_a_version_that_comes_while_the_page_is_open(open_page, base_path, tmp_p
         page.close()
 
 
-def test_what_is_refused_for_good_is_asked_once(visit, page_url):
+def test_final_error_is_not_retried(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
-    refusing = [True]
-    asked = intercept(page, "predict", lambda _: REFUSED if refusing else None)
+    is_refused = [True]
+    questions = intercept(page, "predict", lambda _: REFUSED if is_refused else None)
     page.keyboard.press("7")
     expect(notice(page)).to_contain_text("refused this")
-    before = len(asked)
-    page.wait_for_timeout(NOTHING_MORE_MS)
-    assert len(asked) == before
-    refusing.clear()
-    page.keyboard.press("4")  # what is new is asked
+    before = len(questions)
+    page.wait_for_timeout(QUIET_MS)
+    assert len(questions) == before
+    is_refused.clear()
+    page.keyboard.press("4")  # a new drawing is sent
     expect(notice(page)).to_be_hidden()
     expect(page.locator(".live .best")).to_have_text("4")
 
 
-def test_a_busy_server_is_asked_less_and_less(visit, page_url):
+def test_busy_server_is_retried_with_growing_pauses(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
-    busy = [True]
-    told = {"error": BUSY, "busy": True}
-    asked = intercept(page, "predict", lambda _: told if busy else None)
+    is_busy = [True]
+    answer = {"error": BUSY, "busy": True}
+    questions = intercept(page, "predict", lambda _: answer if is_busy else None)
     page.keyboard.press("7")
     expect(notice(page)).to_contain_text("is busy. Your picture is kept")
     page.wait_for_timeout(3000)
-    assert 2 <= len(asked) <= 6  # every 400 ms it would be 8
-    busy.clear()
+    assert 2 <= len(questions) <= 6  # every 400 ms it would be 8
+    is_busy.clear()
     expect(notice(page)).to_be_hidden()
     expect(page.locator(".live .best")).to_have_text("7")
 
 
 @pytest.mark.parametrize("final", [True, False])
-def test_what_a_map_likes_is_not_asked_after_close(visit, page_url, final):
+def test_map_features_are_not_requested_after_close(visit, page_url, final):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
-    asked = intercept(page, "map_features", lambda _: {"error": "no", "final": final})
+    questions = intercept(page, "map_features", lambda _: {"error": "no", "final": final})
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv2")
     page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv2] .mosaic", layer, 5))
     expect(page.locator(".live .zoom")).to_be_visible()
     page.wait_for_timeout(1000)
     if final:
-        assert len(asked) == 1
+        assert len(questions) == 1
     page.keyboard.press("Escape")
-    before = len(asked)
-    page.wait_for_timeout(NOTHING_MORE_MS)
-    assert len(asked) == before
+    before = len(questions)
+    page.wait_for_timeout(QUIET_MS)
+    assert len(questions) == before
 
 
-def test_with_a_shown_what_a_map_likes_is_of_its_version(open_page, client):
+def test_map_features_are_those_of_the_shown_version(open_page, client):
     page = open_page()
     versions = client.versions()
     ask_anew(page, lambda: page.locator(f'.version[value="{versions[1]}"]').click())
     page.locator(".keep").click()
-    expect(page.locator(".which")).to_be_visible()
+    expect(page.locator(".compare-switch")).to_be_visible()
     ask_anew(page, lambda: page.locator(f'.version[value="{versions[-1]}"]').click())
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv2")
     page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv2] .mosaic", layer, 5))
     for shown, version in (("B", versions[-1]), ("A", versions[1]), ("B", versions[-1])):
-        page.locator(f'.which [value="{shown}"]').click()
-        told = client.predict("weights", {"units": np.array([], np.int32)}, version=version)
-        picture = render_grid(told["h_conv2_features"][5], "grey", 255)
+        page.locator(f'.compare-switch [value="{shown}"]').click()
+        weights = client.predict("weights", {"units": np.array([], np.int32)}, version=version)
+        picture = render_grid(weights["h_conv2_features"][5], "grey", 255)
         expect(page.locator(".live .feature img")).to_have_attribute("src", picture)
 
 
-def test_copying_without_the_pages_server_says_why(visit, page_url):
+def test_download_without_the_page_server_shows_an_error(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
     page.context.set_offline(True)
-    take(page, "curl")
-    expect(page.locator('.take [value="curl"]')).to_contain_text("has lost its server")
+    click_download(page, "curl")
+    expect(page.locator('.downloads [value="curl"]')).to_contain_text(
+        "connection to the page server is lost"
+    )
     page.context.set_offline(False)
 
 
-def test_a_version_chosen_while_another_is_asked_for_stays_chosen(visit, page_url, client):
+def test_version_chosen_during_a_request_stays_chosen(visit, page_url, client):
     page = visit(page_url)
     first, second, *_ = client.versions()
     expect(page.locator(".version")).to_have_count(len(client.versions()))
@@ -276,24 +275,26 @@ def test_a_version_chosen_while_another_is_asked_for_stays_chosen(visit, page_ur
     expect(page.locator('.version[aria-pressed="true"]')).to_have_attribute("value", str(second))
 
 
-def test_a_drawing_that_stays_lost_is_said(visit, page_url):
+def test_expired_drawing_is_reported_and_retried(visit, page_url):
     page = visit(page_url)
     expect(page.locator(".live .winner")).to_have_count(1)
     page.locator(".keep").click()
-    expect(page.locator(".which")).to_be_visible()
-    losing = [True]
-    asked = intercept(page, "predict", lambda _: {"reference_expired": True} if losing else None)
+    expect(page.locator(".compare-switch")).to_be_visible()
+    is_lost = [True]
+    questions = intercept(
+        page, "predict", lambda _: {"reference_expired": True} if is_lost else None
+    )
     page.keyboard.press("7")
     expect(notice(page)).to_contain_text("no longer has this drawing")
-    before = len(asked)
-    while len(asked) == before:  # it is asked again
+    before = len(questions)
+    while len(questions) == before:  # until the retry
         page.wait_for_timeout(50)
-    losing.clear()
+    is_lost.clear()
     expect(notice(page)).to_be_hidden()
     expect(page.locator(".live .best")).to_have_text("7")
 
 
-def test_keys_of_the_brush(open_page):
+def test_keys_change_the_brush_size(open_page):
     page = open_page()
     layer = next(layer for layer in GALLERIES if layer.name == "h_conv1")
     page.mouse.click(*middle_of(page, ".live .gallery[data-name=h_conv1] .mosaic", layer, 5))
@@ -315,31 +316,30 @@ def test_keys_of_the_brush(open_page):
     plain = press()
     assert press(ctrlKey=True, altKey=True) == plain + 1  # AltGr
     assert press(altKey=True) == plain + 2  # Option
-    assert press(metaKey=True) == plain + 2  # a browser's own
+    assert press(metaKey=True) == plain + 2  # a browser shortcut
     assert press(ctrlKey=True) == plain + 2
 
 
-def test_the_first_stroke_over_a_sample_sends_no_empty_drawing(open_page):
+def test_first_stroke_over_a_sample_sends_no_empty_drawing(open_page):
     page = open_page(through_gradio=True)
-    asked = []
+    sent = []
 
     def remember(request) -> None:
         content = request.post_data_json
         if content and content["data"]["ask"] == "predict":
-            asked.append(base64.b64decode(content["data"]["content"]))
+            sent.append(base64.b64decode(content["data"]["content"]))
 
     page.on("request", remember)
     touch(page, lambda: draw(page, strokes_of(1), ".pad"))
-    assert asked
-    assert all(any(pixels) for pixels in asked)
+    assert sent
+    assert all(any(ink) for ink in sent)
     answer = touch(page, lambda: page.keyboard.press("z"))
-    assert answer["best"] is None  # the sample had made way
-    assert (
-        touch(page, lambda: page.keyboard.press("z"))["best"]["index"] == 3
-    )  # and can be had back
+    assert answer["best"] is None  # the stroke replaced the sample
+    answer = touch(page, lambda: page.keyboard.press("z"))
+    assert answer["best"]["index"] == 3  # undo brings the sample back
 
 
-def test_a_link_without_a_map_closes_an_open_one(open_page):
+def test_link_without_a_map_closes_an_open_one(open_page):
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     link = copied(page, "link")
@@ -351,20 +351,20 @@ def test_a_link_without_a_map_closes_an_open_one(open_page):
     expect(page.locator(".live .zoom")).to_be_hidden()
 
 
-def test_the_text_to_copy_by_hand_goes_away(open_page):
+def test_text_to_copy_by_hand_is_hidden_with_the_menu(open_page):
     page = open_page()
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(Error('no')); }")
-    take(page, "curl")
-    expect(page.locator(".live .copied")).to_be_visible()
+    click_download(page, "curl")
+    expect(page.locator(".live .copy-text")).to_be_visible()
     page.keyboard.press("Escape")
-    page.locator(".take summary").click()
-    expect(page.locator('.take [value="curl"]')).to_be_visible()
-    expect(page.locator(".live .copied")).to_be_hidden()
+    page.locator(".downloads summary").click()
+    expect(page.locator('.downloads [value="curl"]')).to_be_visible()
+    expect(page.locator(".live .copy-text")).to_be_hidden()
 
 
-def test_bars_of_the_arithmetic_have_one_scale(open_page):
+def test_bars_of_the_arithmetic_share_one_scale(open_page):
     page = open_page()
-    page.locator(".add-up").click()
+    page.locator(".show-sum").click()
     expect(page.locator(".live .terms tr")).to_have_count(11)
     numbers = [
         abs(float(text.replace("−", "-")))
@@ -374,16 +374,16 @@ def test_bars_of_the_arithmetic_have_one_scale(open_page):
     largest = max(numbers)
     for number, width in zip(numbers, widths):
         assert width == pytest.approx(max(1, max(widths) * number / largest), abs=1.5)
-    assert numbers[-1] > 10 * numbers[0]  # of all others together
+    assert numbers[-1] > 10 * numbers[0]  # the last is the sum of all smaller terms
 
 
 @pytest.mark.parametrize("size", ["wide", "tablet", "phone"])
-def test_headers_of_a_picture_are_not_cut_off(open_page, size):
+def test_captions_of_an_uploaded_picture_are_not_cut_off(open_page, size):
     page = open_page(size)
     page.get_by_role("tab", name="Picture").click()
     page.locator("input[type=file]:not(.file)").first.set_input_files(ROOT / "demo" / "digit.png")
     expect(page.locator(".still .best")).to_have_text("5")
-    # Elsewhere the caption, of which there is more on wider screens, ends in an ellipsis.
+    # Other captions may end in an ellipsis.
     cut = page.evaluate("""() => [...document.querySelectorAll(".still figcaption > *")]
       .filter((part) => !part.matches(".gallery:not(.h_fc1) .about"))
       .filter((part) => part.offsetParent && (part.scrollWidth > part.clientWidth + 1
@@ -394,13 +394,13 @@ def test_headers_of_a_picture_are_not_cut_off(open_page, size):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "answer"),
     [
         (KeyError("images"), {"error": FAILED, "final": True}),
         (ValueError("shape"), {"error": FAILED, "final": True}),
     ],
 )
-def test_an_error_of_our_own_is_not_the_visitors_and_is_logged(caplog, monkeypatch, error, told):
+def test_internal_error_is_final_and_logged(caplog, monkeypatch, error, answer):
     async def fail(self: Answers, question: Question) -> dict:
         raise error
 
@@ -409,14 +409,14 @@ def test_an_error_of_our_own_is_not_the_visitors_and_is_logged(caplog, monkeypat
     with Client("127.0.0.1:1") as client:
         answers = Answers(client, {}, Metrics())
         question = Question("ann", {"ask": "repaint"}, b"")
-        with start_blocking_portal() as portal:  # in this thread Playwright's loop may run
-            assert portal.call(answers.answer, question) == told
+        with start_blocking_portal() as portal:  # Playwright's event loop may run in this thread
+            assert portal.call(answers.answer, question) == answer
     assert "Traceback" in caplog.text
     assert f"{type(error).__name__}: {error}" in caplog.text
 
 
-def test_a_server_whose_answer_lies_is_no_fault_of_the_drawing(visit):
-    def lie(request, context) -> PredictResponse:
+def test_malformed_answer_of_the_server_is_reported(visit):
+    def send_wrong_shape(request, context) -> PredictResponse:
         response = PredictResponse()
         for name in (*request.output_filter, "descriptions"):
             proto = response.outputs[name]
@@ -425,29 +425,32 @@ def test_a_server_whose_answer_lies_is_no_fault_of_the_drawing(visit):
             proto.tensor_content = b"1234"
         return response
 
-    with OtherServer(lie) as server, run_page(server.target) as url:
+    with OtherServer(send_wrong_shape) as server, run_page(server.target) as url:
         page = visit(url)
         expect(notice(page)).to_have_text(re.compile("answered with no tensor"))
 
 
-def test_pictures_of_several_visitors_are_read_at_the_same_time(client):
-    together = threading.Barrier(2)
+def test_pictures_are_predicted_concurrently(client):
+    barrier = threading.Barrier(2)
 
-    def meet(request, context) -> PredictResponse:
-        """Answers once two are there; what else is asked, at once."""
+    def answer_in_pairs(request, context) -> PredictResponse:
+        """Answers predictions only two at a time, and everything else at once."""
         if request.model_spec.signature_name == "preview":
             try:
-                together.wait(10)
+                barrier.wait(10)
             except threading.BrokenBarrierError:
                 context.abort(grpc.StatusCode.INTERNAL, "one at a time")
         return client._predict(request, timeout=10)
 
-    def tell(request, context) -> GetModelMetadataResponse:
+    def describe(request, context) -> GetModelMetadataResponse:
         return client._metadata(request, timeout=10)
 
-    with OtherServer(meet, threads=8, tell=tell) as server, run_page(server.target) as url:
+    with (
+        OtherServer(answer_in_pairs, threads=8, tell=describe) as server,
+        run_page(server.target) as url,
+    ):
 
-        def ask(name: str) -> dict:
+        def call(name: str) -> dict:
             api = GradioClient(url, verbose=False)
             try:
                 return api.predict(handle_file(ROOT / "demo" / "digit.png"), api_name=name)
@@ -456,12 +459,12 @@ def test_pictures_of_several_visitors_are_read_at_the_same_time(client):
 
         with ThreadPoolExecutor(2) as threads:
             for name in ("/activations", "/classify", "/activations"):
-                both = list(threads.map(ask, [name, name]))
+                both = list(threads.map(call, [name, name]))
                 assert len(both) == 2
-                assert all(len(each["scores"]) == 10 for each in both)
+                assert all(len(answer["scores"]) == 10 for answer in both)
 
 
-def test_a_server_that_hangs_is_said_in_time(visit):
+def test_hanging_server_is_reported_in_time(visit):
     released = threading.Event()
 
     def hang(request, context) -> PredictResponse:

@@ -1,4 +1,4 @@
-"""Lessons, tour and keyboard in a real browser."""
+"""Lessons, tour and keyboard in a browser."""
 
 import re
 
@@ -9,27 +9,27 @@ from tests.galleries import GALLERIES
 from tests.hand import strokes_of
 from tests.visit import SIZES, middle_of, touch
 
-ASK = {
-    "seen": ".live .seen .ask",
-    "scores": ".live .sureness .ask",
-    "unit": ".live .anatomy .ask",
+HELP = {
+    "input": ".live .network-input .help",
+    "scores": ".live .confidence-row .help",
+    "unit": ".live .arithmetic .help",
 }
 
 
-def test_a_question_is_answered_where_it_arises(open_page):
+def test_every_help_button_opens_its_own_lesson(open_page):
     page = open_page("phone")
-    said = set()
-    for place in ("seen", "scores", *(layer.name for layer in GALLERIES), "unit"):
-        if place == "unit":
-            page.locator(".live .add-up").click()
-        button = page.locator(ASK.get(place, f".live .gallery[data-name={place}] .ask"))
+    texts = set()
+    for topic in ("input", "scores", *(layer.name for layer in GALLERIES), "unit"):
+        if topic == "unit":
+            page.locator(".live .show-sum").click()
+        button = page.locator(HELP.get(topic, f".live .gallery[data-name={topic}] .help"))
         button.scroll_into_view_if_needed()
         button.evaluate("button => button.scrollIntoView({ block: 'center' })")
         button.click()
         lesson = page.locator(".live .lesson")
         expect(lesson).to_be_visible()
         assert len(lesson.inner_text()) > 100
-        said.add(lesson.inner_text())
+        texts.add(lesson.inner_text())
         box = lesson.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= SIZES["phone"][0]
@@ -37,11 +37,11 @@ def test_a_question_is_answered_where_it_arises(open_page):
         assert box["y"] + box["height"] <= SIZES["phone"][1]
         page.keyboard.press("Escape")
         expect(lesson).to_be_hidden()
-    assert len(said) == 3 + len(GALLERIES)
-    expect(page.locator(".live .zoom")).to_be_visible()  # Escape was the lesson's alone
+    assert len(texts) == 3 + len(GALLERIES)
+    expect(page.locator(".live .zoom")).to_be_visible()  # Escape closed only the lesson
 
 
-def test_a_first_visit_is_guided_and_doing_leads_on(open_page):
+def test_tour_starts_on_the_first_visit_and_follows_actions(open_page):
     page = open_page(tour=True)
     card, count = page.locator(".live .tour"), page.locator(".live .tour .count")
     expect(count).to_have_text("1 of 6")
@@ -63,17 +63,17 @@ def test_a_first_visit_is_guided_and_doing_leads_on(open_page):
     page.locator(".tour .next").click()
     page.locator(".live .version >> nth=0").click()
     expect(card).to_be_hidden()
-    expect(page.locator(".toured")).to_have_count(0)
+    expect(page.locator(".tour-target")).to_have_count(0)
     page.reload()
     expect(page.locator(".live .winner")).to_have_count(1)
-    expect(card).to_be_hidden()  # once is enough
-    page.locator(".start-tour").click()  # unless it is asked for
+    expect(card).to_be_hidden()  # the tour starts only once
+    page.locator(".start-tour").click()  # unless it is requested
     expect(count).to_have_text("1 of 6")
     page.locator(".tour .end").click()
     expect(card).to_be_hidden()
 
 
-def test_the_tour_never_covers_the_pad(open_page):
+def test_tour_never_covers_the_pad(open_page):
     for size in SIZES:
         page = open_page(size, tour=True)
         card = page.locator(".live .tour")
@@ -87,8 +87,8 @@ def test_the_tour_never_covers_the_pad(open_page):
         page.close()
 
 
-def test_all_of_it_by_keyboard(open_page):
-    """From the pad through map and unit to an explanation, without a pointer."""
+def test_everything_works_with_the_keyboard(open_page):
+    """From the pad to a map, a unit and an explanation, without a pointer."""
     page = open_page()
     touch(page, lambda: page.keyboard.press("6"))
     mosaic = page.locator(".live .gallery[data-name=h_conv2] .mosaic")
@@ -98,7 +98,7 @@ def test_all_of_it_by_keyboard(open_page):
     readout = page.locator(".live .gallery[data-name=h_conv2] .readout")
     expect(readout).to_have_text("map 17 of 0–63")
     expect(page.locator(".live .lens")).to_have_text(
-        re.compile("h_conv2 map 17: .*row 7, column 7")
+        re.compile(r"h_conv2 map 17 \(.*row 7, column 7")
     )
     page.keyboard.press("Shift+ArrowUp")
     expect(page.locator(".live .lens")).to_have_text(re.compile("row 6, column 7"))
@@ -109,28 +109,30 @@ def test_all_of_it_by_keyboard(open_page):
     expect(page.locator(".live .zoom .readout")).to_have_text("map 16 of 0–63")
     page.keyboard.press("Tab")
     expect(page.locator(".live .large")).to_be_focused()
-    expect(page.locator(".live .anatomy .unit")).to_have_text(re.compile("^strongest unit"))
+    expect(page.locator(".live .arithmetic .unit")).to_have_text(re.compile("^strongest unit"))
     page.keyboard.press("ArrowUp")
-    expect(page.locator(".live .anatomy .unit")).to_have_text(re.compile("^chosen unit"))
+    expect(page.locator(".live .arithmetic .unit")).to_have_text(re.compile("^chosen unit"))
     page.keyboard.press("Escape")
     expect(mosaic).to_be_focused()
     page.locator(".live .score >> nth=6").press("Enter")
-    expect(page.locator(".live .because >> nth=0")).to_have_text("speaks for 6 against 6")
+    expect(page.locator(".live .explanation-legend >> nth=0")).to_have_text(
+        "speaks for 6 against 6"
+    )
 
 
-def test_who_asked_for_less_motion_gets_a_slower_film(browser, page_url):
-    def frame(motion: str) -> float:
+def test_history_plays_slower_with_reduced_motion(browser, page_url):
+    def frame_ms(motion: str) -> float:
         context = browser.new_context(reduced_motion=motion)
         page = context.new_page()
         page.add_init_script(
-            "const set = setInterval; window.every = [];"
-            "window.setInterval = (turn, ms) => { every.push(ms); return set(turn, ms); };"
+            "const set = setInterval; window.intervals = [];"
+            "window.setInterval = (f, ms) => { intervals.push(ms); return set(f, ms); };"
         )
         page.goto(page_url)
         expect(page.locator(".live .version").first).to_be_visible()
         page.locator(".play").click()
-        times = page.evaluate("every")
+        intervals = page.evaluate("intervals")
         context.close()
-        return times[-1]  # the film's, which has just begun
+        return intervals[-1]  # the one that play has just started
 
-    assert frame("reduce") > 2 * frame("no-preference")
+    assert frame_ms("reduce") > 2 * frame_ms("no-preference")

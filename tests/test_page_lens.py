@@ -1,4 +1,4 @@
-"""Looking closer, in a real browser: maps, units, versions, colours."""
+"""Open maps, exact values, versions and colours in a browser."""
 
 import base64
 import re
@@ -16,19 +16,18 @@ from tests.galleries import GALLERIES
 from tests.hand import strokes_of
 from tests.pages import run_page
 from tests.pictures import read_sheet
-from tests.visit import ask_anew, in_json, look, middle_of, opaque, pixels, touch
+from tests.visit import ask_anew, infer, make_answer, middle_of, opaque, pixels, touch
 
 
 @pytest.mark.parametrize(
     ("size", "name", "index"),
     [("wide", "h_conv1", 13), ("phone", "h_conv2", 63), ("wide", "h_pool2", 30)],
 )
-def test_a_map_is_named_and_opens_large(open_page, size, name, index):
+def test_map_is_named_and_opens_enlarged(open_page, size, name, index):
     page = open_page(size)
     gallery = page.locator(f".live .gallery[data-name={name}]")
-    gallery.evaluate(
-        "gallery => gallery.scrollIntoView({ block: 'center' })"
-    )  # below the sticky pad
+    # Below the sticky pad.
+    gallery.evaluate("gallery => gallery.scrollIntoView({ block: 'center' })")
     layer = next(layer for layer in GALLERIES if layer.name == name)
     mosaic = f".live .gallery[data-name={name}] .mosaic"
     page.mouse.move(*middle_of(page, mosaic, layer, index))
@@ -51,16 +50,16 @@ def test_a_map_is_named_and_opens_large(open_page, size, name, index):
     page.mouse.click(*middle_of(page, ".live .overview", layer, 5))
     np.testing.assert_array_equal(shown(), layer.map_on(sheet, 5))
 
-    other = touch(page, lambda: draw(page, strokes_of(0), ".pad"))  # it stays, and stays live
+    other = touch(page, lambda: draw(page, strokes_of(0), ".pad"))  # it stays open and follows
     np.testing.assert_array_equal(shown(), layer.map_on(read_sheet(other["sheet"]), 5))
     page.keyboard.press("Escape")
     expect(page.locator(".live .zoom")).to_be_hidden()
 
 
-def test_the_same_drawing_through_the_networks_history(open_page, client):
+def test_every_version_predicts_the_same_drawing(open_page, client):
     page = open_page(through_gradio=True)
-    asked = []
-    page.on("request", lambda request: asked.append(request))
+    requests = []
+    page.on("request", lambda request: requests.append(request))
     versions = client.versions()
     buttons = page.locator(".version")
     expect(buttons).to_have_count(len(versions))
@@ -69,9 +68,9 @@ def test_the_same_drawing_through_the_networks_history(open_page, client):
     for index, version in enumerate(versions):
         answer = ask_anew(page, buttons.nth(index).click)
         expect(pressed).to_have_attribute("value", str(version))
-        sent = asked[-1].post_data_json["data"]["content"]
+        sent = requests[-1].post_data_json["data"]["content"]
         drawing = np.frombuffer(base64.b64decode(sent), np.uint8).reshape(112, 112)
-        expected = in_json(look(client, drawing, version))
+        expected = make_answer(infer(client, drawing, version))
         expected |= {"version": version, "versions": versions}
         assert {name: answer[name] for name in expected} == expected
     for key, version in ((",", versions[-2]), (",", versions[-3]), (".", versions[-2])):
@@ -79,25 +78,25 @@ def test_the_same_drawing_through_the_networks_history(open_page, client):
         expect(pressed).to_have_attribute("value", str(version))
 
 
-def test_the_history_as_a_film(open_page, client):
+def test_play_shows_every_version(open_page, client):
     page = open_page()
     versions = [str(version) for version in client.versions()]
     expect(page.locator(".version")).to_have_count(len(versions))
     page.evaluate("""() => {
-      window.film = [];
-      addEventListener("shown", () => {
+      window.shownVersions = [];
+      addEventListener("answer-shown", () => {
         const pressed = document.querySelector('.version[aria-pressed="true"]').value;
-        if (film.at(-1) !== pressed) film.push(pressed);
+        if (shownVersions.at(-1) !== pressed) shownVersions.push(pressed);
       });
     }""")
     page.locator(".play").click()
     expect(page.locator(".play")).to_have_text("Stop")
     expect(page.locator(".play")).to_have_text("Play")
-    page.wait_for_function("last => film.at(-1) === last", arg=versions[-1])
-    assert page.evaluate("film") == versions
+    page.wait_for_function("last => shownVersions.at(-1) === last", arg=versions[-1])
+    assert page.evaluate("shownVersions") == versions
 
 
-def test_a_version_that_goes_away_while_it_is_looked_at(open_page, base_path, tmp_path):
+def test_removed_version_is_replaced_by_the_newest(open_page, base_path, tmp_path):
     first, second, third, *_ = sorted(int(path.name) for path in base_path.iterdir())
     served = tmp_path / "mnist"
     for version in (first, second, third):
@@ -116,13 +115,13 @@ def test_a_version_that_goes_away_while_it_is_looked_at(open_page, base_path, tm
 
 
 @pytest.mark.parametrize("layer", GALLERIES, ids=lambda layer: layer.name)
-def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, layer):
+def test_lens_shows_exact_value_and_receptive_field(open_page, client, layer):
     page = open_page(through_gradio=True)
-    asked = []
-    page.on("request", lambda request: asked.append(request))
+    requests = []
+    page.on("request", lambda request: requests.append(request))
     touch(page, lambda: page.keyboard.press("8"))
     sent = next(
-        r.post_data_json["data"] for r in reversed(asked) if "content" in (r.post_data or "")
+        r.post_data_json["data"] for r in reversed(requests) if "content" in (r.post_data or "")
     )
     drawing = np.frombuffer(base64.b64decode(sent["content"]), np.uint8).reshape(1, 112, 112)
     maps = client.predict("sketch", {"drawings": drawing})[layer.name]
@@ -139,36 +138,41 @@ def test_the_lens_tells_the_exact_value_and_what_a_unit_sees(open_page, client, 
     )
     lens = page.locator(".live .lens")
     expect(lens).to_have_text(re.compile(f": {maps.max():.4f}$"))
-    field = page.locator(".live .seen .sees")
+    field = page.locator(".live .network-input .receptive-field")
     described = ExposedNetwork(client).description().layers[layer.index]
     if not described.receptive_field:
         expect(field).to_be_hidden()
         return
-    assert f"map {index}: largest {maps.max():.2f}" in lens.text_content()
+    assert f"map {index} (max {maps.max():.2f}, mean " in lens.text_content()
     assert f"row {row}, column {column}" in lens.text_content()
-    image, shown = page.locator(".live .seen canvas").bounding_box(), field.bounding_box()
+    image, shown = page.locator(".live .network-input canvas").bounding_box(), field.bounding_box()
     pixel = image["width"] / 28
     axes = zip((row, column), "yx", ("height", "width"), described.receptive_field, strict=True)
-    for at, place, size, axis in axes:
-        first = max(0, axis.stride * at - axis.before)
-        last = min(28, axis.stride * at - axis.before + axis.size)
-        assert (shown[place] - image[place]) / pixel == pytest.approx(first, abs=0.1)
+    for index, start, size, axis in axes:
+        first = max(0, axis.stride * index - axis.before)
+        last = min(28, axis.stride * index - axis.before + axis.size)
+        assert (shown[start] - image[start]) / pixel == pytest.approx(first, abs=0.1)
         assert shown[size] / pixel == pytest.approx(last - first, abs=0.1)
+    with_fields = [gallery for gallery in GALLERIES if gallery.name != "h_fc1"]
+    marks = [f".live .gallery[data-name={gallery.name}] .marks" for gallery in with_fields]
+    marked = [(pixels(page, selector)[:, :, 3] > 0).sum() for selector in marks]
+    assert marked == [gallery.maps for gallery in with_fields]  # one unit in each map
     page.mouse.move(1, 1)
     expect(lens).to_be_hidden()
     expect(field).to_be_hidden()
+    assert not any(pixels(page, selector).any() for selector in marks)
 
 
-def test_other_colours_cost_no_prediction(open_page, client):
+def test_other_colours_need_no_prediction(open_page, client):
     page = open_page(through_gradio=True)
-    asked = []
-    page.on("request", lambda request: asked.append(request.post_data_json))
+    bodies = []
+    page.on("request", lambda request: bodies.append(request.post_data_json))
     before = touch(page, lambda: page.keyboard.press("2"))
-    sent = next(each["data"] for each in reversed(asked) if each and "content" in each["data"])
+    sent = next(body["data"] for body in reversed(bodies) if body and "content" in body["data"])
     drawing = np.frombuffer(base64.b64decode(sent["content"]), np.uint8).reshape(112, 112)
-    seen = look(client, drawing)
-    newest = {"version": seen.version}
-    asked.clear()
+    inference = infer(client, drawing)
+    newest = {"version": inference.version}
+    bodies.clear()
     for selector, choice, style in (
         (".colours", "grey", {"colours": "grey"}),
         (".scale", "map", {"colours": "grey", "scale": "map"}),
@@ -178,21 +182,21 @@ def test_other_colours_cost_no_prediction(open_page, client):
             page, lambda s=selector, c=choice: page.locator(f".live {s}").select_option(c)
         )
         assert newest.items() <= answer.items()
-        assert in_json(seen, style).items() <= answer.items()
+        assert make_answer(inference, style).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .scale").select_option("held"))
     held = dict(zip(map(str, before["layers"][1:]), before["largest"][1:], strict=True))
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("inferno"))
-    assert in_json(seen, {"scale": "held", "held": held}).items() <= answer.items()
+    assert make_answer(inference, {"scale": "held", "held": held}).items() <= answer.items()
     answer = ask_anew(page, lambda: page.locator(".live .colours").select_option("cividis"))
-    assert not any(each and "content" in each["data"] for each in asked)
-    expect(page.locator(".live .gallery[data-name=h_conv1] .largest")).to_have_text(
+    assert not any(body and "content" in body["data"] for body in bodies)
+    expect(page.locator(".live .gallery[data-name=h_conv1] .maximum")).to_have_text(
         f"to {held['1']:.2f}"
     )
     answer = touch(page, lambda: page.keyboard.press("1"))
-    sent = next(each["data"] for each in reversed(asked) if each and "content" in each["data"])
+    sent = next(body["data"] for body in reversed(bodies) if body and "content" in body["data"])
     drawing = np.frombuffer(base64.b64decode(sent["content"]), np.uint8).reshape(112, 112)
     style = {"colours": "cividis", "scale": "held", "held": held}
-    assert in_json(look(client, drawing), style).items() <= answer.items()
+    assert make_answer(infer(client, drawing), style).items() <= answer.items()
     shown = pixels(page, ".live .gallery[data-name=h_conv2] canvas >> nth=0")
     sheet = read_sheet(answer["sheet"])
     layer = GALLERIES[2]

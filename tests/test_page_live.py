@@ -1,4 +1,4 @@
-"""The page's live connection in a real browser: used, lost, found again, and done without."""
+"""The page's WebSocket in a browser: used, lost, reopened, and replaced by Gradio's calls."""
 
 import re
 import time
@@ -20,7 +20,7 @@ SOCKETS = "**/xray/live"
 
 @pytest.fixture
 def visit(browser):
-    """Opens a page after something has been done to the context that it will be in."""
+    """Opens a page, after `prepare` has changed it."""
     contexts = []
 
     def visit(url: str, prepare=lambda page: None) -> Page:
@@ -31,8 +31,8 @@ def visit(browser):
         page.set_default_timeout(20_000)
         page.add_init_script(REMEMBER)
         page.add_init_script(NO_TOUR)
-        page.lines, page.calls = [], []
-        page.on("websocket", lambda line: page.lines.append(line))
+        page.sockets, page.calls = [], []
+        page.on("websocket", lambda socket: page.sockets.append(socket))
         page.on("request", lambda r: "component_server" in r.url and page.calls.append(r))
         prepare(page)
         page.goto(url)
@@ -50,20 +50,20 @@ def draw_and_read(page: Page, digit: int) -> None:
     expect(page.locator(".live .best")).to_have_text(str(digit))
 
 
-def test_drawings_go_over_one_connection_and_nothing_else(visit, page_url):
+def test_drawings_use_only_one_connection(visit, page_url):
     page = visit(page_url)
     draw_and_read(page, 5)
     page.locator(".why").click()
     expect(page.locator(".live .overlay")).to_be_visible()
-    assert len(page.lines) == 1
+    assert len(page.sockets) == 1
     assert page.calls == []
 
 
 @pytest.mark.parametrize(("path", "has_upgrades"), [("/digits", True), ("", False)])
-def test_through_a_proxy(visit, server, path, has_upgrades):
+def test_page_works_behind_a_proxy(visit, server, path, has_upgrades):
     with run_page(server.target, *([f"--root-path={path}"] if path else [])) as url:
-        with Proxy(url, path, has_upgrades=has_upgrades) as through:
-            page = visit(through)
+        with Proxy(url, path, has_upgrades=has_upgrades) as proxy_url:
+            page = visit(proxy_url)
             draw_and_read(page, 5)
             page.keyboard.press("w")
             expect(page.locator(".live .overlay")).to_be_visible()
@@ -71,7 +71,7 @@ def test_through_a_proxy(visit, server, path, has_upgrades):
             page.close()
 
 
-def test_a_page_with_a_password_is_for_those_who_have_it(visit, server, browser):
+def test_page_with_a_password_rejects_others(visit, server, browser):
     with run_page(server.target, "--auth=ann:secret") as url:
         stranger = browser.new_page()
         stranger.goto(url)
@@ -97,7 +97,7 @@ def test_a_page_with_a_password_is_for_those_who_have_it(visit, server, browser)
         page.close()
 
 
-def test_another_website_cannot_connect_to_a_page_on_this_machine(page_url, browser):
+def test_other_origins_cannot_connect(page_url, browser):
     page = browser.new_page()
     page.route("http://elsewhere.example/", lambda route: route.fulfill(body="<p>elsewhere</p>"))
     page.goto("http://elsewhere.example/")
@@ -113,7 +113,7 @@ def test_another_website_cannot_connect_to_a_page_on_this_machine(page_url, brow
     assert code == 1006
 
 
-def test_a_connection_that_drops_is_made_anew_without_a_word(visit, page_url):
+def test_lost_connection_is_reopened_without_a_notice(visit, page_url):
     routes: list[WebSocketRoute] = []
 
     def connect(route: WebSocketRoute) -> None:
@@ -121,41 +121,43 @@ def test_a_connection_that_drops_is_made_anew_without_a_word(visit, page_url):
         routes.append(route)
 
     page = visit(page_url, lambda page: page.route_web_socket(SOCKETS, connect))
-    complaints = watch_notices(page)
+    notices = watch_notices(page)
     for digit in (5, 7):
         routes[-1].close()
         draw_and_read(page, digit)
     assert len(routes) == 3
-    assert page.evaluate(complaints) == []
+    assert page.evaluate(notices) == []
     assert page.calls == []
 
 
-def test_a_connection_that_falls_silent_is_given_up(visit, page_url):
-    """Nothing is lost: the drawing is read over another connection."""
+def test_silent_connection_is_replaced(visit, page_url):
+    """The drawing is predicted over another connection."""
     silent = []
 
     def connect(route: WebSocketRoute) -> None:
-        far = route.connect_to_server()
+        server = route.connect_to_server()
         number = len(silent)
         silent.append(False)
-        route.on_message(lambda message: None if silent[number] else far.send(message))
+        route.on_message(lambda message: None if silent[number] else server.send(message))
 
     page = visit(page_url, lambda page: page.route_web_socket(SOCKETS, connect))
     draw_and_read(page, 5)
     silent[0] = True
     page.keyboard.press("c")
     draw(page, strokes_of(7), ".pad")
-    expect(page.locator(".live .notice")).to_have_text(re.compile("lost its server"))
+    expect(page.locator(".live .notice")).to_have_text(
+        re.compile("connection to the page server is lost")
+    )
     expect(page.locator(".live .best")).to_have_text("7")
     expect(page.locator(".live .notice")).to_be_hidden()
     assert len(silent) == 2
 
 
-def test_a_page_that_is_full_says_so_and_lets_one_in_when_another_leaves(visit, page_url):
-    full = [True]
+def test_full_page_shows_a_notice_until_there_is_room(visit, page_url):
+    is_full = [True]
 
     def connect(route: WebSocketRoute) -> None:
-        if full:
+        if is_full:
             route.on_message(lambda _: route.close(code=live_module.TRY_AGAIN_LATER))
         else:
             route.connect_to_server()
@@ -163,23 +165,23 @@ def test_a_page_that_is_full_says_so_and_lets_one_in_when_another_leaves(visit, 
     page = visit(page_url)
     page.route_web_socket(SOCKETS, connect)
     page.reload()
-    expect(page.locator(".live .notice")).to_have_text(re.compile("as many visitors as it can"))
-    assert page.calls == []  # which would have been no way round
-    full.clear()
+    expect(page.locator(".live .notice")).to_have_text(re.compile("Too many people"))
+    assert page.calls == []  # Gradio's calls do not bypass the limit
+    is_full.clear()
     expect(page.locator(".live .notice")).to_be_hidden()
     expect(page.locator(".live .best")).to_have_text("3")
 
 
-def test_a_long_way_is_filled_with_drawings(visit, server):
-    """Over 200 ms there and back, more drawings are shown than the five a second of one by one."""
+def test_slow_network_has_several_drawings_in_flight(visit, server):
+    """With a round trip of 200 ms, one request at a time allows five predictions per second."""
     with run_page(server.target) as url:
         with Line(url.removeprefix("http://").rstrip("/"), delay=0.1) as line:
             page = visit(f"http://{line.target}/")
             page.evaluate("""() => {
               window.count = 0;
-              addEventListener("shown", () => { window.count++; });
+              addEventListener("answer-shown", () => { window.count++; });
             }""")
-            draw_and_read(page, 5)  # in which it learns how long the way is
+            draw_and_read(page, 5)  # measures the round trip
             rates = []
             while not rates or (max(rates) <= 8 and len(rates) < 3):  # the machine may be busy
                 page.locator(".clear").click()
@@ -191,50 +193,52 @@ def test_a_long_way_is_filled_with_drawings(visit, server):
     assert max(rates) > 8, rates
 
 
-def test_modules_of_another_time_are_not_had(page_url):
+def test_modules_of_another_release_are_not_found(page_url):
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{page_url}xray/0123456789abcdef/main.js", timeout=10)
 
 
-def test_a_page_whose_modules_are_gone_asks_to_be_loaded_again(browser, page_url):
+def test_page_asks_to_be_reloaded_if_its_modules_are_gone(browser, page_url):
     page = browser.new_page()
     page.route("**/xray/*/pad.js", lambda route: route.fulfill(status=404))
     page.goto(page_url)
-    expect(page.locator(".live .notice")).to_have_text(re.compile("Reload it"))
+    expect(page.locator(".live .notice")).to_have_text(re.compile("Reload the page"))
     page.close()
 
 
-def test_what_the_page_tells_prometheus(visit, page_url):
-    def told() -> dict[str, float]:
+def test_metrics_count_visitors_and_predictions(visit, page_url):
+    def read_metrics() -> dict[str, float]:
         with urllib.request.urlopen(f"{page_url}metrics", timeout=10) as response:
             lines = response.read().decode().splitlines()
         return {n: float(v) for n, v in (s.rsplit(" ", 1) for s in lines if not s.startswith("#"))}
 
-    def wait_until_alone() -> dict[str, float]:
+    def wait_for_no_visitors() -> dict[str, float]:
         end = time.monotonic() + 10
-        while (now := told())["layer_xray_visitors"]:  # of other tests, who are still leaving
+        while (now := read_metrics())[
+            "layer_xray_visitors"
+        ]:  # visitors of other tests may still be leaving
             assert time.monotonic() < end
         return now
 
-    looked = 'layer_xray_answer_seconds_count{ask="predict",outcome="answered"}'
-    before = wait_until_alone()
+    predictions = 'layer_xray_answer_seconds_count{ask="predict",outcome="answered"}'
+    before = wait_for_no_visitors()
     page = visit(page_url)
     draw_and_read(page, 5)
-    after = told()
+    after = read_metrics()
     assert after["layer_xray_visitors"] == 1
-    assert after[looked] > before.get(looked, 0) + 10
+    assert after[predictions] > before.get(predictions, 0) + 10
     assert after["layer_xray_queued_drawings"] == 0
     page.close()
-    wait_until_alone()
+    wait_for_no_visitors()
 
 
 def watch_notices(page: Page) -> str:
-    """Remembers what the page says is wrong; returns an expression for all of it."""
+    """Records the notices of the page; returns the JavaScript expression of the list."""
     page.evaluate("""() => {
-      window.complaints = [];
+      window.notices = [];
       const notice = document.querySelector(".live .notice");
       new MutationObserver(() => {
-        if (!notice.hidden) complaints.push(notice.textContent);
+        if (!notice.hidden) notices.push(notice.textContent);
       }).observe(notice, { attributes: true });
     }""")
-    return "complaints"
+    return "notices"

@@ -1,4 +1,4 @@
-"""What many visitors leave in the page's memory."""
+"""The page's memory use with many visitors."""
 
 import contextlib
 import json
@@ -17,36 +17,36 @@ from tests.pages import run_page
 from tests.questions import GRADIO_PATH, INK, RIGHT, as_call, find_component, live_address
 
 MORE = 1500
-MAX_MB = 15  # 50 if each of them stayed
-PENS, CLASSES = 50, 5
-MAX_MB_A_PEN = 1
+MAX_MB = 15  # growth; it would be 50 if every visitor stayed in memory
+PENS, ROUNDS = 50, 5
+MAX_MB_PER_PEN = 1
 JSON = {"Content-Type": "application/json"}
 PLAIN = {"compression": None, "proxy": None}
 
 
-def test_visitors_through_gradio_do_not_stay_in_memory(server):
+def test_memory_of_visitors_over_http_is_limited(server):
     with run_page(server.target) as url, httpx.Client(base_url=url, trust_env=False) as client:
         component = find_component(url)
 
-        def come(visitors: range) -> None:
+        def visit(visitors: range) -> None:
             for visitor in visitors:
                 call = as_call(component, str(visitor), {})
                 answer = client.post(GRADIO_PATH, content=call, headers=JSON)
                 assert "error" in answer.json()
 
-        come(range(MAX_SESSIONS))
+        visit(range(MAX_SESSIONS))
         before = _megabytes(url)
-        come(range(MAX_SESSIONS, MAX_SESSIONS + MORE))
+        visit(range(MAX_SESSIONS, MAX_SESSIONS + MORE))
         assert _megabytes(url) < before + MAX_MB
 
 
-def test_pens_take_little_memory_and_give_it_back(server):
+def test_memory_of_live_visitors_is_small_and_released(server):
     question = json.dumps({"id": 0, "ask": "predict", **RIGHT["predict"]}).encode() + b"\n" + INK
     with run_page(server.target) as url:
         address = live_address(url)
 
-        def come(pens: int) -> float:
-            """Pens that draw at the same time and then leave; the page's megabytes with them."""
+        def draw(pens: int) -> float:
+            """Returns the page's megabytes while some visitors draw at the same time."""
             with contextlib.ExitStack() as stack:
                 sockets = [stack.enter_context(connect(address, **PLAIN)) for _ in range(pens)]
                 for socket in sockets:
@@ -57,15 +57,15 @@ def test_pens_take_little_memory_and_give_it_back(server):
                     assert sheet
                 return _megabytes(url)
 
-        come(2)
+        draw(2)
         alone = _megabytes(url)
-        with_pens = come(PENS)
-        assert with_pens < alone + MAX_MB_A_PEN * PENS
-        for _ in range(CLASSES):  # 250 drawings of 0.2 MB, if they stayed
-            assert come(PENS) < with_pens + MAX_MB
+        with_pens = draw(PENS)
+        assert with_pens < alone + MAX_MB_PER_PEN * PENS
+        for _ in range(ROUNDS):  # 250 drawings of 0.2 MB
+            assert draw(PENS) < with_pens + MAX_MB
 
 
-def test_a_page_that_is_full_sends_visitors_away(server):
+def test_full_page_refuses_visitors(server):
     with run_page(server.target) as url, contextlib.ExitStack() as stack:
         address = live_address(url)
         first, *_ = [stack.enter_context(connect(address, **PLAIN)) for _ in range(MAX_VISITORS)]
@@ -80,5 +80,5 @@ def test_a_page_that_is_full_sends_visitors_away(server):
 
 def _megabytes(url: str) -> float:
     with urllib.request.urlopen(f"{url}metrics", timeout=10) as response:
-        told = response.read().decode()
-    return float(re.search(r"(?m)^process_resident_memory_bytes (\S+)$", told)[1]) / 2**20
+        metrics = response.read().decode()
+    return float(re.search(r"(?m)^process_resident_memory_bytes (\S+)$", metrics)[1]) / 2**20

@@ -1,5 +1,5 @@
-"""The page with networks of one's own, in a real browser: pictures, camera, many layers, several
-models, and a servable that knows nothing of us.
+"""The page with other networks, in a real browser: pictures, the camera, several models, and a
+servable without a description.
 """
 
 import io
@@ -27,7 +27,7 @@ EVIL = '<img src="x" onerror="document.hacked = 1">'
 
 
 def colours_network() -> keras.Model:
-    """Tells which colour a picture has most of; its first layers have 120x120 units."""
+    """Classifies a picture by its strongest colour; its first layers have 120x120 units."""
     inputs = keras.Input((120, 120, 3), name="photo")
     x = layers.Rescaling(1 / 255)(inputs)
     means = layers.GlobalAveragePooling2D(name="means")(x)
@@ -47,7 +47,7 @@ def colours_network() -> keras.Model:
 
 
 def save_stranger(path: Path) -> None:
-    """A servable by other means, with names of its own, two signatures, and no description."""
+    """Saves a servable with unusual names, two signatures and no description."""
     module = tf.Module()
     module.kernel = tf.Variable(np.eye(3, 5, dtype=np.float32)[None, None])
 
@@ -64,7 +64,7 @@ def save_stranger(path: Path) -> None:
 
 
 class Served(NamedTuple):
-    """What the tests look at."""
+    """The page, its model server, and the model of colours."""
 
     url: str
     target: str
@@ -96,7 +96,7 @@ def served(tmp_path_factory, base_path) -> Iterator[Served]:
 
 
 def open_file(page: Page, name: str, picture: Image.Image) -> dict:
-    """Has the page open a picture, and waits until it is shown."""
+    """Opens a picture on the page, and waits until it is shown."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     content = {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
@@ -108,27 +108,27 @@ def choose(page: Page, model: str) -> None:
     expect(page.locator(".model-title")).to_have_text(re.compile(model))
 
 
-def test_a_picture_is_read_and_every_layer_in_sight_is_shown(open_page, served):
+def test_picture_is_classified_and_visible_layers_are_shown(open_page, served):
     page = open_page(url=served.url)
-    expect(page.locator(".live .winner")).to_have_count(1)  # a ready picture is there at first
+    expect(page.locator(".live .winner")).to_have_count(1)  # a sample picture is shown at first
     for index, colour in enumerate(["#c01010", "#10c010", "#1010c0"]):
         picture = Image.new("RGB", (200, 150), colour)
         answer = open_file(page, "colour.png", picture)
         expect(page.locator(".live .best")).to_have_text(LABELS[index])
         whole = np.full((1, 120, 120, 3), np.asarray(picture)[0, 0], np.float32)
         truth = served.model(whole).numpy()[0]
-        told = [score["value"] for score in answer["scores"]]
-        np.testing.assert_allclose(told, truth, atol=1e-4)
+        values = [score["value"] for score in answer["scores"]]
+        np.testing.assert_allclose(values, truth, atol=1e-4)
     galleries = page.locator(".live .gallery")
     expect(galleries).to_have_count(16)  # all but the input and the scores
     shown = set(page.evaluate("last.answer.layers"))
-    assert shown < set(range(1, 17))  # what is out of sight is not asked for
+    assert shown < set(range(1, 17))  # layers out of sight are not requested
     galleries.last.scroll_into_view_if_needed()
     page.wait_for_function("last.answer.layers.includes(16)")
     assert 1 not in page.evaluate("last.answer.layers")
 
 
-def test_a_layer_larger_than_a_page_shows_it_is_had_in_full(open_page, served):
+def test_large_layer_is_shown_in_full_resolution(open_page, served):
     page = open_page(url=served.url)
     y, x = np.mgrid[:120, :120].astype(np.uint8)
     picture = np.stack([y, x, y ^ x], axis=2)
@@ -142,15 +142,15 @@ def test_a_layer_larger_than_a_page_shows_it_is_had_in_full(open_page, served):
     expect(page.locator(".live .unit")).to_have_text(re.compile("^chosen unit: row 0, column 0"))
     value = float(page.locator(".live .unit").inner_text().rpartition(" ")[2])
     assert value == pytest.approx(float(truth[0, 0, 0]), abs=1e-4)
-    expect(page.locator(".live .terms tr")).to_have_count(3)  # one of each colour
+    expect(page.locator(".live .terms tr")).to_have_count(3)  # one per colour
     expect(page.locator(".live .total")).to_contain_text(f"{value:.4f}".lstrip("-"))
 
 
-def test_the_camera_is_read_live_and_stops(open_page, served):
+def test_camera_frames_are_classified_until_it_stops(open_page, served):
     page = open_page(url=served.url)
     page.evaluate("""() => {
       window.sheets = new Set();
-      addEventListener("shown", () => sheets.add(last?.answer.sheet));
+      addEventListener("answer-shown", () => sheets.add(last?.answer.sheet));
     }""")
     page.locator(".camera").click()
     expect(page.locator('.camera[aria-pressed="true"]')).to_be_visible()
@@ -158,13 +158,13 @@ def test_the_camera_is_read_live_and_stops(open_page, served):
     page.locator(".camera").click()
     expect(page.locator('.camera[aria-pressed="false"]')).to_be_visible()
     assert page.evaluate("document.querySelector('.video').srcObject") is None
-    page.wait_for_timeout(300)  # what was under way
+    page.wait_for_timeout(300)  # frames in flight
     before = page.evaluate("last.askedAt")
     page.wait_for_timeout(500)
     assert page.evaluate("last.askedAt") == before
 
 
-def test_a_file_that_is_no_picture_and_a_page_without_a_camera(open_page, served):
+def test_invalid_file_and_missing_camera_are_reported(open_page, served):
     page = open_page(url=served.url)
     content = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no picture at all"}
     page.locator(".file").set_input_files(content)
@@ -176,11 +176,11 @@ def test_a_file_that_is_no_picture_and_a_page_without_a_camera(open_page, served
     }""")
     page.locator(".camera").click()
     expect(problem).to_have_text(re.compile("camera is not allowed"))
-    page.locator(".ready .tool").first.click()
+    page.locator(".sample-pictures .tool").first.click()
     expect(problem).to_be_hidden()
 
 
-def test_a_picture_is_pasted_and_dropped(open_page, served):
+def test_picture_can_be_pasted_and_dropped(open_page, served):
     page = open_page(url=served.url)
     carry = """([event, selector, colour]) => new Promise((done) => {
       const canvas = new OffscreenCanvas(40, 40);
@@ -203,19 +203,24 @@ def test_a_picture_is_pasted_and_dropped(open_page, served):
     expect(page.locator(".live .best")).to_have_text("blue")
 
 
-def test_why_speaks_of_the_picture(open_page, served):
+def test_explanation_is_about_the_picture(open_page, served):
     page = open_page(url=served.url)
     open_file(page, "red.png", Image.new("RGB", (120, 120), "#a02020"))
     page.locator(".why").click()
-    expect(page.locator(".live .because").first).to_have_text("speaks for red against red")
+    expect(page.locator(".live .explanation-legend").first).to_have_text(
+        "speaks for red against red"
+    )
     page.locator(".live .score").nth(2).click()
-    expect(page.locator(".live .because").first).to_have_text("speaks for blue against blue")
+    expect(page.locator(".live .explanation-legend").first).to_have_text(
+        "speaks for blue against blue"
+    )
 
 
-def test_models_are_chosen_and_links_lead_to_them(open_page, served):
+def test_models_can_be_chosen_and_linked(open_page, served):
     page = open_page(url=served.url)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    choices = page.locator(".models option")
+    # A second signature is listed too once another test has used the first one.
+    choices = page.locator(".models option").filter(has_not_text="stranger:edges")
     expect(choices).to_have_text(["colours", "stranger", "mnist"])
     page.locator(".models").select_option("mnist")
     expect(page.locator(".live .pad")).to_be_visible()
@@ -232,12 +237,12 @@ def test_models_are_chosen_and_links_lead_to_them(open_page, served):
     expect(other.locator(".live .best")).to_have_text(re.compile("red|green|blue"))
 
 
-def test_a_servable_that_knows_nothing_of_us(open_page, served):
+def test_servable_without_a_description_is_shown(open_page, served):
     page = open_page(url=served.url)
     choose(page, "stranger")
     gallery = page.locator(".live .gallery")
     expect(gallery).to_have_count(1)
-    expect(gallery.locator("code")).to_have_text(EVIL)  # a name is text, whatever is in it
+    expect(gallery.locator("code")).to_have_text(EVIL)  # a name is shown as text, not HTML
     assert page.evaluate("document.hacked") is None
     open_file(page, "blue.png", Image.new("RGB", (32, 32), "#0000ff"))
     with Client(served.target, "stranger") as client:
@@ -245,7 +250,7 @@ def test_a_servable_that_knows_nothing_of_us(open_page, served):
         blue[..., 2] = 1
         truth = client.predict("serving_default", {"photo": blue})["means"][0]
     expect(page.locator(".live .best")).to_have_text(str(truth.argmax()))
-    for part in (".why", ".add-up", ".take"):  # nothing pretends
+    for part in (".why", ".show-sum", ".downloads"):  # they need a description
         expect(page.locator(f".live {part}")).to_be_hidden()
     gallery.locator(".mosaic").click(position={"x": 3, "y": 3})
     expect(page.locator(".live .unit")).to_have_text(re.compile("^strongest unit: row"))
@@ -258,7 +263,7 @@ def test_a_servable_that_knows_nothing_of_us(open_page, served):
     expect(page.locator(".live .scores")).to_be_hidden()
 
 
-def test_a_model_that_the_server_has_not(open_page, served, browser):
+def test_missing_model_is_reported(open_page, served, browser):
     with run_page(served.target, "--model=tulips") as url:
         context = browser.new_context()
         page = context.new_page()

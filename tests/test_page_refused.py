@@ -1,4 +1,4 @@
-"""What a broken browser may send to the page: each is answered with a sentence, none with a 500."""
+"""Malformed messages to the page server: each gets a readable error, none a status 500."""
 
 import base64
 import json
@@ -25,35 +25,35 @@ from tests.questions import (
     live_address,
 )
 
-WRONG = {
+MALFORMED = {
     "no drawing": ("predict", {}, b""),
     "half a drawing": ("predict", {}, INK[:100]),
     "more than a drawing": ("predict", {}, INK + b"\n"),
-    "a version that is none": ("predict", {"version": "newest"}, INK),
+    "a version as text": ("predict", {"version": "newest"}, INK),
     "a version too large": ("predict", {"version": 2**63}, INK),
-    "no style": ("predict", {"style": "inferno"}, INK),
-    "a style that there is not": ("predict", {"style": {**STYLE, "shown": "C"}}, INK),
+    "a style as text": ("predict", {"style": "inferno"}, INK),
+    "an unknown style": ("predict", {"style": {**STYLE, "shown": "C"}}, INK),
     "half a drawing to keep": ("keep", {}, INK[:100]),
-    "why an 11": ("explain", {"label": 11}, INK),
-    "why a number too large": ("explain", {"label": 2**64}, INK),
-    "why some": ("explain", {"label": [1, 2]}, INK),
-    "to take something else": ("download", {"what": "everything"}, INK),
-    "to take a list": ("download", {"what": ["curl"]}, INK),
-    "repainting in no style": ("repaint", {"style": []}, b""),
-    "a unit outside": ("inspect_unit", {"row": 28}, b""),
-    "a part of no layer": ("decompose_unit", {"layer": "images"}, b""),
-    "a part of no map": ("decompose_unit", {"map": 32}, b""),
-    "a part of no unit": ("decompose_unit", {"row": "1"}, b""),
-    "a part of A that is not kept": ("decompose_unit", {"shown": "A"}, b""),
-    "a map of no layer": ("show_map", {"layer": 99}, b""),
-    "no map": ("show_map", {"map": -1}, b""),
-    "a layer by name": ("show_map", {"layer": "\ud800"}, b""),
-    "what there is not": ("look_away", {}, b""),
-    "of a model that there is not": ("predict", {"model": "\ud800"}, INK),
-    "of some models": ("describe", {"model": ["mnist"]}, b""),
-    "layers that there are not": ("predict", {"layers": [99]}, INK),
-    "a layer as text": ("repaint", {"layers": "1"}, b""),
-    "a picture that is none": ("predict", {}, b"\x89PNG" + INK),
+    "explaining an 11": ("explain", {"label": 11}, INK),
+    "explaining a label too large": ("explain", {"label": 2**64}, INK),
+    "explaining a list": ("explain", {"label": [1, 2]}, INK),
+    "an unknown download": ("download", {"what": "everything"}, INK),
+    "a list of downloads": ("download", {"what": ["curl"]}, INK),
+    "repainting with a list as style": ("repaint", {"style": []}, b""),
+    "a unit out of range": ("inspect_unit", {"row": 28}, b""),
+    "decomposing a layer by name": ("decompose_unit", {"layer": "images"}, b""),
+    "decomposing a map out of range": ("decompose_unit", {"map": 32}, b""),
+    "decomposing a row as text": ("decompose_unit", {"row": "1"}, b""),
+    "decomposing A, which is not kept": ("decompose_unit", {"shown": "A"}, b""),
+    "a map of a layer out of range": ("show_map", {"layer": 99}, b""),
+    "a map out of range": ("show_map", {"map": -1}, b""),
+    "a map of a layer by name": ("show_map", {"layer": "\ud800"}, b""),
+    "an unknown question": ("look_away", {}, b""),
+    "an unknown model": ("predict", {"model": "\ud800"}, INK),
+    "a list of models": ("describe", {"model": ["mnist"]}, b""),
+    "layers out of range": ("predict", {"layers": [99]}, INK),
+    "layers as text": ("repaint", {"layers": "1"}, b""),
+    "a broken PNG": ("predict", {}, b"\x89PNG" + INK),
     "a list of questions": (["predict"], {}, b""),
 }
 Ask = Callable[[dict, bytes], dict]
@@ -64,12 +64,12 @@ def live(url: str, **headers: str) -> ClientConnection:
     return connect(live_address(url), compression=None, proxy=None, additional_headers=headers)
 
 
-def over_line(url: str, stack: ExitStack) -> Ask:
-    line = stack.enter_context(live(url))
+def over_websocket(url: str, stack: ExitStack) -> Ask:
+    socket = stack.enter_context(live(url))
 
     def ask(question: dict, content: bytes) -> dict:
-        line.send(json.dumps(question).encode() + b"\n" + content)
-        return json.loads(line.recv(timeout=10).partition(b"\n")[0])
+        socket.send(json.dumps(question).encode() + b"\n" + content)
+        return json.loads(socket.recv(timeout=10).partition(b"\n")[0])
 
     return ask
 
@@ -93,9 +93,9 @@ def through_gradio(url: str, stack: ExitStack) -> Ask:
     return ask
 
 
-@pytest.fixture(params=[over_line, through_gradio])
+@pytest.fixture(params=[over_websocket, through_gradio])
 def ask(request, page_url) -> Iterator[Ask]:
-    """Asks the page one question, as a visitor whose drawing it has read."""
+    """Sends questions to the page server, as a visitor whose drawing has been predicted."""
     with ExitStack() as stack:
         ask = request.param(page_url, stack)
         assert "scores" in ask({"ask": "predict", **RIGHT["predict"]}, INK)
@@ -103,39 +103,39 @@ def ask(request, page_url) -> Iterator[Ask]:
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_what_is_right_is_answered(ask, name):
+def test_valid_question_is_answered(ask, name):
     answer = ask({"ask": name, **RIGHT[name]}, INK if name in OF_DRAWINGS else b"")
     assert "error" not in answer
     assert answer.keys() - {"id", "took"}
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_with_a_sentence(ask, name):
-    what, wrong, pixels = WRONG[name]
-    right = RIGHT.get(what, {}) if isinstance(what, str) else {}
-    answer = ask({"ask": what, **right, **wrong}, pixels)
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_question_is_refused(ask, name):
+    question, fields, content = MALFORMED[name]
+    valid = RIGHT.get(question, {}) if isinstance(question, str) else {}
+    answer = ask({"ask": question, **valid, **fields}, content)
     assert answer.get("expired") or len(answer["error"]) > 20
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_half_a_question_is_refused_too(ask, name):
+def test_question_with_missing_fields_is_refused(ask, name):
     answer = ask({"ask": name}, INK)
     assert "is missing" in answer["error"]
 
 
-def test_a_stranger_has_nothing_to_repaint(page_url):
+def test_unknown_visitor_has_nothing_to_repaint(page_url):
     with ExitStack() as stack:
         ask = through_gradio(page_url, stack)
         for visitor in ("nobody", {}, None):
             assert ask({"ask": "repaint", "visitor": visitor, **RIGHT["repaint"]}, b"") == {
                 "expired": True
             }
-        for nothing in (None, [], "x", {}):
-            assert "what can be asked is" in ask(nothing, b"")["error"]
+        for question in (None, [], "x", {}):
+            assert "what can be asked is" in ask(question, b"")["error"]
 
 
-def test_a_message_that_is_no_question_is_refused_and_the_next_one_answered(page_url):
-    with live(page_url) as line:
+def test_invalid_message_is_refused_and_the_next_answered(page_url):
+    with live(page_url) as socket:
         odd_id = b'{"ask": "predict", "id": %b}' % (b"[" * 300 + b"]" * 300)
         for message in (
             b"",
@@ -148,27 +148,27 @@ def test_a_message_that_is_no_question_is_refused_and_the_next_one_answered(page
             "{}",
             odd_id,
         ):
-            line.send(message)
-            assert "must be a JSON object" in json.loads(line.recv(timeout=10))["error"]
-        line.send(
+            socket.send(message)
+            assert "must be a JSON object" in json.loads(socket.recv(timeout=10))["error"]
+        socket.send(
             json.dumps({"id": 9, "ask": "predict", **RIGHT["predict"]}).encode() + b"\n" + INK
         )
-        assert json.loads(line.recv(timeout=10).partition(b"\n")[0])["id"] == 9
+        assert json.loads(socket.recv(timeout=10).partition(b"\n")[0])["id"] == 9
 
 
 @pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "file://", "http://["])
-def test_other_sites_cannot_connect_to_a_page_on_the_visitors_machine(page_url, origin):
+def test_other_origins_cannot_connect(page_url, origin):
     with pytest.raises(InvalidStatus, match="403"):
         live(page_url, Origin=origin)
 
 
 @pytest.mark.parametrize("forwarded", ["page.example", "page.example, inner.example:8080"])
-def test_the_page_itself_can_also_behind_a_proxy(page_url, forwarded):
+def test_own_origin_can_connect_behind_a_proxy(page_url, forwarded):
     live(page_url, Origin=page_url.rstrip("/")).close()
     live(page_url, Origin="https://page.example", X_Forwarded_Host=forwarded).close()
 
 
-def test_what_is_too_large_for_gradio_is_refused(page_url):
+def test_body_that_is_too_large_is_refused(page_url):
     answer = httpx.post(
         page_url.rstrip("/") + GRADIO_PATH,
         content=b"[" + b"[]," * 10 * MAX_BODY_BYTES + b"[]]",
@@ -179,23 +179,23 @@ def test_what_is_too_large_for_gradio_is_refused(page_url):
     assert (answer.status_code, answer.text) == (413, "A body may have at most 1,048,576 bytes.")
 
 
-def test_a_message_that_is_too_large_ends_the_connection(page_url):
-    with live(page_url) as line:
-        line.send(bytes(MAX_MESSAGE_BYTES + 1))
+def test_message_that_is_too_large_closes_the_connection(page_url):
+    with live(page_url) as socket:
+        socket.send(bytes(MAX_MESSAGE_BYTES + 1))
         with pytest.raises(ConnectionClosed) as caught:
-            line.recv(timeout=10)
+            socket.recv(timeout=10)
         assert caught.value.rcvd.code == 1009
 
 
-def test_drawings_that_come_faster_than_they_are_read_are_overtaken(page_url):
-    """Each has an answer, in the order of asking but for those superseded, and the last is read."""
-    with live(page_url) as line:
+def test_queued_drawings_are_superseded_by_newer_ones(page_url):
+    """Each is answered; those that are predicted keep their order, and the last is predicted."""
+    with live(page_url) as socket:
         for number in range(50):
             question = {"id": number, "ask": "predict", **RIGHT["predict"]}
-            line.send(json.dumps(question).encode() + b"\n" + INK)
-        answers = [json.loads(line.recv(timeout=10).partition(b"\n")[0]) for _ in range(50)]
-    read = [answer["id"] for answer in answers if "superseded" not in answer]
+            socket.send(json.dumps(question).encode() + b"\n" + INK)
+        answers = [json.loads(socket.recv(timeout=10).partition(b"\n")[0]) for _ in range(50)]
+    predicted = [answer["id"] for answer in answers if "superseded" not in answer]
     assert sorted(answer["id"] for answer in answers) == list(range(50))
-    assert read == sorted(read)
-    assert read[-1] == 49
-    assert len(read) < 50
+    assert predicted == sorted(predicted)
+    assert predicted[-1] == 49
+    assert len(predicted) < 50

@@ -1,4 +1,4 @@
-"""Picture files through `classify`, and the page's way with pictures beside it."""
+"""Picture files in the graph and on the page."""
 
 import io
 
@@ -47,7 +47,7 @@ def variants(digit: np.ndarray) -> dict[str, tuple[Image.Image, str]]:
 
 
 @pytest.mark.parametrize("name", variants(np.zeros((28, 28), np.uint8)))
-def test_every_kind_of_file_is_read(client, digit, name):
+def test_each_file_format_is_classified(client, digit, name):
     picture, kind = variants(digit)[name]
     answer = client.predict("classify", {"image_bytes": np.array([encode(picture, kind)], object)})
     assert answer["classes"].tolist() == [7]
@@ -63,7 +63,7 @@ def test_page_and_graph_find_the_same_ink(digit, name):
     assert np.abs(in_graph.astype(int) - in_page).max() <= 6
 
 
-def test_a_photograph_is_read(client, photograph):
+def test_photograph_is_classified(client, photograph):
     file = np.array([encode(photograph, "JPEG")], object)
     assert client.predict("classify", {"image_bytes": file})["classes"].tolist() == [7]
     drawing = find_drawing(photograph)
@@ -76,14 +76,14 @@ def test_blank_paper_has_no_ink():
     assert not find_drawing(Image.fromarray(grain.astype(np.uint8))).any()
 
 
-def test_a_drawing_of_ink_alone_stays_as_it_is(digit):
-    """The ramp between paper and ink keeps a clean digit's strokes where they are."""
+def test_clean_digit_does_not_change(digit):
+    """The ramp between paper and ink keeps its strokes."""
     ink = to_drawing(tf.constant(encode(Image.fromarray(digit), "PNG"))).numpy()
     np.testing.assert_array_equal(ink[digit == 0], 0)
     np.testing.assert_array_equal(ink[digit > 250], 255)
 
 
-def test_a_turned_photograph_is_turned_back(digit):
+def test_rotated_photograph_is_rotated_back(digit):
     upright = dark_on_light(digit).convert("RGB")
     turned = upright.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
@@ -95,6 +95,6 @@ def test_a_turned_photograph_is_turned_back(digit):
     )
 
 
-def test_a_picture_that_would_fill_the_memory_is_not_unpacked():
+def test_decompression_bomb_is_not_decoded():
     with pytest.raises(Image.DecompressionBombError):
         Image.open(io.BytesIO(bomb(5001)))

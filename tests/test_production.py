@@ -1,4 +1,4 @@
-"""TensorFlow Serving's configuration, Compose and Kubernetes, held against their own schemas."""
+"""Production configuration: TensorFlow Serving's flags and files, images, Compose, Kubernetes."""
 
 import json
 import os
@@ -34,7 +34,7 @@ TENSORFLOW_SERVING = "2.20.0"
 SERVING = ("Deployment", "serving")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
-# As tensorflow_model_server's main.cc spells them, in 2.17 and 2.20 alike.
+# From tensorflow_model_server's main.cc, the same in 2.17 and 2.20.
 FLAGS = """
 port rest_api_port rest_api_num_threads rest_api_timeout_in_ms rest_api_enable_cors_support
 enable_batching batching_parameters_file enable_per_model_batching_parameters
@@ -45,10 +45,10 @@ tensorflow_session_parallelism tensorflow_session_config_file tensorflow_intra_o
 tensorflow_inter_op_parallelism ssl_config_file platform_config_file grpc_channel_arguments
 grpc_max_threads grpc_socket_path enable_model_warmup num_request_iterations_for_warmup
 monitoring_config_file enable_profiler enable_grpc_healthcheck_service
-""".split()  # and not enable_serialization_as_tensor_content, which kills REST
+""".split()  # without enable_serialization_as_tensor_content, which crashes the REST API
 
 
-def test_model_configurations():
+def test_model_configurations_select_the_released_versions():
     [model] = read_config(PRODUCTION / "models.config").model_config_list.config
     assert (model.name, model.base_path, model.model_platform) == (
         "mnist",
@@ -61,9 +61,9 @@ def test_model_configurations():
     assert model.model_version_policy.latest.num_versions == 1
 
 
-def test_batching_and_monitoring():
+def test_batching_and_monitoring_configurations_are_valid():
     batching = text_format.Parse((PRODUCTION / "batching.config").read_text(), BatchingParameters())
-    assert batching.max_batch_size.value == 1024  # that the graph lets in
+    assert batching.max_batch_size.value == 1024  # the graph's limit
     assert batching.enable_large_batch_splitting.value
     assert batching.max_execution_batch_size.value * batching.max_enqueued_batches.value >= 1024
     text = (PRODUCTION / "monitoring.config").read_text()
@@ -79,29 +79,30 @@ def test_batching_and_monitoring():
     assert "page" in SERVICES
 
 
-def test_the_dashboard_asks_for_what_is_told():
+def test_dashboard_uses_existing_metrics():
     metrics = Metrics()
     metrics.answered("predict", "answered", 0.01)
     metrics.passed_on(200, 0.01)
     with TestClient(Starlette(routes=[metrics.route()])) as page:
-        told = set(re.findall(r"^([a-z_:]+)[{ ]", page.get("/metrics").text, re.MULTILINE))
-    told |= {  # TensorFlow Serving 2.20: servables/tensorflow/util.cc, batching/batching_session.cc
+        exported = set(re.findall(r"^([a-z_:]+)[{ ]", page.get("/metrics").text, re.MULTILINE))
+    # TensorFlow Serving 2.20: servables/tensorflow/util.cc, batching/batching_session.cc
+    exported |= {
         ":tensorflow:serving:request_count",
         ":tensorflow:serving:request_latency_bucket",
         ":tensorflow:serving:runtime_latency_bucket",
         ":tensorflow:serving:batching_session:queuing_latency_bucket",
     }
     dashboard = json.loads((PRODUCTION / "dashboard.json").read_text())
-    asked = " ".join(
+    queries = " ".join(
         target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
     )
-    names = set(re.findall(r"(?:layer_xray|process|:tensorflow)[a-z_:]+", asked))
+    names = set(re.findall(r"(?:layer_xray|process|:tensorflow)[a-z_:]+", queries))
     assert len(names) > 10
-    assert names <= told
+    assert names <= exported
 
 
-def test_the_script_starts_the_server_with_flags_that_it_knows(tmp_path):
-    """A stand-in that writes down how it was called."""
+def test_serve_script_passes_only_known_flags(tmp_path):
+    """A fake server records its flags."""
     program = tmp_path / "tensorflow_model_server"
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/flags\n')
     program.chmod(0o755)
@@ -111,11 +112,11 @@ def test_the_script_starts_the_server_with_flags_that_it_knows(tmp_path):
     lines = (tmp_path / "flags").read_text().splitlines()
     flags = dict(line.removeprefix("--").split("=", 1) for line in lines)
     assert set(flags) <= set(FLAGS)
-    assert flags["rest_api_port"] == "1234"  # what is given to the script wins
+    assert flags["rest_api_port"] == "1234"  # flags given to the script win
     for name, value in flags.items():
         if name.endswith("_config_file"):
             assert (PRODUCTION / Path(value).relative_to("/config")).is_file()
-    # gRPC is silent about arguments that it does not know; those of its own library are in there.
+    # gRPC ignores unknown channel arguments; the names of known ones are in its library.
     library = Path(cygrpc.__file__).read_bytes()
     for argument in flags["grpc_channel_arguments"].split(","):
         name, value = argument.split("=")
@@ -123,8 +124,8 @@ def test_the_script_starts_the_server_with_flags_that_it_knows(tmp_path):
         assert value.isdecimal()
 
 
-def test_the_flag_that_kills_rest_is_nowhere():
-    """--enable_serialization_as_tensor_content: the first REST :predict would end the server."""
+def test_flag_that_crashes_the_rest_api_is_not_used():
+    """With --enable_serialization_as_tensor_content, the first REST :predict crashes the server."""
     listed = subprocess.run(
         ["git", "ls-files", "serving", "demo", "model", "docker-compose.yml", "*.py", "Makefile"],
         cwd=ROOT,
@@ -143,7 +144,7 @@ def test_the_flag_that_kills_rest_is_nowhere():
 
 @pytest.fixture
 def served_by(tmp_path):
-    """Starts serve.sh with a stand-in of the server."""
+    """A function that starts serve.sh with a script as the server."""
     processes = []
 
     def start(script: str) -> subprocess.Popen:
@@ -151,7 +152,7 @@ def served_by(tmp_path):
         program.write_text(f"#!/bin/bash\n{script}\n")
         program.chmod(0o755)
         environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-        # Tests that run in the background ignore SIGINT; a shell cannot trap what it had to ignore.
+        # Background processes inherit an ignored SIGINT, which a shell cannot trap.
         command = ["env", "--default-signal=INT", "bash", PRODUCTION / "serve.sh"]
         processes.append(
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
@@ -165,8 +166,8 @@ def served_by(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_script_passes_on_that_it_shall_stop(served_by, number):
-    """Even to a server that ignores it as a container's first process would."""
+def test_serve_script_stops_the_server_on_a_signal(served_by, number):
+    """Also a server that would ignore the signal as a container's first process."""
     process = served_by("echo $$; exec sleep 60")
     pid = int(process.stdout.readline())
     process.send_signal(number)
@@ -175,13 +176,13 @@ def test_the_script_passes_on_that_it_shall_stop(served_by, number):
         os.kill(pid, 0)
 
 
-def test_the_script_ends_as_the_server_does(served_by):
-    for _ in range(20):  # also if it ends before it is waited for
+def test_serve_script_returns_the_exit_code_of_the_server(served_by):
+    for _ in range(20):  # also if the server exits before the script waits
         assert served_by("exit 7").wait(5) == 7
 
 
-def test_what_is_admitted_fits_into_the_memory():
-    """The sum in serve.sh, of its own flags."""
+def test_memory_of_all_requests_fits_the_limit():
+    """Checks the calculation in serve.sh with the script's flags."""
     script = (PRODUCTION / "serve.sh").read_text()
     grpc, rest = (
         int(re.search(rf"--{name}=(\d+)", script)[1])
@@ -197,7 +198,7 @@ def test_what_is_admitted_fits_into_the_memory():
         limit = int(resources["limits"]["memory"].removesuffix("Gi")) * 1.024**3
         assert gigabytes < limit
     assert {f"--grpc_max_threads={grpc}", f"--rest_api_num_threads={rest}"} <= set(kserve["args"])
-    assert grpc > MAX_CONCURRENT  # the page's, with room for others
+    assert grpc > MAX_CONCURRENT  # the page's calls, with room for others
     assert rest > AT_ONCE  # one is left for the readiness check
     assert f"max_receive_message_length={MAX_MESSAGE_BYTES}" in str(kserve["args"])
     largest = int(re.search(r"max_receive_message_length=(\d+)", script)[1])
@@ -209,7 +210,7 @@ def is_ready(port: int) -> bool:
     return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
 
 
-def test_ready_is_a_server_with_a_version(server: LocalServer, tmp_path):
+def test_server_with_a_loaded_version_is_ready(server: LocalServer, tmp_path):
     assert is_ready(server.rest_api_port)
     assert not is_ready(find_free_port())
     port = find_free_port()
@@ -224,7 +225,7 @@ def test_ready_is_a_server_with_a_version(server: LocalServer, tmp_path):
         process.wait(10)
 
 
-def test_compose_keeps_to_its_specification():
+def test_compose_file_is_valid():
     schema = ["--builtin-schema", "vendor.compose-spec"]
     subprocess.run(
         [sys.executable, "-m", "check_jsonschema", *schema, ROOT / "docker-compose.yml"],
@@ -233,14 +234,14 @@ def test_compose_keeps_to_its_specification():
     )
 
 
-def test_compose_listens_on_this_machine_alone():
+def test_compose_publishes_ports_on_localhost_only():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert all(port.startswith("127.0.0.1:") for port in ports)
     assert {port.split(":")[1] for port in ports} == {"8500", "8501", "7860", "9090"}
 
 
-def test_compose_waits_and_scales():
-    assert "ports" not in SERVICES["serving"]  # a port of this machine would be one server's
+def test_compose_services_wait_for_each_other_and_scale():
+    assert "ports" not in SERVICES["serving"]  # several servers cannot publish the same port
     assert SERVICES["serving"]["depends_on"]["export"]["condition"] == (
         "service_completed_successfully"
     )
@@ -251,8 +252,8 @@ def test_compose_waits_and_scales():
     assert all(re.search(r":v?\d", service.get("image", ":1")) for service in SERVICES.values())
 
 
-def test_compose_mounts_nothing_of_the_checkout():
-    """Its files may be its owner's alone, who is nobody in a container."""
+def test_compose_mounts_no_files_of_the_checkout():
+    """They may be readable by their owner only, who is not the user in a container."""
     targets = re.findall(r"^FROM .* AS (\w+)$", dockerfile("production"), re.MULTILINE)
     for service in SERVICES.values():
         if "build" in service:
@@ -262,9 +263,9 @@ def test_compose_mounts_nothing_of_the_checkout():
     assert all("content" in config for config in COMPOSE["configs"].values())
 
 
-def test_compose_knows_what_is_well_and_starts_again_what_is_not():
+def test_compose_services_have_health_checks_and_restart():
     for name, service in SERVICES.items():
-        assert "profiles" not in service  # which `down` would leave behind
+        assert "profiles" not in service  # `down` leaves profiles running
         if name == "export":
             continue
         assert service["restart"] == "unless-stopped", name
@@ -273,7 +274,7 @@ def test_compose_knows_what_is_well_and_starts_again_what_is_not():
     assert SERVICES["page"]["init"] and SERVICES["export"]["init"]
 
 
-def test_the_gateway_leaves_a_server_that_is_gone_at_once():
+def test_gateway_tries_the_next_server_quickly():
     text = (PRODUCTION / "gateway.conf").read_text()
     milliseconds = int(re.search(r"proxy_connect_timeout (\d+)ms;", text)[1])
     tries = int(re.search(r"proxy_next_upstream_tries (\d+);", text)[1])
@@ -285,7 +286,7 @@ def dockerfile(folder: str) -> str:
 
 
 @pytest.mark.parametrize("folder", ["production", "space"])
-def test_dockerfiles_copy_what_is_there_and_run_without_rights(folder):
+def test_dockerfiles_copy_existing_files_and_run_unprivileged(folder):
     text = dockerfile(folder)
     for sources in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", text, re.MULTILINE):
         for source in sources.split():
@@ -297,7 +298,22 @@ def test_dockerfiles_copy_what_is_there_and_run_without_rights(folder):
         assert "--chmod=" in copied, copied
 
 
-def test_one_tensorflow_serving_everywhere():
+def test_images_contain_what_they_copy_and_the_version():
+    """The build context has what .dockerignore accepts; the version is in pyproject.toml."""
+    lines = (ROOT / ".dockerignore").read_text().split()
+    assert lines[0] == "*"
+    context = {line[1:] for line in lines if line.startswith("!")}
+    assert "pyproject.toml" in context
+    text = dockerfile("production")
+    _, _, page = text.partition(" AS page\n")
+    assert re.search(r"^COPY .*pyproject\.toml \.$", page.split("\nFROM ")[0], re.MULTILINE)
+    for sources in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert source.split("/")[0] in context, source
+    assert re.search(r"^COPY (?:--\S+ )*\. \.$", dockerfile("space"), re.MULTILINE)
+
+
+def test_tensorflow_serving_has_one_version_everywhere():
     files = [ROOT / "docker-compose.yml", *ROOT.glob("serving/*/Dockerfile")]
     versions = {
         version
@@ -317,24 +333,24 @@ def manifests() -> list[dict]:
 
 
 @pytest.mark.parametrize("manifest", manifests(), ids=lambda m: f"{m['kind']} {m['metadata']}")
-def test_kubernetes_keeps_to_its_schemas(manifest):
+def test_kubernetes_manifest_is_valid(manifest):
     kubernetes_validate.validate(manifest, KUBERNETES_VERSION, strict=True)
 
 
-def test_kserve_has_the_same_server_and_the_same_signatures():
+def test_kserve_has_the_same_server_and_flags():
     service = yaml.safe_load((KUBERNETES / "kserve.yaml").read_text())
     assert (service["apiVersion"], service["kind"]) == (
         "serving.kserve.io/v1beta1",
         "InferenceService",
     )
     model = service["spec"]["predictor"]["model"]
-    assert service["metadata"]["name"] == "mnist"  # is the model's name there
+    assert service["metadata"]["name"] == "mnist"  # KServe uses it as the model's name
     assert model["modelFormat"]["name"] == "tensorflow"
     assert model["runtimeVersion"] == TENSORFLOW_SERVING
     assert {flag.removeprefix("--").split("=")[0] for flag in model["args"]} <= set(FLAGS)
 
 
-def test_the_kustomization_has_no_other_fields_than_kustomize():
+def test_kustomization_is_valid():
     kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
     assert kustomization["apiVersion"] == "kustomize.config.k8s.io/v1beta1"
     assert set(kustomization) == {
@@ -344,12 +360,12 @@ def test_the_kustomization_has_no_other_fields_than_kustomize():
         assert (KUBERNETES / name).is_file()
 
 
-def test_kubernetes_fits_together():
-    found = {(m["kind"], m["metadata"]["name"]): m["spec"] for m in manifests() if "spec" in m}
+def test_kubernetes_manifests_are_consistent():
+    specs = {(m["kind"], m["metadata"]["name"]): m["spec"] for m in manifests() if "spec" in m}
     kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
     images = {image["name"] for image in kustomization["images"]}
     for name in ("serving", "page"):
-        deployment, service = found["Deployment", name], found["Service", name]
+        deployment, service = specs["Deployment", name], specs["Service", name]
         labels = deployment["template"]["metadata"]["labels"]
         assert deployment["selector"]["matchLabels"].items() <= labels.items()
         assert service["selector"].items() <= labels.items()
@@ -359,17 +375,17 @@ def test_kubernetes_fits_together():
         assert {port["targetPort"] for port in service["ports"]} <= ports
         assert container["readinessProbe"]
         assert container["resources"]["requests"]
-    assert found["Service", "serving"]["clusterIP"] == "None"
-    labels = found["Deployment", "serving"]["template"]["metadata"]["labels"]
-    assert found["PodDisruptionBudget", "serving"]["selector"]["matchLabels"] == labels
-    target = found["HorizontalPodAutoscaler", "serving"]["scaleTargetRef"]
-    assert (target["kind"], target["name"]) in found
-    [page] = found["Deployment", "page"]["template"]["spec"]["containers"]
+    assert specs["Service", "serving"]["clusterIP"] == "None"
+    labels = specs["Deployment", "serving"]["template"]["metadata"]["labels"]
+    assert specs["PodDisruptionBudget", "serving"]["selector"]["matchLabels"] == labels
+    target = specs["HorizontalPodAutoscaler", "serving"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) in specs
+    [page] = specs["Deployment", "page"]["template"]["spec"]["containers"]
     assert page["args"] == SERVICES["page"]["command"]
-    policy = found["NetworkPolicy", "serving"]
+    policy = specs["NetworkPolicy", "serving"]
     assert policy["podSelector"]["matchLabels"] == labels
     [rule] = policy["ingress"]
-    page_alone, with_label = (peer["podSelector"]["matchLabels"] for peer in rule["from"])
-    assert page_alone == found["Deployment", "page"]["template"]["metadata"]["labels"]
-    assert str(with_label["layer-xray/client"]) == "true"
+    page_labels, client_labels = (peer["podSelector"]["matchLabels"] for peer in rule["from"])
+    assert page_labels == specs["Deployment", "page"]["template"]["metadata"]["labels"]
+    assert str(client_labels["layer-xray/client"]) == "true"
     assert 'layer-xray/client: "true"' in (ROOT / "docs" / "security.md").read_text()

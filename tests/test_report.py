@@ -1,4 +1,4 @@
-"""`python -m model.report`: what it says about a network, against what the server answers."""
+"""`python -m model.report` against the server's results."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ from tests.test_mnist import write_mnist
 @pytest.fixture(scope="module")
 def reported(digits, tmp_path_factory):
     images, labels = digits[0], digits[1].copy()
-    labels[:7] = 9  # seven zeros that are called nines: these must be found
+    labels[:7] = 9  # seven zeros labelled as nines
     folder = tmp_path_factory.mktemp("mnist")
     write_mnist(folder, images, labels, images, labels, zipped=True)
     picture = folder / "wrong.png"
@@ -27,19 +27,19 @@ def reported(digits, tmp_path_factory):
     return run.stdout, labels, picture
 
 
-def test_it_says_what_the_server_does(reported, client, digits):
+def test_reported_accuracy_equals_the_servers(reported, client, digits):
     text, labels, _ = reported
-    said = float(re.search(r"Of the test digits ([\d.]+)% are read rightly", text)[1])
-    assert said == pytest.approx(100 * accuracy(client, digits[0], labels), abs=0.01)
+    accuracy_in_percent = float(re.search(r"Test accuracy is ([\d.]+)%", text)[1])
+    assert accuracy_in_percent == pytest.approx(100 * accuracy(client, digits[0], labels), abs=0.01)
     assert len(re.findall(r"held out", text)) == 4
 
 
-def test_the_confusion_has_what_was_confused(reported):
+def test_confusion_matrix_counts_the_wrong_labels(reported):
     text, labels, _ = reported
     rows = re.findall(r"^\| \*\*\d\*\* \| (.*) \|$", text, re.MULTILINE)
     confusion = np.array([[int(cell or 0) for cell in row.split(" | ")] for row in rows])
     np.testing.assert_array_equal(confusion.sum(axis=1), np.bincount(labels))
-    assert 7 <= confusion[9, 0] <= 9  # and perhaps a nine or two that are misread
+    assert 7 <= confusion[9, 0] <= 9  # and perhaps two misread nines
 
 
 def test_the_misread_digits_are_drawn(reported):

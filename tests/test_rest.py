@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API, as the embedded server speaks it."""
+"""The embedded server's REST API."""
 
 import base64
 import http.client
@@ -19,7 +19,7 @@ BLANK = np.zeros((28, 28), np.float32)
 
 @pytest.fixture
 def rest(server):
-    """Sends a request to the REST API and returns status and JSON."""
+    """A function that sends a request to the REST API and returns the status and the content."""
 
     def send(method: str, path: str, body: object = None) -> tuple[int, object]:
         connection = http.client.HTTPConnection("127.0.0.1", server.rest_api_port, timeout=30)
@@ -39,7 +39,7 @@ def predict(rest, body: object, path: str = "/v1/models/mnist:predict") -> tuple
     return rest("POST", path, body)
 
 
-def test_status(rest, base_path):
+def test_status_lists_the_versions(rest, base_path):
     code, answer = rest("GET", "/v1/models/mnist")
     assert code == 200
     versions = sorted((int(path.name) for path in base_path.iterdir()), reverse=True)
@@ -55,7 +55,7 @@ def test_status(rest, base_path):
     assert [entry["version"] for entry in answer["model_version_status"]] == [str(versions[0])]
 
 
-def test_metadata(rest, final_version):
+def test_metadata_describes_the_signatures(rest, final_version):
     code, answer = rest("GET", "/v1/models/mnist/metadata")
     assert code == 200
     assert answer["model_spec"] == {
@@ -70,7 +70,7 @@ def test_metadata(rest, final_version):
     assert [dim["size"] for dim in images["tensor_shape"]["dim"]] == ["-1", "28", "28"]
 
 
-def test_all_forms_of_predict_answer_alike(rest, client, digits):
+def test_all_predict_formats_give_the_same_answer(rest, client, digits):
     images = digits[0][[1500, 4800]].astype(np.float32) / 255
     expected = client.predict("serving_default", {"images": images})
     lists = images.tolist()
@@ -95,7 +95,7 @@ def test_all_forms_of_predict_answer_alike(rest, client, digits):
             np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
 
 
-def test_bytes_travel_as_base64(rest, digits):
+def test_bytes_are_sent_as_base64(rest, digits):
     files = [encode(dark_on_light(digits[0][i]), "PNG") for i in (200, 3200)]
     b64 = [{"b64": base64.b64encode(file).decode()} for file in files]
     code, answer = predict(rest, {"signature_name": "classify", "instances": b64})
@@ -106,14 +106,14 @@ def test_bytes_travel_as_base64(rest, digits):
     assert answer["outputs"]["classes"] == [0, 6]
 
 
-def test_a_drawing_over_rest(rest, digits):
+def test_drawing_is_predicted(rest, digits):
     body = {"signature_name": "sketch", "instances": [digits[0][2600].tolist()]}
     code, answer = predict(rest, body)
     assert code == 200
     assert np.argmax(answer["predictions"][0]["probabilities"]) == 5
 
 
-def test_versions_by_number(rest, client):
+def test_each_version_is_selected_by_number(rest, client):
     for version in client.versions():
         path = f"/v1/models/mnist/versions/{version}:predict"
         code, answer = predict(rest, {"instances": [BLANK.tolist()]}, path)
@@ -125,13 +125,13 @@ def test_versions_by_number(rest, client):
 
 
 ROW = BLANK.tolist()
-WRONG = {
-    "no JSON": (b"{", 400, "JSON Parse error"),
+INVALID = {
+    "not JSON": (b"{", 400, "JSON Parse error"),
     "no body": (b"", 400, "The document is empty"),
-    "no object": (["instances"], 400, "JSON Value"),
+    "not an object": (["instances"], 400, "JSON Value"),
     "neither form": ({}, 400, "only one of 'inputs' or 'instances'"),
     "both forms": ({"instances": [ROW], "inputs": [ROW]}, 400, "only one of"),
-    "no list": ({"instances": "x"}, 400, "Expecting 'instances' to be an list/array"),
+    "not a list": ({"instances": "x"}, 400, "Expecting 'instances' to be an list/array"),
     "no instances": ({"instances": []}, 400, "No values in 'instances' array"),
     "wrong name": ({"instances": [{"image": ROW}]}, 400, "does not have named input: image"),
     "missing column": ({"inputs": {"image": [ROW]}}, 400, "Missing named input: images"),
@@ -149,21 +149,25 @@ WRONG = {
     "true": ({"instances": [[[True] * 28] * 28]}, 400, "Type: True is not of expected type: float"),
     "wrong shape": ({"instances": [[0.0] * 784]}, 400, "[?,28,28]"),
     "NaN": (json.dumps({"instances": [[[float("nan")] * 28] * 28]}).encode(), 400, "finite"),
-    "half a byte": (
+    "fractional byte": (
         {"signature_name": "sketch", "instances": [[[0.5]]]},
         400,
         "Type: Number is not of expected type: uint8",
     ),
-    "no base64": (
+    "not base64": (
         {"signature_name": "classify", "instances": [{"b64": "%%%"}]},
         400,
         "Unable to base64 decode",
     ),
-    "signature": ({"signature_name": "nope", "instances": [ROW]}, 400, 'name: "nope" not found'),
-    "seventy lists in each other": (
+    "unknown signature": (
+        {"signature_name": "nope", "instances": [ROW]},
+        400,
+        'name: "nope" not found',
+    ),
+    "70 nested lists": (
         ("[" * 70 + "1.0" + "]" * 70).join(('{"instances": [', "]}")).encode(),
         400,
-        "This is no tensor of type float",
+        "Cannot read a tensor of type float",
     ),
     "half a surrogate": (
         b'{"signature_name": "classify", "instances": ["\\ud800"]}',
@@ -176,22 +180,22 @@ WRONG = {
         400,
         "surrogates not allowed",
     ),
-    "files in 33 lists": (  # which killed the process
+    "files in 33 nested lists": (  # crashed the process without a check
         ("[" * 33 + '{"b64": "QQ=="}' + "]" * 33)
         .join(('{"signature_name": "classify", "inputs": ', "}"))
         .encode(),
         400,
-        "a tensor may have 32 dimensions, but got 33",
+        "a tensor may have at most 32 dimensions, but got 33",
     ),
-    "signature of a number": ({"signature_name": 3, "instances": [ROW]}, 400, "must be a string"),
+    "number as a signature": ({"signature_name": 3, "instances": [ROW]}, 400, "must be a string"),
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_predictions(rest, name):
-    body, code, sentence = WRONG[name]
-    got, answer = predict(rest, body)
-    assert (got, sentence in answer["error"]) == (code, True), answer["error"][-300:]
+@pytest.mark.parametrize("name", INVALID)
+def test_invalid_predict_is_rejected(rest, name):
+    body, code, sentence = INVALID[name]
+    status, answer = predict(rest, body)
+    assert (status, sentence in answer["error"]) == (code, True), answer["error"][-300:]
 
 
 @pytest.mark.parametrize(
@@ -208,12 +212,12 @@ def test_wrong_predictions(rest, name):
         ("GET", "/v1/models/mnist/versions/99/metadata", 404, "Specific(mnist, 99)"),
     ],
 )
-def test_wrong_paths(rest, method, path, code, sentence):
-    got, answer = rest(method, path, {} if method == "POST" else None)
-    assert (got, sentence in answer["error"]) == (code, True), answer
+def test_invalid_path_is_rejected(rest, method, path, code, sentence):
+    status, answer = rest(method, path, {} if method == "POST" else None)
+    assert (status, sentence in answer["error"]) == (code, True), answer
 
 
-def test_versions_that_are_not_there(rest):
+def test_unknown_versions_and_labels_are_rejected(rest):
     body = {"instances": [ROW]}
     code, answer = predict(rest, body, "/v1/models/mnist/versions/99:predict")
     assert (code, answer["error"]) == (404, "Servable not found for request: Specific(mnist, 99)")
@@ -221,7 +225,7 @@ def test_versions_that_are_not_there(rest):
     assert (code, answer["error"]) == (400, "Unrecognized servable version label: nope")
 
 
-def test_pages_that_are_not_there(rest):
+def test_path_outside_the_api_is_not_found(rest):
     code, answer = rest("GET", "/")
     assert code == 404
     assert "404 Not Found" in answer
@@ -229,7 +233,7 @@ def test_pages_that_are_not_there(rest):
 
 @pytest.mark.parametrize("depth", [300, 900, 5_000, 100_000])
 @pytest.mark.parametrize("form", [b'{"instances": %s}', b'{"inputs": {"images": %s}}', b"%s"])
-def test_deep_json_is_refused_as_a_wrong_request(rest, depth, form):
+def test_deeply_nested_json_is_rejected_quickly(rest, depth, form):
     body = form % (b"[" * depth + b"1" + b"]" * depth)
     started = time.monotonic()
     code, answer = predict(rest, body)
@@ -238,7 +242,7 @@ def test_deep_json_is_refused_as_a_wrong_request(rest, depth, form):
     assert time.monotonic() - started < 1
 
 
-def test_a_body_that_is_too_large_is_refused(rest):
+def test_too_large_body_is_rejected(rest):
     code, answer = predict(rest, b" " * (MAX_BODY_BYTES + 1))
     assert code == 413
     assert "33,554,432 bytes" in answer["error"]
@@ -255,7 +259,7 @@ def test_a_body_that_is_too_large_is_refused(rest):
         ([1, [2]], "unexpected level: 1"),
     ],
 )
-def test_what_is_no_tensor_is_told_by_its_place(value, sentence):
+def test_invalid_tensor_error_names_the_position(value, sentence):
     with pytest.raises(StatusError) as caught:
         read_columns({"inputs": value}, {"x": types_pb2.DT_FLOAT})
     assert sentence.lower() in caught.value.message.lower()
@@ -273,22 +277,22 @@ def test_what_is_no_tensor_is_told_by_its_place(value, sentence):
         (types_pb2.DT_BOOL, [True, False], np.array([True, False])),
     ],
 )
-def test_numbers_are_read_as_they_are(enum, value, expected):
+def test_numbers_are_read_exactly(enum, value, expected):
     read = read_columns({"inputs": value}, {"x": enum})["x"]
     assert read.dtype == expected.dtype
     np.testing.assert_array_equal(read, expected)
 
 
 def test_strings_are_answered_as_text(rest):
-    """The description is one: in rows, in columns, and of an empty batch."""
-    asked = {"signature_name": "describe"}
-    code, answer = predict(rest, {**asked, "instances": [0, 0]})
+    """In row and column format; the description is a string."""
+    request = {"signature_name": "describe"}
+    code, answer = predict(rest, {**request, "instances": [0, 0]})
     assert code == 200
     first, second = answer["predictions"]
     assert first == second
     assert json.loads(first)["schema"] == "layer-xray/2"
-    code, answer = predict(rest, {**asked, "inputs": [0]})
+    code, answer = predict(rest, {**request, "inputs": [0]})
     assert (code, answer["outputs"]) == (200, [first])
-    code, answer = predict(rest, {**asked, "inputs": {"anything": [0] * 9}})
+    code, answer = predict(rest, {**request, "inputs": {"anything": [0] * 9}})
     assert code == 400
     assert "at most 8 in a request" in answer["error"]

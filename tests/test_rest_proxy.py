@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo import rest_proxy
-from demo.__main__ import rest_beside
+from demo.__main__ import default_rest_url
 from demo.metrics import Metrics
 from demo.rest_proxy import MAX_BODY_BYTES, Refused, check_json
 from serving.local import find_free_port
@@ -42,11 +42,8 @@ def send(url: str, method: str, path: str, body: object = None, auth: str = ""):
     return answer
 
 
-def test_answers_are_the_servers_own(server, page_url):
-    """Through the page every recorded request gets the server's answer, or a refusal.
-
-    Refused is what the page is not there for, and what is no JSON, which is wrong anyway.
-    """
+def test_recorded_requests_get_the_servers_answer_or_are_refused(server, page_url):
+    """Compares the answers through the page with those of the model server."""
     through = {result.name: result.got for result in hold_rest(urlsplit(page_url).netloc)}
     direct = {result.name: result.got for result in hold_rest(f"127.0.0.1:{server.rest_api_port}")}
     refused = {name for name in direct if through[name] != direct[name]}
@@ -59,7 +56,7 @@ def test_answers_are_the_servers_own(server, page_url):
 
 
 def post(url: str, body: bytes, path: str = "/v1/models/mnist:predict", **headers: str):
-    """Status and answer to a body as it is."""
+    """Posts raw bytes; returns the status and the decoded answer."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request("POST", path, body, names)
@@ -85,7 +82,7 @@ def post(url: str, body: bytes, path: str = "/v1/models/mnist:predict", **header
         ("GET", "/v1/anything"),
     ],
 )
-def test_what_the_page_is_not_for_is_refused(page_url, method, path):
+def test_other_requests_are_refused(page_url, method, path):
     status, _, answer = send(page_url, method, path, b"{}")
     assert status == 404
     assert "does not pass on" in json.loads(answer)["error"]
@@ -105,20 +102,20 @@ def test_what_the_page_is_not_for_is_refused(page_url, method, path):
     ],
     ids=["open", "lists", "objects", "nothing", "half", "NaN", "bytes"],
 )
-def test_a_body_that_no_tensor_can_be_is_refused(page_url, body, sentence):
+def test_invalid_body_is_refused(page_url, body, sentence):
     status, answer = post(page_url, body)
     assert status == 400
     assert sentence in answer["error"]
 
 
-def test_brackets_within_strings_are_no_depth():
+def test_brackets_in_strings_are_ignored():
     check_json(b'{"b64": "' + b"[" * 1000 + b'\\"' + b"[" * 1000 + b'"}')
     with pytest.raises(Refused, match="254"):
         check_json(b'{"b64": "", "x": ' + b"[" * 300)
 
 
-def test_several_models_are_passed_on_and_no_others():
-    """To a server that answers with the path that has reached it."""
+def test_only_the_given_models_are_passed_on():
+    """The server answers with the path of the request."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -134,8 +131,8 @@ def test_several_models_are_passed_on_and_no_others():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        door = rest_proxy.make_rest_route(url, ["mnist", "a.b"], Metrics())
-        with TestClient(Starlette(routes=[door])) as page:
+        route = rest_proxy.make_rest_route(url, ["mnist", "a.b"], Metrics())
+        with TestClient(Starlette(routes=[route])) as page:
             for path in ("/v1/models/mnist", "/v1/models/a.b/versions/3/metadata"):
                 assert page.get(path).json() == path
             for path in ("/v1/models/m", "/v1/models/acb", "/v1/models/mnista.b"):
@@ -145,7 +142,7 @@ def test_several_models_are_passed_on_and_no_others():
         server.shutdown()
 
 
-def test_a_body_is_checked_in_no_time():
+def test_body_is_checked_quickly():
     for body in (
         b'"' + b'\\"' * 2**22,
         b'"a"' * 2**21,
@@ -160,15 +157,15 @@ def test_a_body_is_checked_in_no_time():
         assert time.monotonic() - started < 2
 
 
-def test_a_compressed_body_is_refused(page_url):
+def test_compressed_body_is_refused(page_url):
     body = gzip.compress(json.dumps(BLANK).encode())
     status, answer = post(page_url, body, Content_Encoding="gzip")
     assert status == 415
     assert "without Content-Encoding" in answer["error"]
 
 
-def test_nothing_that_is_refused_reaches_the_server(server):
-    """A server that would not survive it."""
+def test_refused_requests_do_not_reach_the_server(server):
+    """The server records the paths that reach it."""
     reached = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -196,15 +193,15 @@ def test_nothing_that_is_refused_reaches_the_server(server):
     assert reached == ["/v1/models/mnist:predict"]
 
 
-def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
-    """As many requests as there are places are passed on at once, others are told to come again."""
+def test_hanging_server_releases_its_slots(monkeypatch):
+    """Requests beyond the number of slots are refused, and the slots are free afterwards."""
     monkeypatch.setattr(rest_proxy, "TIMEOUT", httpx.Timeout(2.0))
-    monkeypatch.setattr(rest_proxy, "PATIENCE", 0.5)
+    monkeypatch.setattr(rest_proxy, "SLOT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        door = rest_proxy.make_rest_route(
+        route = rest_proxy.make_rest_route(
             f"http://127.0.0.1:{silent.getsockname()[1]}", ["mnist"], Metrics()
         )
-        with TestClient(Starlette(routes=[door])) as page, ThreadPoolExecutor(8) as threads:
+        with TestClient(Starlette(routes=[route])) as page, ThreadPoolExecutor(8) as threads:
 
             def ask(_) -> int:
                 return page.post("/v1/models/mnist:predict", json=BLANK).status_code
@@ -212,28 +209,28 @@ def test_a_rest_server_that_hangs_keeps_no_place_for_ever(monkeypatch):
             codes = list(threads.map(ask, range(8)))
             again = ask(None)
     assert sorted(codes) == [503] * (8 - rest_proxy.AT_ONCE) + [504] * rest_proxy.AT_ONCE
-    assert again == 504  # it had a place
+    assert again == 504  # it got a slot
 
 
-def test_a_caller_who_goes_away_is_counted():
+def test_disconnected_caller_is_counted():
     metrics = Metrics()
-    door = rest_proxy.make_rest_route("http://127.0.0.1:1", ["mnist"], metrics)
+    route = rest_proxy.make_rest_route("http://127.0.0.1:1", ["mnist"], metrics)
 
-    async def go_away() -> dict:
+    async def disconnect() -> dict:
         return {"type": "http.disconnect"}
 
     async def send(_: dict) -> None:
-        pytest.fail("nobody waits for an answer")
+        pytest.fail("there must be no response")
 
     path = "/v1/models/mnist:predict"
     scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
-    with start_blocking_portal() as portal:  # in this thread Playwright's event loop may run
-        portal.call(Starlette(routes=[door]), scope, go_away, send)
+    with start_blocking_portal() as portal:  # Playwright's event loop may run in this thread
+        portal.call(Starlette(routes=[route]), scope, disconnect, send)
     with TestClient(Starlette(routes=[metrics.route()])) as page:
         assert 'layer_xray_rest_seconds_count{status="499"} 1.0' in page.get("/metrics").text
 
 
-def test_asks_for_the_same_credentials(guarded_url):
+def test_password_is_required(guarded_url):
     for auth in ("", "ann:wrong", "ann", "bob:secret"):
         status, headers, answer = send(guarded_url, "POST", "/v1/models/mnist:predict", BLANK, auth)
         assert status == 401
@@ -244,7 +241,7 @@ def test_asks_for_the_same_credentials(guarded_url):
     assert len(json.loads(answer)["predictions"][0]["logits"]) == 10
 
 
-def test_a_request_that_is_too_large(guarded_url):
+def test_too_large_body_is_refused(guarded_url):
     body = b" " * (MAX_BODY_BYTES + 1)
     status, _, answer = send(guarded_url, "POST", "/v1/models/mnist:predict", body, "ann:secret")
     assert status == 413
@@ -252,7 +249,7 @@ def test_a_request_that_is_too_large(guarded_url):
 
 
 @pytest.mark.parametrize("path", ["/v1/../config", "/v1/models/../../config", "/v1/%2e%2e/config"])
-def test_nothing_beside_v1_is_reached(guarded_url, server, path):
+def test_other_paths_are_not_reached(guarded_url, server, path):
     direct = urlsplit(f"http://127.0.0.1:{server.rest_api_port}")
     assert send(direct.geturl(), "GET", path)[0] in (400, 404)
     status, _, answer = send(guarded_url, "GET", path, auth="ann:secret")
@@ -260,13 +257,13 @@ def test_nothing_beside_v1_is_reached(guarded_url, server, path):
     assert b"/v1/" in answer or b"no such path" in answer
 
 
-def test_is_off_with_a_flag(server):
+def test_no_rest_turns_the_proxy_off(server):
     with run_page(server.target, "--no-rest") as url:
         assert send(url, "GET", "/v1/models/mnist")[0] == 404
         assert send(url, "GET", "/config")[0] == 200
 
 
-def test_says_so_when_there_is_no_rest_server(server):
+def test_missing_rest_server_is_reported(server):
     nowhere = f"--rest-server=127.0.0.1:{find_free_port()}"
     with run_page(server.target, nowhere) as url:
         status, _, answer = send(url, "GET", "/v1/models/mnist")
@@ -285,5 +282,5 @@ def test_says_so_when_there_is_no_rest_server(server):
         ("models.example.org", "http://models.example.org:8501"),
     ],
 )
-def test_rest_is_sought_beside_grpc(target, url):
-    assert rest_beside(target) == url
+def test_default_rest_url_is_on_the_grpc_host(target, url):
+    assert default_rest_url(target) == url

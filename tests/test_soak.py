@@ -1,4 +1,4 @@
-"""Half a minute of the campaign of `make soak`, and whether its watch catches what is planted."""
+"""Half a minute of the endurance test of `make soak`; and its checks detect planted faults."""
 
 import os
 import subprocess
@@ -10,41 +10,48 @@ import pytest
 
 from serving.local import find_free_port
 from tests.line import Line
-from tests.soak.campaign import MAX_GROWTH, WARM_UP, complaints, run
+from tests.soak.campaign import MAX_GROWTH, WARM_UP, find_leaks, run
+from tests.soak.outcomes import CLEAR_ERROR, CORRECT, FAILED, Outcomes
 from tests.soak.report import report
-from tests.soak.tally import CLEAR, RIGHT, WRONG, Tally
-from tests.soak.watch import MARK, SECONDS, Look, Watch, find_left
+from tests.soak.resources import (
+    INTERVAL_SECONDS,
+    MARKER,
+    ResourceMonitor,
+    Sample,
+    find_leftovers,
+)
 from tests.test_local import wait_until
 
 MINUTES, SEED = 0.3, 1
-LOOKS = 50  # at what does not grow
-START = "import time\nkept = []\nprint('started', flush=True)\nwhile True: time.sleep(0.02); "
-GROW = f"{START} kept.append(b'x' * 2**20)"
-OPEN = f"{START} kept.append(open('/dev/null'))"
+MIN_SAMPLES = 50  # of a process that does not leak
+LOOP = "import time\nkept = []\nprint('started', flush=True)\nwhile True: time.sleep(0.02); "
+LEAK_MEMORY = f"{LOOP} kept.append(b'x' * 2**20)"
+LEAK_FILES = f"{LOOP} kept.append(open('/dev/null'))"
 
 
-def test_nothing_is_lost():
+@pytest.mark.slow
+def test_campaign_has_no_violations():
     result = run(MINUTES, SEED, has_browser=False)
-    assert not result.lost, report(result)
+    assert not result.violations, report(result)
     assert result.rounds > 0
-    assert all(tally.counts[RIGHT] > 0 for tally in result.tallies), report(result)
-    assert "## Lost\n\nNothing." in report(result)
+    assert all(outcomes.counts[CORRECT] > 0 for outcomes in result.outcomes), report(result)
+    assert "## Violations\n\nNone." in report(result)
 
 
 @pytest.mark.parametrize(
-    ("program", "complaint"),
-    [(GROW, "MB an hour"), (OPEN, "more files open"), (START, None)],
-    ids=["memory", "files", "nothing"],
+    ("program", "leak"),
+    [(LEAK_MEMORY, "MB per hour"), (LEAK_FILES, "more open files"), (LOOP, None)],
+    ids=["memory", "files", "none"],
 )
-def test_a_process_that_grows_is_caught(program, complaint):
+def test_leak_is_detected(program, leak):
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         try:
             process.stdout.readline()
-            with Watch({"planted": lambda: process.pid}, seconds=0.05) as watch:
+            with ResourceMonitor({"planted": lambda: process.pid}, seconds=0.05) as monitor:
                 wait_until(
                     lambda: (
-                        len(watch.looks["planted"]) > (0 if complaint else LOOKS)
-                        and _is_caught(watch, complaint)
+                        len(monitor.samples["planted"]) > (0 if leak else MIN_SAMPLES)
+                        and _is_detected(monitor, leak)
                     )
                 )
         finally:
@@ -52,34 +59,34 @@ def test_a_process_that_grows_is_caught(program, complaint):
 
 
 @pytest.mark.parametrize("mb_an_hour", [10, 100])
-def test_a_slow_leak_is_told_from_ups_and_downs(mb_an_hour):
-    """In an hour of a page whose memory goes up and down by 5 MB."""
-    chance = np.random.default_rng(1)
-    watch = Watch({"page": os.getpid})
-    watch.looks["page"] = [
-        Look(at, 1, 700 + mb_an_hour * at / 3600 + chance.normal(0, 5), 50, 20)
-        for at in np.arange(0, 3600, SECONDS)
+def test_slow_leak_is_distinguished_from_fluctuation(mb_an_hour):
+    """One hour of a page whose memory fluctuates by 5 MB."""
+    random = np.random.default_rng(1)
+    monitor = ResourceMonitor({"page": os.getpid})
+    monitor.samples["page"] = [
+        Sample(time, 1, 700 + mb_an_hour * time / 3600 + random.normal(0, 5), 50, 20)
+        for time in np.arange(0, 3600, INTERVAL_SECONDS)
     ]
-    found = complaints("page", watch.growth("page", WARM_UP))
+    found = find_leaks("page", monitor.growth("page", WARM_UP))
     assert bool(found) == (mb_an_hour > MAX_GROWTH)
 
 
-def _is_caught(watch: Watch, complaint: str | None) -> bool:
-    """Whether there is such a complaint, or none at all."""
-    growth = watch.looks["planted"] and watch.growth("planted", warm_up=0.2)
-    found = complaints("planted", growth) if growth else []
-    return any(complaint in one for one in found) if complaint else not found
+def _is_detected(monitor: ResourceMonitor, leak: str | None) -> bool:
+    """Whether this leak is found; for None, whether no leak is found."""
+    growth = monitor.samples["planted"] and monitor.growth("planted", warm_up=0.2)
+    found = find_leaks("planted", growth) if growth else []
+    return any(leak in sentence for sentence in found) if leak else not found
 
 
-def test_what_is_left_is_caught(tmp_path: Path):
+def test_leftovers_are_found(tmp_path: Path):
     port = find_free_port()
-    assert find_left("planted", [port], [tmp_path]) == []
+    assert find_leftovers("planted", [port], [tmp_path]) == []
     process = subprocess.Popen(
-        [sys.executable, "-c", START], env={**os.environ, MARK: "planted"}, start_new_session=True
+        [sys.executable, "-c", LOOP], env={**os.environ, MARKER: "planted"}, start_new_session=True
     )
     try:
-        wait_until(lambda: find_left("planted", [], []))
-        assert f"The process {process.pid}" in find_left("planted", [], [])[0]
+        wait_until(lambda: find_leftovers("planted", [], []))
+        assert f"Process {process.pid}" in find_leftovers("planted", [], [])[0]
     finally:
         process.kill()
         process.wait()
@@ -87,15 +94,15 @@ def test_what_is_left_is_caught(tmp_path: Path):
     (tmp_path / "left" / "behind").touch()
     with Line(f"127.0.0.1:{port}") as line:
         listening = int(line.target.split(":")[1])
-        left = find_left("planted", [listening], [tmp_path])
-    assert len(left) == 3
-    assert find_left("planted", [listening], []) == []
+        leftovers = find_leftovers("planted", [listening], [tmp_path])
+    assert len(leftovers) == 3
+    assert find_leftovers("planted", [listening], []) == []
 
 
-def test_an_error_is_clear_only_if_it_is_a_sentence():
-    tally = Tally("somebody")
+def test_error_is_clear_only_if_it_is_a_sentence():
+    outcomes = Outcomes("any client")
     for error in (None, "", "Internal Server Error", {"error": 1}, "NoneType"):
-        tally.error(error)
-    assert tally.counts[WRONG] == len(tally.wrong) == 5
-    tally.error("The model server is busy; try again in a moment.")
-    assert tally.counts[CLEAR] == 1
+        outcomes.error(error)
+    assert outcomes.counts[FAILED] == len(outcomes.failures) == 5
+    outcomes.error("The model server is busy; try again in a moment.")
+    assert outcomes.counts[CLEAR_ERROR] == 1

@@ -1,4 +1,4 @@
-"""The repository as a Hugging Face Space: installed, cloned and started the way a Space does it."""
+"""The repository as a Hugging Face Space: copied, installed and started as a Space does."""
 
 import os
 import re
@@ -18,8 +18,8 @@ from gradio_client import Client, handle_file
 from serving.local import find_free_port
 from tests.pages import ROOT
 
-MAX_FILE_BYTES = 10 * 2**20  # bytes, beyond which a Space wants Git LFS
-UNPRIVILEGED = 1000  # a Space's user
+MAX_FILE_BYTES = 10 * 2**20  # larger files need Git LFS on a Space
+UNPRIVILEGED = 1000  # user ID on a Space
 INSTALL_SECONDS, START_SECONDS = 600, 60
 
 
@@ -33,8 +33,8 @@ def tracked_files() -> list[str]:
     ).stdout.split("\0")[:-1]
 
 
-def as_visitor(**options) -> dict:
-    """Options of a subprocess that has no rights beyond a user's."""
+def as_unprivileged(**options) -> dict:
+    """Returns the options of a subprocess that runs as an ordinary user."""
     if os.geteuid() == 0:
         options |= {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
     return options
@@ -42,7 +42,7 @@ def as_visitor(**options) -> dict:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A home of the Space's user, with the repository in `app` and packages in `.venv`."""
+    """The home of a Space's user, with the repository in `app` and the packages in `.venv`."""
     folder = Path(tempfile.mkdtemp(prefix="space-"))
     for name in tracked_files():
         target = folder / "app" / name
@@ -52,42 +52,42 @@ def home() -> Iterator[Path]:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
     environment = {**os.environ, "HOME": str(folder)}
-    venv = [python_for_everyone(), "-m", "venv", ".venv"]
+    venv = [find_python(), "-m", "venv", ".venv"]
     pip = [
         *(".venv/bin/python", "-m", "pip", "install", "--quiet", "-r", "app/requirements.txt"),
-        *("--no-cache-dir", "--no-compile"),  # nobody installs from this home again
+        *("--no-cache-dir", "--no-compile"),  # the folder is used once
     ]
     for command in (venv, pip):
         subprocess.run(
             command,
-            **as_visitor(cwd=folder, env=environment, check=True, timeout=INSTALL_SECONDS),
+            **as_unprivileged(cwd=folder, env=environment, check=True, timeout=INSTALL_SECONDS),
         )
     yield folder
     shutil.rmtree(folder)
 
 
-def python_for_everyone() -> str:
-    """An interpreter that a user without rights may run."""
+def find_python() -> str:
+    """Returns an interpreter that an unprivileged user may run."""
     for python in (sys._base_executable, "/usr/bin/python3"):
         try:
-            subprocess.run([python, "-c", "import venv, ensurepip"], **as_visitor(check=True))
+            subprocess.run([python, "-c", "import venv, ensurepip"], **as_unprivileged(check=True))
         except (OSError, subprocess.CalledProcessError):
             continue
         return python
-    refuse = pytest.fail if "CI" in os.environ else pytest.skip
-    return refuse("there is no Python that a user without rights may run")
+    skip_or_fail = pytest.fail if "CI" in os.environ else pytest.skip
+    return skip_or_fail("there is no Python that an unprivileged user may run")
 
 
-def test_starts_as_a_space_does(home):
+def test_page_starts_on_a_space(home):
     port = find_free_port()
     app_file = front_matter(ROOT / "README.md")["app_file"]
     environment = {
         "PATH": f"{home}/.venv/bin:/usr/bin:/bin",
         "HOME": str(home),
-        "GRADIO_TEMP_DIR": str(home / "tmp"),  # /tmp/gradio may be another user's here
+        "GRADIO_TEMP_DIR": str(home / "tmp"),  # /tmp/gradio may belong to another user
         "SYSTEM": "spaces",
-        "SPACE_ID": "somebody/layer-xray",
-        "SPACE_HOST": "somebody-layer-xray.hf.space",
+        "SPACE_ID": "user/layer-xray",
+        "SPACE_HOST": "user-layer-xray.hf.space",
         "GRADIO_SERVER_NAME": "0.0.0.0",
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_NUM_PORTS": "1",
@@ -99,7 +99,7 @@ def test_starts_as_a_space_does(home):
     with log.open("w") as file:
         process = subprocess.Popen(
             [f"{home}/.venv/bin/python", app_file],
-            **as_visitor(cwd=home / "app", env=environment, stdout=file, stderr=file),
+            **as_unprivileged(cwd=home / "app", env=environment, stdout=file, stderr=file),
         )
     try:
         url = f"http://127.0.0.1:{port}/"
@@ -127,12 +127,12 @@ def answers(url: str) -> bool:
     return True
 
 
-def test_front_matter_names_what_is_there():
+def test_front_matter_matches_the_repository():
     space = front_matter(ROOT / "README.md")
     assert space["sdk"] == "gradio"
     assert (ROOT / space["app_file"]).is_file()
-    wanted = re.search(r"gradio\[mcp\]~=(\S+)", (ROOT / "requirements.txt").read_text())[1]
-    assert space["sdk_version"].startswith(f"{wanted}.")
+    required = re.search(r"gradio\[mcp\]~=(\S+)", (ROOT / "requirements.txt").read_text())[1]
+    assert space["sdk_version"].startswith(f"{required}.")
     docker = front_matter(ROOT / "serving" / "space" / "README.md")
     assert (docker["sdk"], docker["app_port"]) == ("docker", 7860)
 

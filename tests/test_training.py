@@ -1,4 +1,4 @@
-"""`python train.py`, from IDX files to weights that can be exported, on a small scale."""
+"""`python train.py` on a small scale, from IDX files to weights."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ def trained(digits, tmp_path_factory):
     return out, run.stdout, images[test], labels[test]
 
 
-def test_learns(trained):
+def test_training_reaches_95_percent(trained):
     printed = trained[1]
     runs = re.findall(
         r"Seed (\d): (\d+) steps in \d+ s\. Validation ([\d.]+)%, test ([\d.]+)%", printed
@@ -47,7 +47,7 @@ def test_learns(trained):
     assert "Epoch 3/3" in printed
 
 
-def test_leaves_its_history(trained):
+def test_training_writes_snapshots(trained):
     out, printed, images, labels = trained
     assert list(find_snapshots(out)) == [1, 10, 100, 120]
     network = build_network()
@@ -62,7 +62,7 @@ def test_leaves_its_history(trained):
     assert accuracies[3] == pytest.approx(reported / 100, abs=1e-4)
 
 
-def test_leaves_curves_and_a_card(trained):
+def test_training_writes_curves_and_a_model_card(trained):
     out = trained[0]
     assert any((out / "logs").rglob("events.out.tfevents.*"))
     card = (out / "README.md").read_text()
@@ -72,7 +72,7 @@ def test_leaves_curves_and_a_card(trained):
         assert figure in card
 
 
-def test_what_is_no_digit_is_to_be_read_as_all_of_them():
+def test_target_of_non_digits_is_uniform():
     logits = np.random.default_rng(1).normal(size=(3, 10)).astype(np.float32)
     labels = np.array([4, NO_DIGIT, 7])
     targets = np.full((3, 10), 0.1 * training.SMOOTHING)
@@ -82,13 +82,13 @@ def test_what_is_no_digit_is_to_be_read_as_all_of_them():
     np.testing.assert_allclose(training._cross_entropy(labels, logits), expected, rtol=1e-5)
 
 
-def test_accuracy_is_of_the_digits_alone():
+def test_accuracy_ignores_non_digits():
     logits = np.eye(10, dtype=np.float32)[[4, 3, 6, 7]]
-    right = training.accuracy(np.array([4, NO_DIGIT, 7, 7]), tf.constant(logits))
-    assert right.numpy().tolist() == [1, 0, 1]
+    correct = training.accuracy(np.array([4, NO_DIGIT, 7, 7]), tf.constant(logits))
+    assert correct.numpy().tolist() == [1, 0, 1]
 
 
-def test_the_fused_optimizer_is_adam():
+def test_fused_optimizer_equals_adam():
     weights = []
     for optimizer in (keras.optimizers.Adam, training.FusedAdam):
         random = np.random.default_rng(2)
@@ -107,11 +107,11 @@ def test_the_fused_optimizer_is_adam():
         (["--data=/nowhere", "--out=/nowhere/out"], "Put train-images-idx3-ubyte"),
         (["--epochs=0"], "--epochs must be more than 0"),
         (["--validation=0"], "--validation must be 1 or more"),
-        (["--out=model/released"], "model/released has another training's snapshots"),
+        (["--out=model/released"], "model/released contains snapshots of another run"),
         (["--recipe=stew"], "invalid choice: 'stew'"),
     ],
 )
-def test_says_what_is_wrong(arguments, sentence):
+def test_invalid_arguments_are_reported(arguments, sentence):
     command = [sys.executable, "train.py", *arguments]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode != 0

@@ -1,4 +1,4 @@
-"""Uploads that fail leave no file, and a full disk is said."""
+"""Uploads: failed ones leave no file, and a full disk is reported."""
 
 import errno
 import math
@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from demo.uploads import DISK_IS_FULL, remove_failed_uploads, tell_full_disk
+from demo.uploads import DISK_IS_FULL, remove_failed_uploads, report_full_disk
 
 HEADERS = [(b"content-type", b"multipart/form-data; boundary=here")]
 HEAD = b'--here\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
@@ -20,20 +20,20 @@ END = b"\r\n--here--\r\n"
 
 
 @pytest.fixture(autouse=True)
-def gradio_as_it_was(monkeypatch):
+def patched_gradio(monkeypatch):
     for module in (route_utils, routes):
         monkeypatch.setattr(module, "GradioMultiPartParser", module.GradioMultiPartParser)
     remove_failed_uploads()
 
 
 def upload(folder, *messages: dict):
-    left = list(messages)
+    remaining = list(messages)
 
     async def receive() -> dict:
-        return left.pop(0)
+        return remaining.pop(0)
 
     request = Request({"type": "http", "method": "POST", "headers": HEADERS}, receive)
-    with start_blocking_portal() as portal:  # in this thread Playwright's event loop may run
+    with start_blocking_portal() as portal:  # Playwright's event loop may run in this thread
         return portal.call(route_utils.upload_fn, request, folder, math.inf, None)
 
 
@@ -41,13 +41,13 @@ def part(body: bytes) -> dict:
     return {"type": "http.request", "body": body, "more_body": True}
 
 
-def test_an_upload_that_is_broken_off_leaves_no_file(tmp_path):
+def test_aborted_upload_leaves_no_file(tmp_path):
     with pytest.raises(ClientDisconnect):
         upload(tmp_path, part(HEAD + bytes(100_000)), {"type": "http.disconnect"})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_upload_to_a_full_disk_leaves_no_file(tmp_path, monkeypatch):
+def test_upload_to_a_full_disk_leaves_no_file(tmp_path, monkeypatch):
     async def fail(self, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -57,21 +57,21 @@ def test_an_upload_to_a_full_disk_leaves_no_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_upload_that_arrives_stays(tmp_path):
+def test_complete_upload_is_kept(tmp_path):
     end = {"type": "http.request", "body": END, "more_body": False}
     [path], *_ = upload(tmp_path, part(HEAD + b"a picture"), end)
     assert Path(path).read_bytes() == b"a picture"
 
 
-def test_all_of_gradios_endpoints_leave_none():
-    assert routes.GradioMultiPartParser is route_utils.GradioMultiPartParser  # it has two of them
+def test_both_upload_endpoints_are_patched():
+    assert routes.GradioMultiPartParser is route_utils.GradioMultiPartParser
 
 
-def test_a_full_disk_is_said_and_other_errors_stay_what_they_are():
+def test_full_disk_is_reported_and_other_errors_are_not():
     def fail(request: Request):
-        raise OSError(int(request.query_params["errno"]), "of the system")
+        raise OSError(int(request.query_params["errno"]), "an error")
 
-    app = Starlette(routes=[Route("/", fail)], exception_handlers={OSError: tell_full_disk})
+    app = Starlette(routes=[Route("/", fail)], exception_handlers={OSError: report_full_disk})
     with TestClient(app, raise_server_exceptions=False) as client:
         answer = client.get("/", params={"errno": errno.ENOSPC})
         assert (answer.status_code, answer.text) == (507, DISK_IS_FULL)

@@ -1,4 +1,4 @@
-"""Requests flow while versions come, go and break, labels move, and the server is told to stop."""
+"""Requests succeed while versions change, labels move and the server stops."""
 
 import base64
 import gc
@@ -37,7 +37,7 @@ IMAGE = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28)
 
 
 class Served:
-    """A base path whose versions are copies of exported ones, each with logits of its own."""
+    """A base path with copies of exported versions, which have different logits."""
 
     def __init__(self, folder: Path, exported: Path):
         self.path = folder / "mnist"
@@ -49,7 +49,7 @@ class Served:
         shutil.copytree(self._exported / str(version), unfinished)
         unfinished.rename(self.path / str(version))
 
-    def break_in(self, version: int) -> None:
+    def add_damaged(self, version: int) -> None:
         unfinished = self.path / f"copying-{version}"
         unfinished.mkdir()
         (unfinished / "saved_model.pb").write_bytes(b"no SavedModel")
@@ -71,80 +71,83 @@ class Served:
 
 @dataclass
 class Traffic:
-    """Answers in the order they came: when asked, when answered, by which version, what."""
+    """Sends requests and records the answers and the errors.
+
+    An answer is (time of the request, time of the answer, version, logits).
+    """
 
     target: str
     answers: list[tuple[float, float, int, list[float]]] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
-    def flow(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         request = PredictRequest(output_filter=["logits"])
         request.model_spec.name = "mnist"
         request.inputs["images"].CopyFrom(to_proto(IMAGE))
         with grpc.insecure_channel(self.target) as channel:
             predict = PredictionServiceStub(channel).Predict
-            while len(self.answers) + len(self.lost) < REQUESTS or not stop.is_set():
-                asked = time.monotonic()
+            while len(self.answers) + len(self.errors) < REQUESTS or not stop.is_set():
+                sent = time.monotonic()
                 try:
                     answer = predict(request, timeout=10)
                 except grpc.RpcError as error:
-                    self.lost.append(f"{error.code()}: {error.details()}")
+                    self.errors.append(f"{error.code()}: {error.details()}")
                     continue
                 logits = to_array(answer.outputs["logits"])[0].tolist()
                 version = answer.model_spec.version.value
-                self.answers.append((asked, time.monotonic(), version, logits))
+                self.answers.append((sent, time.monotonic(), version, logits))
 
 
-def test_no_request_is_lost_while_versions_come_go_and_break(base_path, client, tmp_path):
+def test_no_request_fails_while_versions_appear_fail_and_disappear(base_path, client, tmp_path):
     first, second, third, *_ = sorted(int(path.name) for path in base_path.iterdir())
-    truth = {
+    expected = {
         version: client.predict("serving_default", {"images": IMAGE}, version=version)["logits"][0]
         for version in (first, second, third)
     }
     served = Served(tmp_path, base_path)
     served.add(first)
-    came = {first: time.monotonic()}
-    gone: dict[int, float] = {}
+    added = {first: time.monotonic()}
+    removed: dict[int, float] = {}
     with LocalServer(served.path) as server, Client(server.target, timeout=30) as watcher:
         traffic, stop = Traffic(server.target), threading.Event()
 
-        def come(version: int) -> None:
-            came[version] = time.monotonic()
+        def add(version: int) -> None:
+            added[version] = time.monotonic()
             served.add(version)
             wait_until(lambda: version in watcher.versions())
 
-        def go(version: int) -> None:
+        def remove(version: int) -> None:
             served.remove(version)
             wait_until(lambda: version not in watcher.versions())
-            gone[version] = time.monotonic()
+            removed[version] = time.monotonic()
 
         with ThreadPoolExecutor() as threads:
-            flow = threads.submit(traffic.flow, stop)
+            run = threads.submit(traffic.run, stop)
             try:
-                come(second)
-                served.break_in(third + 1)
+                add(second)
+                served.add_damaged(third + 1)
                 status = f"/v1/models/mnist/versions/{third + 1}"
                 wait_until(lambda: "END" in rest(server, "GET", status)[1])
-                come(third)
-                go(second)
-                go(first)
+                add(third)
+                remove(second)
+                remove(first)
             finally:
                 stop.set()
-            flow.result(timeout=120)
-    assert traffic.lost == []
+            run.result(timeout=120)
+    assert traffic.errors == []
     assert len(traffic.answers) >= REQUESTS
     assert {version for _, _, version, _ in traffic.answers} == {first, second, third}
-    for asked, answered, version, logits in traffic.answers:
-        assert came[version] <= answered
-        assert asked <= gone.get(version, asked)
-        np.testing.assert_allclose(logits, truth[version], rtol=1e-4, atol=1e-5)
+    for sent, answered, version, logits in traffic.answers:
+        assert added[version] <= answered
+        assert sent <= removed.get(version, sent)
+        np.testing.assert_allclose(logits, expected[version], rtol=1e-4, atol=1e-5)
 
 
-def test_a_broken_version_shows_its_error_and_the_old_one_goes_on(base_path, tmp_path):
+def test_damaged_version_reports_its_error_and_the_old_one_answers(base_path, tmp_path):
     version = min(int(path.name) for path in base_path.iterdir())
     served = Served(tmp_path, base_path)
     served.add(version)
-    served.break_in(version + 1)
+    served.add_damaged(version + 1)
     with LocalServer(served.path) as server, Client(server.target) as client:
         wait_until(lambda: "END" in rest(server, "GET", "/v1/models/mnist")[1])
         states = json.loads(rest(server, "GET", "/v1/models/mnist")[1])["model_version_status"]
@@ -157,8 +160,8 @@ def test_a_broken_version_shows_its_error_and_the_old_one_goes_on(base_path, tmp
         assert client.predict("serving_default", {"images": IMAGE})["logits"].any()
 
 
-def test_a_version_goes_from_memory_with_its_last_user(base_path):
-    """At once: what waits for the garbage collector would be hundreds of MB."""
+def test_unused_version_is_freed_without_the_garbage_collector(base_path):
+    """Versions that wait for the garbage collector would take hundreds of MB."""
     gc.disable()
     try:
         servable = Servable(base_path / str(min(int(path.name) for path in base_path.iterdir())))
@@ -172,7 +175,7 @@ def test_a_version_goes_from_memory_with_its_last_user(base_path):
 
 @pytest.fixture
 def two_versions(base_path, tmp_path) -> tuple[Served, int, int]:
-    """Two versions, and their numbers."""
+    """A base path with two versions, and their numbers."""
     first, second, *_ = sorted(int(path.name) for path in base_path.iterdir())
     served = Served(tmp_path, base_path)
     served.add(first)
@@ -180,7 +183,7 @@ def two_versions(base_path, tmp_path) -> tuple[Served, int, int]:
     return served, first, second
 
 
-def test_a_label_moves_by_request(two_versions, tmp_path):
+def test_label_is_moved_by_a_request(two_versions, tmp_path):
     served, first, second = two_versions
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=first))
@@ -195,8 +198,10 @@ def test_a_label_moves_by_request(two_versions, tmp_path):
             message = text_format.Parse(served.config(**labels), ModelServerConfig())
             assert reload(ReloadConfigRequest(config=message), timeout=30).status.error_code == 0
 
-        def logits(**which) -> list[float]:
-            return client.predict("serving_default", {"images": IMAGE}, **which)["logits"].tolist()
+        def logits(**version) -> list[float]:
+            return client.predict("serving_default", {"images": IMAGE}, **version)[
+                "logits"
+            ].tolist()
 
         assert logits(label="stable") == logits(version=first)
         configure(stable=second, old=first)
@@ -209,32 +214,34 @@ def test_a_label_moves_by_request(two_versions, tmp_path):
         assert logits(label="stable") == logits(version=second)
 
 
-def test_a_base_path_that_is_no_path_has_no_versions():
-    """The thread that polls must survive it, or no model would be looked after any more."""
+def test_invalid_base_path_has_no_versions():
+    """It must not end the thread that polls all models."""
     versions = Versions(ModelConfig(name="odd", base_path="\0"))
     versions.poll()
     assert versions.find() is None
 
 
-def test_a_label_moves_by_its_file(two_versions, tmp_path):
+def test_label_is_moved_by_the_configuration_file(two_versions, tmp_path):
     served, first, second = two_versions
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=first))
     flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1")
     with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
 
-        def logits(**which) -> list[float]:
-            return client.predict("serving_default", {"images": IMAGE}, **which)["logits"].tolist()
+        def logits(**version) -> list[float]:
+            return client.predict("serving_default", {"images": IMAGE}, **version)[
+                "logits"
+            ].tolist()
 
-        wanted = logits(version=second)
-        assert logits(label="stable") != wanted
-        config.write_text("no configuration")  # is not followed, and does no harm
+        expected = logits(version=second)
+        assert logits(label="stable") != expected
+        config.write_text("no configuration")  # is ignored
         config.write_text(served.config(stable=second))
-        wait_until(lambda: logits(label="stable") == wanted)
+        wait_until(lambda: logits(label="stable") == expected)
 
 
-def test_a_label_may_name_a_version_that_is_still_to_come(base_path, tmp_path):
-    """As with TensorFlow Serving's flag for it, which `python -m serving` passes."""
+def test_label_may_name_a_version_that_is_not_loaded_yet(base_path, tmp_path):
+    """As TensorFlow Serving with the flag that `python -m serving` passes to it."""
     first, second, *_ = sorted(int(path.name) for path in base_path.iterdir())
     served = Served(tmp_path, base_path)
     served.add(first)
@@ -251,7 +258,7 @@ def test_a_label_may_name_a_version_that_is_still_to_come(base_path, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["gRPC", "REST"])
-def test_a_request_that_runs_is_answered_before_the_end(newest_alone, digits, protocol):
+def test_running_request_is_answered_before_the_server_stops(newest_alone, digits, protocol):
     files = [encode(dark_on_light(digits[0][index]), "PNG") for index in range(0, 5000, 16)]
     ports = find_free_port(), find_free_port()
     process = run_serving(
@@ -260,7 +267,7 @@ def test_a_request_that_runs_is_answered_before_the_end(newest_alone, digits, pr
     with Client(f"127.0.0.1:{ports[0]}", timeout=30) as client, ThreadPoolExecutor() as threads:
         client.wait_until_ready(60)
 
-        def ask() -> int:
+        def classify() -> int:
             if protocol == "gRPC":
                 inputs = {"image_bytes": np.array(files, object)}
                 return len(client.predict("classify", inputs)["classes"])
@@ -270,9 +277,9 @@ def test_a_request_that_runs_is_answered_before_the_end(newest_alone, digits, pr
             return len(json.loads(answer)["predictions"])
 
         idle = cpu_seconds(process)
-        answer = threads.submit(ask)
+        answer = threads.submit(classify)
         wait_until(lambda: cpu_seconds(process) > idle + 0.1 or answer.done())
-        assert not answer.done(), "the request must still run when the server is told to stop"
+        assert not answer.done(), "the request must still run when the server gets the signal"
         process.send_signal(signal.SIGTERM)
         assert answer.result(timeout=30) == len(files)
     process.communicate(timeout=20)
@@ -281,11 +288,11 @@ def test_a_request_that_runs_is_answered_before_the_end(newest_alone, digits, pr
 
 def cpu_seconds(process: subprocess.Popen) -> float:
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100  # utime and stime, of clock ticks
+    return (int(fields[11]) + int(fields[12])) / 100  # utime and stime in clock ticks
 
 
 def rest(server: LocalServer | int, method: str, path: str, body: object = None):
-    """Status and text of an answer."""
+    """Sends a REST request and returns the status and the text of the answer."""
     port = server if isinstance(server, int) else server.rest_api_port
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request(method, path, None if body is None else json.dumps(body))
@@ -295,8 +302,8 @@ def rest(server: LocalServer | int, method: str, path: str, body: object = None)
     return answer
 
 
-def test_each_version_says_how_long_it_was_trained(client):
-    anything = {"anything": np.zeros(1, np.int32)}
+def test_description_contains_the_training_steps(client):
+    inputs = {"anything": np.zeros(1, np.int32)}
     for version in client.versions():
-        told = client.predict("describe", anything, version=version)["descriptions"][0]
-        assert json.loads(told)["trained"] == {"steps": version}
+        description = client.predict("describe", inputs, version=version)["descriptions"][0]
+        assert json.loads(description)["trained"] == {"steps": version}

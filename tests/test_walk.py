@@ -1,8 +1,8 @@
-"""The walk through everything, on the size that has the least room."""
+"""The walk through the whole page, on the smallest screen."""
 
 from tests.walk import walk_and_look
 
 
-def test_the_whole_walk(browser, page_url, tmp_path):
+def test_walk_has_no_errors(browser, page_url, tmp_path):
     assert walk_and_look(browser, page_url, "phone", "dark", tmp_path) == []
     assert len(list(tmp_path.glob("*.png"))) == 16

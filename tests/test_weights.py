@@ -8,7 +8,7 @@ from model.network import build_network
 from model.weights import RELEASED, WeightsError, find_snapshots, load_snapshot, save_snapshot
 
 
-def test_what_is_saved_is_what_is_loaded(tmp_path):
+def test_snapshot_is_loaded_as_saved(tmp_path):
     network, other = build_network(), build_network()
     path = save_snapshot(network, tmp_path, 7, temperature=0.5)
     assert load_snapshot(other, path) == 0.5
@@ -16,7 +16,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
         np.testing.assert_array_equal(saved.astype(np.float16).astype(np.float32), loaded)
 
 
-def test_a_file_of_another_network_is_refused(tmp_path):
+def test_snapshot_of_another_network_is_rejected(tmp_path):
     path = save_snapshot(build_network(), tmp_path, 7)
     weights = load_file(path)
     weights["h_conv1.kernel"] = weights["h_conv1.kernel"][:3]
@@ -25,25 +25,25 @@ def test_a_file_of_another_network_is_refused(tmp_path):
         load_snapshot(build_network(), path)
 
 
-def test_a_broken_file_is_refused(tmp_path):
+def test_broken_file_is_rejected(tmp_path):
     path = tmp_path / "7.safetensors"
     path.write_bytes(b"not weights")
     with pytest.raises(WeightsError, match=r"7\.safetensors cannot be read"):
         load_snapshot(build_network(), path)
 
 
-def test_an_empty_folder_is_refused(tmp_path):
+def test_folder_without_snapshots_is_rejected(tmp_path):
     with pytest.raises(WeightsError, match=r"python train\.py"):
         find_snapshots(tmp_path)
 
 
-def test_snapshots_come_in_the_order_of_their_steps(tmp_path):
+def test_snapshots_are_sorted_by_step(tmp_path):
     for step in (1000, 2, 10):
         (tmp_path / f"{step}.safetensors").touch()
     assert list(find_snapshots(tmp_path)) == [2, 10, 1000]
 
 
-def test_released_files_are_small_and_half_precision():
+def test_released_files_are_small_and_float16():
     snapshots = find_snapshots(RELEASED)
     assert 4 <= len(snapshots) <= 6
     for path in snapshots.values():

@@ -1,6 +1,6 @@
-"""TensorFlow Serving's configuration messages that tensorflow-serving-api leaves out.
+"""TensorFlow Serving's configuration messages that tensorflow-serving-api does not contain.
 
-Source: tensorflow_serving/servables/tensorflow/session_bundle_config.proto and
+Sources: tensorflow_serving/servables/tensorflow/session_bundle_config.proto and
 tensorflow_serving/config/monitoring_config.proto.
 """
 

@@ -1,4 +1,4 @@
-"""What a visitor does on the page, and what there is to see of it."""
+"""Actions of a visitor on the page, and the expected answers."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ from serving.client import Client
 from tests.galleries import Gallery
 from tests.pictures import read_sheet
 
-# Keeps what was shown last, its picture as a data URL, and when the drawing last changed, so that
-# tests can wait for the one to have caught up with the other.
+# Remembers the last answer on display, with its sheet as a data URL, and when the picture last
+# changed, so that tests can wait for the answer to the current picture.
 REMEMBER = """
-  addEventListener("drawn", () => { window.drawnAt = performance.now(); });
-  addEventListener("shown", async ({ detail: { answer, askedAt } }) => {
+  addEventListener("picture-changed", () => { window.drawnAt = performance.now(); });
+  addEventListener("answer-shown", async ({ detail: { answer, askedAt } }) => {
     const reader = new FileReader();
     reader.readAsDataURL(answer.sheet);
     await new Promise((done) => { reader.onload = done; });
@@ -24,61 +24,70 @@ REMEMBER = """
     window.last = { askedAt, answer: { ...answer, sheet: reader.result } };
   });
 """
-# Playwright's own waiting does not wait for promises.
+# Playwright's own wait_for_function does not await promises.
 READ_CLIPBOARD = """async () => {
   for (const end = Date.now() + 20_000; Date.now() < end; ) {
     const text = await navigator.clipboard.readText();
     if (text) return text;
     await new Promise(requestAnimationFrame);
   }
-  throw new Error("nothing has been copied");
+  throw new Error("nothing was copied");
 }"""
 NO_TOUR = "localStorage.setItem('layer-xray-toured', 'yes')"
 SIZES = {"wide": (1440, 900), "tablet": (900, 1100), "phone": (390, 844)}
 
 
+LAYERS = range(6)  # the image, and all layers with a gallery
+
+
 def forbid_live(page: Page) -> None:
-    """Has the page's live connections end at once, so that its questions go through Gradio."""
+    """Closes the page's WebSockets at once, so that its questions go through Gradio's calls.
+
+    Call it before the page loads: it also enables interception. If a test's first `page.route`
+    enables it later, Chromium may not intercept the next request, and Playwright, which waits for
+    that, never reports the request.
+    """
     page.route_web_socket("**/xray/live", lambda socket: socket.close())
+    page.route("**/nothing", lambda route: route.fallback())
 
 
-LAYERS = range(6)  # the image, and all that have a gallery
+def infer(client: Client, drawing: np.ndarray, version: int | None = None) -> Inference:
+    """Returns the network's layers and scores for a drawing, uint8 [H, W]."""
+    [inference] = ExposedNetwork(client).infer(drawing[None, :, :, None], LAYERS, version)
+    return inference
 
 
-def look(client: Client, drawing: np.ndarray, version: int | None = None) -> Inference:
-    """What the network makes of a drawing, uint8 [H, W]."""
-    [seen] = ExposedNetwork(client).infer(drawing[None, :, :, None], LAYERS, version)
-    return seen
-
-
-def in_json(seen: Inference, style: Style | None = None, minus: Inference | None = None) -> dict:
-    """What is shown of a drawing as `last.answer` has it."""
-    maps = seen.maps
+def make_answer(
+    inference: Inference, style: Style | None = None, minus: Inference | None = None
+) -> dict:
+    """Returns the answer to a drawing as in `last.answer`, or to the difference of two drawings."""
+    maps = inference.maps
     if minus is not None:
         maps = {index: maps[index] - minus.maps[index] for index in LAYERS}
-    shown = render_prediction(seen, seen.description.layers[: len(LAYERS)], maps, style or {})
-    return {**shown, "sheet": as_url(shown["sheet"])}
+    layers = inference.description.layers[: len(LAYERS)]
+    answer = render_prediction(inference, layers, maps, style or {})
+    return {**answer, "sheet": as_url(answer["sheet"])}
 
 
 def digit_of(answer: dict) -> int | None:
-    """What an answer reads."""
+    """Returns the predicted digit."""
     return answer["best"] and answer["best"]["index"]
 
 
 def probabilities_of(answer: dict) -> list[float]:
-    """Of each digit."""
+    """Returns the probability of each digit."""
     return [score["value"] for score in answer["scores"]]
 
 
 def touch(page: Page, act: Callable[[], object]) -> dict:
-    """Does something to the drawing, waits until that is shown, and returns the answer to it."""
+    """Changes the drawing, waits for the answer to it to be displayed, and returns the answer."""
     act()
     page.wait_for_function("last.askedAt >= drawnAt")
     return page.evaluate("last.answer")
 
 
 def ask_anew(page: Page, act: Callable[[], object]) -> dict:
-    """Does something that asks again of the same drawing, and returns the answer."""
+    """Acts, waits for a new answer about the same drawing, and returns it."""
     before = page.evaluate("performance.now()")
     act()
     page.wait_for_function("before => last.askedAt >= before", arg=before)
@@ -86,17 +95,18 @@ def ask_anew(page: Page, act: Callable[[], object]) -> dict:
 
 
 def pixels(page: Page, selector: str) -> np.ndarray:
-    """A canvas's pixels, uint8 [H, W, 4]."""
+    """Returns the pixels of a canvas: uint8 [H, W, 4]."""
     url = page.locator(selector).evaluate("canvas => canvas.toDataURL()")
     return read_sheet(url)
 
 
 def opaque(picture: np.ndarray) -> np.ndarray:
-    """Colours where there is no gap, for gaps have none."""
+    """Returns the opaque pixels; the gaps between maps are transparent."""
     return picture[picture[:, :, 3] == 255]
 
 
 def middle_of(page: Page, selector: str, layer: Gallery, index: int) -> tuple[float, float]:
+    """Returns the centre of a map in a mosaic, in pixels of the window."""
     box = page.locator(selector).bounding_box()
     row, column = divmod(index, layer.columns)
     x = (column * (layer.side + 1) + layer.side / 2) / layer.width
@@ -104,13 +114,13 @@ def middle_of(page: Page, selector: str, layer: Gallery, index: int) -> tuple[fl
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
-def take(page: Page, what: str) -> None:
-    page.locator(".take summary").click()
-    page.locator(f'.take [value="{what}"]').click()
+def click_download(page: Page, value: str) -> None:
+    page.locator(".downloads summary").click()
+    page.locator(f'.downloads [value="{value}"]').click()
 
 
-def copied(page: Page, what: str) -> str:
-    """What a button of the menu puts on the clipboard."""
+def copied(page: Page, value: str) -> str:
+    """Clicks a button of the menu and returns what it copies to the clipboard."""
     page.evaluate("navigator.clipboard.writeText('')")
-    take(page, what)
+    click_download(page, value)
     return page.evaluate(READ_CLIPBOARD)

@@ -1,6 +1,6 @@
-"""A walk through everything that the page shows, with a picture at each stop.
+"""Goes through everything that the page shows and takes a screenshot at each stop.
 
-python -m tests.walk DIR    # light and dark on a desk, both on a phone
+python -m tests.walk DIR    # wide screen and phone, light and dark theme
 """
 
 import re
@@ -20,7 +20,7 @@ from tests.visit import SIZES
 
 
 def walk(page: Page) -> Iterator[str]:
-    """Goes through the page, which was opened for the first time, and yields the stops' names."""
+    """Goes through a page on its first visit, and yields the name of each stop."""
 
     def click(selector: str) -> None:
         page.locator(f".live {selector}").click()
@@ -44,62 +44,62 @@ def walk(page: Page) -> Iterator[str]:
     yield "a digit drawn by hand"
     for layer in ("h_conv1", "h_pool1", "h_conv2", "h_pool2"):
         open_map(layer, 0.35, 0.3)
-        yield f"a map of {layer}, its filter and its strongest unit"
+        yield f"a map of {layer} and its strongest unit"
         page.keyboard.press("Escape")
-    click(".add-up")
+    click(".show-sum")
     expect(page.locator(".live .terms")).to_be_visible()
     yield "how a score adds up"
-    page.locator(".live .at").first.click()
+    page.locator(".live .term-link").first.click()
     expect(page.locator(".live .unit")).to_have_text(re.compile("^chosen unit: unit"))
     yield "one layer back"
     page.keyboard.press("Escape")
     click(".why")
     expect(page.locator(".live .overlay")).to_be_visible()
-    yield "why it is read so"
+    yield "the explanation"
     page.locator(".live .score").nth(8).click()
-    expect(page.locator(".live .because").first).to_have_text("speaks for 8 against 8")
-    yield "why it is not another digit"
+    expect(page.locator(".live .explanation-legend").first).to_have_text("speaks for 8 against 8")
+    yield "the explanation of another digit"
     page.locator(".live .version").first.click()
-    yield "what it would have said after one step"
+    yield "the first version"
     page.locator(".live .version").last.click()
     page.keyboard.press("w")
     click(".keep")
     page.keyboard.press("8")
     expect(page.locator(".live .best")).to_have_text("8")
-    click('.which [value="difference"]')
+    click('.compare-switch [value="difference"]')
     expect(page.locator('.live[data-shown="difference"]')).to_be_attached()
-    yield "beside another drawing"
-    click(".drop")
+    yield "a comparison"
+    click(".remove-a")
     page.locator(".live .scale").select_option("map")
     page.locator(".live .colours").select_option("cividis")
     yield "other colours"
-    click(".take summary")
-    yield "what can be taken along"
+    click(".downloads summary")
+    yield "the downloads"
     page.keyboard.press("Escape")
-    click(".gallery[data-name=h_conv1] .ask")
+    click(".gallery[data-name=h_conv1] .help")
     expect(page.locator(".live .lesson")).to_be_visible()
-    yield "a question answered"
+    yield "a lesson"
     page.keyboard.press("Escape")
     page.keyboard.press("c")
-    expect(page.locator(".live .sure")).to_have_text("no ink")
+    expect(page.locator(".live .confidence")).to_have_text("no ink")
     yield "an empty pad"
 
 
 def walk_and_look(browser: Browser, url: str, size: str, theme: str, folder: Path) -> list[str]:
-    """Leaves a picture of every stop in the folder; returns what the console complained of."""
+    """Saves a screenshot of every stop in the folder; returns errors from the console."""
     width, height = SIZES[size]
     viewport = {"width": width, "height": height}
     context = browser.new_context(viewport=viewport, has_touch=size == "phone")
     page = context.new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     page.goto(f"{url}?__theme={theme}")
     for number, stop in enumerate(walk(page), 1):
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
         page.screenshot(path=folder / f"{size}-{theme}-{number:02} {stop}.png")
     context.close()
-    return complaints
+    return errors
 
 
 def main() -> None:
@@ -109,15 +109,15 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     base_path = ROOT / "exported" / "for-tests"
     export_versions(find_snapshots(RELEASED), base_path)
-    complaints = []
+    errors = []
     with LocalServer(base_path) as server, run_page(server.target) as url:
         with launch_chromium() as browser:
             for size in ("wide", "phone"):
                 for theme in ("light", "dark"):
-                    complaints += walk_and_look(browser, url, size, theme, folder)
-    print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
-    if complaints:
-        sys.exit("\n".join(complaints))
+                    errors += walk_and_look(browser, url, size, theme, folder)
+    print(f"{len(list(folder.glob('*.png')))} screenshots in {folder}")
+    if errors:
+        sys.exit("\n".join(errors))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The live component: input, scores and galleries in one, fed while the pen or a camera moves.
+"""The Gradio component with the input, the scores and the galleries.
 
-Python renders, the browser draws the pen and swaps pictures: the modules in `scripts` compute
-nothing of the network.
+Python computes and renders the layers. The browser's modules in `scripts` draw the pen and show the
+rendered pictures.
 """
 
 import base64
@@ -13,23 +13,25 @@ import gradio as gr
 import orjson
 from starlette.responses import Response
 
-from demo.answers import MAX_NAME_LENGTH, Answer, Question
+from demo.answers import Answer
 from demo.colours import COLOURS, SIGNED_ENDS
 from demo.live import PATH as LIVE_PATH
 from demo.prediction import ApiPrediction
+from demo.question import Question
 from demo.render import as_url
 from demo.scripts import PATH as SCRIPTS_PATH
 
+MAX_ID_LENGTH = 64  # characters of the visitor ID that a browser chooses
 _FOLDER = Path(__file__).parent
 
 
 class Xray(gr.HTML):
-    """Shows what a network makes of a picture.
+    """Shows the layers of a network for a picture.
 
     Args:
-        answer: answers what a visitor's browser asks (`demo.answers`); makes the component live,
-            with a pad to draw on or a camera. Without it there is none, and it shows the
-            `ApiPrediction` of `demo.prediction` that an event sets as its value.
+        answer: answers the questions of the browser (`demo.answers`). With it the component is live
+            and has a pad or a camera. Without it the component has no input, and shows its value:
+            an `ApiPrediction`, set by a Gradio event.
     """
 
     def __init__(self, answer: Callable[[Question], Awaitable[Answer]] | None = None, **kwargs):
@@ -54,30 +56,30 @@ class Xray(gr.HTML):
     def api_info(self) -> dict:
         return {
             "type": "object",
-            "description": "best (the likeliest class: index, label, value; null on a blank "
-            "page), sure (false for what is perhaps none of the classes), scores (of all classes, "
-            "or of the best of many), sheet (a PNG as a data URL: what the network sees and all "
-            "layers, one under the other), network (how to find each layer on it) and largest (by "
-            "layer, its largest activation, which the brightest colour stands for)",
+            "description": "best (the class with the highest score: index, label, value; null for "
+            "a blank page), sure (whether the network is confident), scores (of all classes, or of "
+            "the best ten), sheet (a PNG as a data URL: the network's input and all layers, one "
+            "below the other), layers (their indices), network (the layout of the sheet) and "
+            "largest (the maximum absolute activation of each layer)",
         }
 
 
 def _through_gradio(answer: Callable[[Question], Awaitable[Answer]]) -> Callable:
-    """The way of a question where no live connection can be had: as a call of Gradio's."""
+    """Returns a Gradio server function that answers questions without a live connection."""
 
-    async def ask(asked: object = None) -> Response:
-        fields = asked if isinstance(asked, dict) else {}
+    async def ask(question: object = None) -> Response:
+        fields = question if isinstance(question, dict) else {}
         try:
             content = base64.b64decode(fields.get("content", ""), validate=True)
         except (TypeError, ValueError):
             content = b""
-        visitor = str(fields.get("visitor"))[:MAX_NAME_LENGTH]
-        answered = await answer(Question(visitor, fields, content))
-        if "sheet" in answered:
-            answered["sheet"] = as_url(answered["sheet"])
-        # Gradio passes a response on as it is; PNGs gain nothing from being compressed again.
+        visitor = str(fields.get("visitor"))[:MAX_ID_LENGTH]
+        response = await answer(Question(visitor, fields, content))
+        if "sheet" in response:
+            response["sheet"] = as_url(response["sheet"])
+        # The header stops Gradio's compression, which cannot make a PNG smaller.
         headers = {"Content-Encoding": "identity"}
-        return Response(orjson.dumps(answered), media_type="application/json", headers=headers)
+        return Response(orjson.dumps(response), media_type="application/json", headers=headers)
 
     return ask
 

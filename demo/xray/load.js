@@ -5,7 +5,7 @@ import(`${window.gradio_config?.root ?? ""}${props.scripts}/main.js`).then(
   () => {
     const notice = element.querySelector(".notice");
     notice.firstElementChild.textContent =
-      "The page has changed on its server, or cannot be reached. Reload it.";
+      "The page was updated on the server, or the server cannot be reached. Reload the page.";
     notice.hidden = false;
   },
 );

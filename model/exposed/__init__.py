@@ -1,1 +1,1 @@
-"""Any Keras model with its layers exposed: what each answers, and what a page needs to show it."""
+"""Exposes all layers of any Keras model, with the description that a page needs to show them."""

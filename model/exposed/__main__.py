@@ -1,4 +1,4 @@
-"""The process that exports a Keras file; `export.py --keras` starts it."""
+"""Exports a Keras file; `export.py --keras` runs this in a separate process."""
 
 import argparse
 import hashlib
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from model.exposed.arguments import add_keras_arguments, check_keras_arguments, keras_flags
 from model.exposed.errors import ExposeError
-from model.exposed.files import MARK_FILE, VERSION
+from model.exposed.files import FINGERPRINT_FILE, VERSION
 
 MEMORY = Path("/proc/meminfo")
-MIN_MEMORY = 2**30  # bytes; with less, Python and TensorFlow alone could not be had
+MIN_MEMORY = 2**30  # bytes, needed by Python and TensorFlow alone
 
 
 def main() -> None:
@@ -27,26 +27,27 @@ def main() -> None:
     except (ExposeError, OSError) as error:
         sys.exit(f"export.py: {error}")
     except Exception as error:
-        if not is_for_want_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         sys.exit(
             f"export.py: {arguments.keras} needs more memory than the {free / 1e9:.1f} GB that are "
-            "free here. Close other programs, or take a smaller model."
+            "free here. Close other programs, or use a smaller model."
         )
 
 
 def export(arguments: argparse.Namespace) -> None:
-    """Exports the model, unless it is there already.
+    """Exports the model, unless the export is up to date.
 
     Raises:
-        ExposeError: it cannot be exposed.
+        ExposeError: the model cannot be exposed.
+        OSError: the folder cannot be written.
     """
-    mark = fingerprint(arguments)
-    there = arguments.out / str(VERSION) / MARK_FILE
-    if mark and there.exists() and there.read_text() == mark:
+    current = fingerprint(arguments)
+    exported = arguments.out / str(VERSION) / FINGERPRINT_FILE
+    if current and exported.exists() and exported.read_text() == current:
         print(f"kept in {arguments.out}: {VERSION}")
         return
-    from model.exposed.export import expose  # TensorFlow takes seconds to be imported
+    from model.exposed.export import expose  # imports TensorFlow, which takes seconds
     from model.exposed.keras_file import load_keras_file
 
     model = load_keras_file(arguments.keras, arguments.definitions, is_trusted=arguments.trust)
@@ -59,17 +60,17 @@ def export(arguments: argparse.Namespace) -> None:
         kind=arguments.input,
         size=arguments.size,
         layers=arguments.layers.split(",") if arguments.layers else ("*",),
-        mark=mark,
+        fingerprint=current,
     )
-    takes = description["input"]
+    kind, preprocessing = (description["input"][field] for field in ("kind", "preprocessing"))
     print(
-        f"written in {arguments.out}: {VERSION}, {len(description['layers']) - 1} layers; it takes "
-        f"a {takes['kind']}: {takes['preprocessing']}."
+        f"written in {arguments.out}: {VERSION}, {len(description['layers']) - 1} layers; input: "
+        f"a {kind}, {preprocessing}."
     )
 
 
 def fingerprint(arguments: argparse.Namespace) -> str:
-    """Of all that the export is made from; empty if a file cannot be read."""
+    """Returns a hash of everything the export depends on; empty if a file cannot be read."""
     digest = hashlib.sha256(version("tensorflow").encode())
     digest.update("\n".join(keras_flags(arguments)).encode())
     code = sorted(Path(__file__).parent.parent.rglob("*.py"))
@@ -83,10 +84,10 @@ def fingerprint(arguments: argparse.Namespace) -> str:
 
 
 def read_labels(path: Path) -> list[str]:
-    """One a line.
+    """Reads labels, one per line.
 
     Raises:
-        ExposeError: it cannot be read as text.
+        ExposeError: the file cannot be read as text.
     """
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
@@ -95,10 +96,10 @@ def read_labels(path: Path) -> list[str]:
 
 
 def limit_memory() -> int:
-    """Has allocations fail that the machine cannot serve, instead of the system ending something.
+    """Limits this process to the free memory, so that allocations fail before the system kills it.
 
     Returns:
-        How many bytes are free.
+        The free memory in bytes; 0 if unknown.
     """
     if not MEMORY.exists():
         return 0
@@ -111,8 +112,8 @@ def limit_memory() -> int:
     return free
 
 
-def is_for_want_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came from, says so; TensorFlow's is told by its name."""
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Returns whether an error or its cause is a lack of memory; does not import TensorFlow."""
     while error:
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             return True

@@ -1,4 +1,4 @@
-"""Flags about a Keras model of your own, for all commands that take one."""
+"""Flags for a Keras model, shared by all commands that accept one."""
 
 import argparse
 import re
@@ -7,52 +7,52 @@ from pathlib import Path
 
 
 def add_keras_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds `--keras` and all that goes with it."""
-    group = parser.add_argument_group("a Keras model of your own (docs/your-own-network.md)")
+    """Adds `--keras` and the flags that describe the model."""
+    group = parser.add_argument_group("your own Keras model (docs/your-own-network.md)")
     group.add_argument("--keras", type=Path, metavar="FILE", help="a .keras or legacy .h5 file")
-    group.add_argument("--name", help="that it is served under; by default the file's")
     group.add_argument(
-        "--labels", type=Path, metavar="FILE", help="the names of its classes, one a line"
+        "--name", help="name under which the model is served; default: the file's name"
     )
+    group.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     group.add_argument(
         "--pixels",
         type=_parse_pixels,
         metavar="LOW..HIGH",
-        help="what it takes for black and white: 0..255 by default; for a drawing's paper and ink: "
-        "0..1 by default",
+        help="input values for black and white (default: 0..255), or for a drawing's paper and ink "
+        "(default: 0..1)",
     )
     group.add_argument(
         "--size",
         type=_parse_size,
         metavar="HEIGHTxWIDTH",
-        help="of the pictures, for a model that takes any size",
+        help="size of the pictures, for a model that accepts any size",
     )
     group.add_argument(
         "--input",
         choices=("drawing", "picture"),
-        help="what it reads; by default drawings if it takes at most 64x64 pixels of one channel",
+        help="kind of input; default: drawing up to 64x64 pixels with one channel, else picture",
     )
     group.add_argument(
         "--layers",
         metavar="PATTERNS",
-        help="names of the layers to expose, with * for anything and commas between: 'block1*,fc*'",
+        help="layers to expose, as name patterns separated by commas: 'block1*,fc*'; default: all",
     )
     group.add_argument(
         "--import",
         dest="definitions",
         type=Path,
         metavar="FILE.py",
-        help="a Python file, which is run, with the model's custom layers and functions",
+        help="Python file with the model's custom layers and functions; it is executed",
     )
     group.add_argument(
-        "--trust", action="store_true", help="let code in the file itself run (Lambda layers)"
+        "--trust", action="store_true", help="run code stored in the model file (Lambda layers)"
     )
 
 
 def check_keras_arguments(
     parser: argparse.ArgumentParser, arguments: argparse.Namespace, others: Sequence[str] = ()
 ) -> None:
-    """Refuses flags about a model where there is none, but for some `others`."""
+    """Rejects model flags without `--keras`, except `others`; sets the default name."""
     given = [name for name in _values(arguments) if name not in ("keras", *others)]
     if given and not arguments.keras:
         parser.error(f"--{given[0]} is about a Keras model: name it with --keras FILE")
@@ -61,7 +61,7 @@ def check_keras_arguments(
 
 
 def keras_flags(arguments: argparse.Namespace) -> list[str]:
-    """The same flags for another command."""
+    """Returns the flags as command-line arguments."""
     return [
         f"--{name}" if value is True else f"--{name}={value}"
         for name, value in _values(arguments).items()
@@ -69,12 +69,12 @@ def keras_flags(arguments: argparse.Namespace) -> list[str]:
 
 
 def name_of(file: Path) -> str:
-    """The name that a model is served under if nobody gives it one."""
+    """Returns the default name under which a model file is served."""
     return re.sub(r"[^\w.-]+", "_", file.stem) or "model"
 
 
 def _values(arguments: argparse.Namespace) -> dict[str, object]:
-    """Those that are given, as they are written."""
+    """Returns the flags that were given, formatted as on the command line."""
     values = {
         "keras": arguments.keras,
         "name": arguments.name,
@@ -96,7 +96,9 @@ def _parse_pixels(text: str) -> tuple[float, float]:
     except ValueError:
         dots = ""
     if not dots or pixels[0] == pixels[1]:
-        raise argparse.ArgumentTypeError("expected two numbers, as 0..1, or --pixels=-1..1")
+        raise argparse.ArgumentTypeError(
+            "expected two numbers, as 0..1, or --pixels=-1..1 if negative"
+        )
     return pixels
 
 

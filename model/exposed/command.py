@@ -1,7 +1,6 @@
-"""Exporting a Keras file as a command does it: within the memory there is, or not at all.
+"""Exports a Keras file in a separate process.
 
-The work is done by a process of its own. However that ends, even killed by the system for want of
-memory, nothing half exported is left behind.
+However that process ends, even if it is killed for lack of memory, no partial export is left.
 """
 
 import os
@@ -15,14 +14,14 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def export_keras_file(flags: Sequence[str], base_path: Path) -> int:
-    """Exports the model that some flags name, as `base_path/1`; says what is wrong with it.
+    """Exports a model to `base_path/1`; the process prints what it did or what is wrong.
 
     Args:
         flags: of `arguments.add_keras_arguments`.
-        base_path: where it goes.
+        base_path: destination folder.
 
     Returns:
-        The exit code, 0 if it is there now.
+        The exit code, 0 on success.
     """
     command = [sys.executable, "-m", "model.exposed", f"--out={base_path}", *flags]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -31,8 +30,8 @@ def export_keras_file(flags: Sequence[str], base_path: Path) -> int:
         shutil.rmtree(unfinished, ignore_errors=True)
     if code < 0:
         print(
-            f"export.py: the export was ended by signal {-code}; most likely the model needs more "
-            "memory than there is. Close other programs, or take a smaller model.",
+            f"export.py: signal {-code} ended the export; most likely the model needs more memory "
+            "than is free. Close other programs, or use a smaller model.",
             file=sys.stderr,
         )
     return abs(code)

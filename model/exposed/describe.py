@@ -1,12 +1,12 @@
-"""The description of an exposed model: a JSON document that a page, or anyone, can go by.
+"""Describes an exposed model in a JSON document.
 
-`docs/description.md` says what each field means.
+`docs/description.md` defines the fields.
 """
 
 from collections.abc import Mapping, Sequence
 
 from model.exposed.kinds import OTHER
-from model.exposed.layers import Layer, Source
+from model.exposed.layers import Layer
 from model.exposed.network import Network
 from model.exposed.preprocessing import Preprocessing
 from model.exposed.thumbnail import thumbnail_form
@@ -21,19 +21,19 @@ def describe(
     labels: Sequence[str] = (),
     about: Mapping[str, object] | None = None,
 ) -> dict:
-    """The document.
+    """Returns the description.
 
     Args:
-        name: that the model is served under.
-        network, preprocessing: what it describes.
-        labels: of the classes, in order; empty if they have none.
-        about: more fields, which win over those that are found out: `title`, `trained` and so on,
-            and by layer, under `layers`, fields of that.
+        name: the name under which the model is served.
+        network, preprocessing: the model's.
+        labels: class names in order; empty if unknown.
+        about: fields to add or override, such as `title` and `trained`; `layers` has fields by
+            layer name.
     """
     about = dict(about or {})
-    of_layers = about.pop("layers", {})
+    overrides = about.pop("layers", {})
     index = {id(layer): number for number, layer in enumerate(network.layers)}
-    layers = [{**_layer(layer, index), **of_layers.get(layer.name, {})} for layer in network.layers]
+    layers = [{**_layer(layer, index), **overrides.get(layer.name, {})} for layer in network.layers]
     return {
         "schema": SCHEMA,
         "name": name,
@@ -66,33 +66,23 @@ def _scores(network: Network, labels: Sequence[str]) -> dict | None:
 
 
 def _layer(layer: Layer, index: Mapping[int, int]) -> dict:
-    form = thumbnail_form(layer.shape)
     return {
         "name": layer.name,
         "kind": layer.kind.name if layer.operation else "input",
         "class": type(layer.operation).__name__ if layer.operation else None,
         "shape": layer.shape,
-        "from": [_source(source, index) for source in layer.sources],
+        "from": [index[id(source.layer)] for source in layer.sources],
         "is_exact": layer.is_exact and layer.kind is not OTHER,
         "window": layer.windows and _window(layer),
         "activation": layer.activation,
         "is_signed": layer.is_signed,
-        "receptive_field": layer.fields and [axis._asdict() for axis in layer.fields],
-        "thumbnail": {
-            "maps": form.maps,
-            "height": form.height,
-            "width": form.width,
-            "blocks": list(form.blocks),
-        },
+        "receptive_field": layer.field and [axis._asdict() for axis in layer.field],
+        "thumbnail": thumbnail_form(layer.shape)._asdict(),
     }
 
 
-def _source(source: Source, index: Mapping[int, int]) -> int:
-    return index[id(source.layer)]
-
-
 def _window(layer: Layer) -> dict:
-    """How it looks at its source, each along rows and columns."""
+    """Returns the window on the source, each field for rows and columns."""
     operation = layer.operation
     size = getattr(operation, "kernel_size", None) or operation.pool_size
     return {

@@ -1,4 +1,4 @@
-"""What a model can be refused for."""
+"""The error of models that cannot be exposed."""
 
 
 class ExposeError(Exception):

@@ -1,6 +1,6 @@
-"""Where an exposed model is in its folder, and what it is known by."""
+"""Files of an exposed model, relative to its folder."""
 
 from pathlib import Path
 
 VERSION = 1
-MARK_FILE = Path("assets.extra") / "exposed"
+FINGERPRINT_FILE = Path("assets.extra") / "exposed"  # also marks the model as an exposed one

@@ -1,4 +1,4 @@
-"""A Keras model from a file, or a sentence about why not."""
+"""Loads a Keras model from a file, or explains in one sentence why it cannot."""
 
 import importlib.util
 import re
@@ -20,23 +20,23 @@ def load_keras_file(
     """Loads a model for inference.
 
     Args:
-        path: a `.keras` file, or a legacy `.h5` one.
-        definitions: a Python file, which is run, with the model's custom layers and functions.
-        is_trusted: whether code in the model's own file (of Lambda layers) may run.
+        path: a `.keras` file, or a legacy `.h5` file.
+        definitions: a Python file with the model's custom layers and functions; it is executed.
+        is_trusted: whether code stored in the model file (Lambda layers) may run.
 
     Raises:
-        ExposeError: it cannot be loaded.
+        ExposeError: the model cannot be loaded.
     """
     if not path.is_file():
         raise ExposeError(f"There is no file {path}.")
     if path.suffix not in SUFFIXES:
         raise ExposeError(
-            f"{path} is none of {', '.join(SUFFIXES)}, the files that Keras saves a model in."
+            f"{path} is not a Keras model file; expected one of {', '.join(SUFFIXES)}."
         )
     is_container = zipfile.is_zipfile(path) if path.suffix == ".keras" else h5py.is_hdf5(path)
     if not is_container:
         raise ExposeError(
-            f"{path} is no Keras model, whatever its name says, or it is cut off. "
+            f"{path} is not a Keras model, or it is cut off. "
             f"`model.save({path.name!r})` writes one."
         )
     custom = _definitions(definitions) if definitions else {}
@@ -44,15 +44,15 @@ def load_keras_file(
         model = keras.saving.load_model(path, custom, compile=False, safe_mode=not is_trusted)
     except (MemoryError, tf.errors.ResourceExhaustedError):
         raise
-    except Exception as error:  # Keras raises of many kinds
-        raise ExposeError(_explain(path, error)) from error
+    except Exception as error:  # Keras raises many kinds of errors
+        raise ExposeError(_describe(path, error)) from error
     if not isinstance(model, keras.Model):
-        raise ExposeError(f"{path} holds a {type(model).__name__}, which is no Keras model.")
+        raise ExposeError(f"{path} contains a {type(model).__name__}; expected a Keras model.")
     return model
 
 
 def _definitions(path: Path) -> dict[str, object]:
-    """All that a Python file defines, by name."""
+    """Returns the classes and functions that a Python file defines, by name."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise ExposeError(f"--import {path}: there is no such Python file.")
@@ -64,20 +64,21 @@ def _definitions(path: Path) -> dict[str, object]:
     return {name: value for name, value in vars(module).items() if callable(value)}
 
 
-def _explain(path: Path, error: Exception) -> str:
-    said = str(error)
-    if "lambda" in said.lower() and ("safe_mode" in said or "unsafe" in said):
+def _describe(path: Path, error: Exception) -> str:
+    """Returns a sentence about an error of Keras."""
+    message = str(error)
+    if "lambda" in message.lower() and ("safe_mode" in message or "unsafe" in message):
         return (
             f"{path} has a Lambda layer, which is code that runs when the model is loaded. If you "
             "know where the file comes from, allow it with --trust."
         )
-    missing = re.search(r"Could not locate (?:class|function) '([^']+)'", said) or re.search(
-        r"Unknown (?:layer|object|\w+ function|\w+): '?(\w+)'?", said
+    missing = re.search(r"Could not locate (?:class|function) '([^']+)'", message) or re.search(
+        r"Unknown (?:layer|object|\w+ function|\w+): '?(\w+)'?", message
     )
     if missing:
         return (
             f"{path} uses {missing[1]}, which is not one of Keras's own. Name the Python file that "
             "defines it with --import FILE.py."
         )
-    first_line = said.strip().partition("\n")[0][:300]
+    first_line = message.strip().partition("\n")[0][:300]
     return f"{path} cannot be loaded as a Keras model: {type(error).__name__}: {first_line}"

@@ -1,6 +1,6 @@
-"""Kinds of layers: what is known of each, and how it is told from the others.
+"""Kinds of layers, and how to recognise them.
 
-A new kind is added here, and its arithmetic in `demo/arithmetic.py`.
+To add a kind, define it here and its arithmetic in `demo/arithmetic.py`.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from keras import layers
 
 from model.exposed.geometry import Window, same_pad
 
-# At inference they answer what they get, as it is or in another shape.
-PASSING = (
+# At inference these return their input, perhaps in another shape.
+PASS_THROUGH = (
     layers.InputLayer,
     layers.Dropout,
     layers.SpatialDropout1D,
@@ -32,7 +32,7 @@ NOT_NEGATIVE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "softplus
 
 
 class Parameters(NamedTuple):
-    """What one map of a layer is made with."""
+    """Kernel and bias of one map of a layer."""
 
     kernel: tf.Tensor  # float32, of the kind's shape
     bias: tf.Tensor  # float32 []
@@ -42,12 +42,12 @@ class Kind(NamedTuple):
     """One kind of layer.
 
     Args:
-        name: as descriptions have it.
-        classes: of Keras, whose layers are of the kind.
-        parameters: of one map, by its number int32 []; None where there are none.
-        kernel_rank: dimensions of the kernel of one map.
-        is_windowed: whether a unit sees a window of its input.
-        is_pointwise: whether a unit depends on the units at its own place alone.
+        name: in descriptions.
+        classes: the Keras classes of the kind.
+        parameters: returns those of one map, by its number int32 []; None if there are none.
+        kernel_rank: number of dimensions of the kernel of one map.
+        is_windowed: whether a unit depends on a window of its input.
+        is_pointwise: whether a unit depends only on units at the same position.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Kind(NamedTuple):
     is_pointwise: bool = False
 
     def kernel_shape(self, layer: keras.Operation | None) -> tuple[int, ...]:
-        """Of the kernel of one map of a layer."""
+        """Returns the shape of the kernel of one map."""
         return tuple(layer.kernel.shape[: self.kernel_rank]) if self.kernel_rank else ()
 
 
@@ -68,24 +68,24 @@ def _bias(layer: keras.Layer, map: tf.Tensor) -> tf.Tensor:
 
 
 def _of_convolution(layer: keras.Layer, map: tf.Tensor) -> Parameters:
-    """kernel [height, width, input maps of the group]"""
+    """Returns a kernel [height, width, input maps of the group]."""
     return Parameters(_float(layer.kernel)[..., map], _bias(layer, map))
 
 
 def _of_depthwise(layer: keras.Layer, map: tf.Tensor) -> Parameters:
-    """kernel [height, width]"""
+    """Returns a kernel [height, width]."""
     kernel = _float(layer.kernel)  # [height, width, inputs, multiplier]
     multiplier = kernel.shape[-1]
     return Parameters(kernel[:, :, map // multiplier, map % multiplier], _bias(layer, map))
 
 
 def _of_dense(layer: keras.Layer, map: tf.Tensor) -> Parameters:
-    """kernel [inputs]"""
+    """Returns a kernel [inputs]."""
     return Parameters(_float(layer.kernel)[:, map], _bias(layer, map))
 
 
 def _of_batch_normalisation(layer: keras.Layer, map: tf.Tensor) -> Parameters:
-    """kernel [], what a unit is multiplied with, and bias, what is added, by the moving averages"""
+    """Returns the factor of a unit as kernel [] and the summand as bias, by the moving averages."""
     scale = tf.math.rsqrt(_float(layer.moving_variance)[map] + layer.epsilon)
     if layer.gamma is not None:
         scale *= _float(layer.gamma)[map]
@@ -126,15 +126,15 @@ KINDS = (
     Kind("padding", (layers.ZeroPadding2D,)),
 )
 
-# Their `axis`, if they have one, is that of the maps; along another one they are of no kind.
+# If a layer of these kinds has an `axis`, it must be that of the maps; otherwise it is `OTHER`.
 ALONG_MAPS = ("batch normalisation", "activation", "concatenation")
 
-# `a + b` of a functional model is no layer, but an operation of one of these classes.
+# In a functional model, `a + b` is not a layer, but an operation of one of these classes.
 OPERATIONS = {"Add": "addition", "Concatenate": "concatenation", "Multiply": "multiplication"}
 
 
 def kind_of(layer: keras.Operation, rank: int) -> Kind:
-    """The kind of a layer that answers a tensor of a rank, `OTHER` if none is known."""
+    """Returns the kind of a layer whose output has a rank; `OTHER` if unknown."""
     is_transposed = isinstance(layer, layers.Conv2DTranspose | layers.SeparableConv2D)
     if is_transposed or getattr(layer, "data_format", None) == "channels_first":
         return OTHER
@@ -148,7 +148,7 @@ def kind_of(layer: keras.Operation, rank: int) -> Kind:
 
 
 def activation_of(layer: keras.Operation) -> str:
-    """The name of the function that a layer ends with, `linear` if there is none."""
+    """Returns the name of the function that a layer ends with, `linear` if there is none."""
     if isinstance(layer, layers.ReLU):
         is_plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
         return "relu" if is_plain else "relu6" if _is_relu6(layer) else "other"
@@ -167,7 +167,7 @@ def _is_relu6(layer: layers.ReLU) -> bool:
 
 
 def windows_of(layer: keras.Operation, size: tuple[int, int]) -> tuple[Window, Window]:
-    """How a windowed layer looks at an input of a size, [height, width]: rows, then columns."""
+    """Returns a layer's windows along rows and columns on an input [height, width]."""
     kernel = getattr(layer, "kernel_size", None) or layer.pool_size
     dilation = getattr(layer, "dilation_rate", (1, 1))
     stride, dilation = _pair(layer.strides), _pair(dilation)

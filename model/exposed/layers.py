@@ -1,19 +1,19 @@
-"""The exposed layers of a traced model: in order, with geometry, and with what feeds each."""
+"""The exposed layers of a traced model, in order, with their geometry and sources."""
 
+import dataclasses
 import fnmatch
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import keras
 import tensorflow as tf
 
 from model.exposed.errors import ExposeError
-from model.exposed.geometry import PIXEL, Field, Window, join
+from model.exposed.geometry import PIXEL, ReceptiveField, Window, join
 from model.exposed.kinds import (
     NOT_NEGATIVE,
     OTHER,
-    PASSING,
+    PASS_THROUGH,
     Kind,
     activation_of,
     kind_of,
@@ -21,86 +21,85 @@ from model.exposed.kinds import (
 )
 from model.exposed.trace import Call
 
-INPUT = "input"  # the name of what the model takes, as if it were a layer's
-_PASSING_OPERATIONS = ("Identity", "Cast", "Reshape", "StopGradient")
-Fields = tuple[Field, Field]  # rows, columns
+INPUT = "input"  # layer name of the model's input
+_PASS_THROUGH_OPERATIONS = ("Identity", "Cast", "Reshape", "StopGradient")
+Field = tuple[ReceptiveField, ReceptiveField]  # rows, columns
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Source:
-    """A layer that feeds another one."""
+    """A layer whose output another layer uses."""
 
     layer: "Layer"
-    pads: tuple[int, int] = (0, 0)  # rows above it and columns left of it that are zero
-    is_padded: bool = False  # whether there are such, or some below or to the right
+    pads: tuple[int, int] = (0, 0)  # rows of zeros above and columns of zeros left of it
+    is_padded: bool = False  # on any side
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Layer:
-    """A layer whose activations are answered, or the input.
+    """An exposed layer, or the input.
 
     Args:
-        name: unique; a path of names for a layer in a model in a model.
-        kind: what is known of it.
-        operation: of Keras; None for the input.
-        output: float32 [N, height, width, maps], [N, steps, features] or [N, units].
-        sources: what it takes, as far as these are exposed.
-        is_exact: whether it takes exactly the activations of its sources.
-        fields: what a unit sees of the input; None where it sees all of it or nobody knows.
-        windows: how it looks at its source, with all padding.
-        activation: what it ends with.
-        is_signed: whether it can be negative.
+        name: unique; a path of names for a layer of a nested model.
+        kind: of the layer.
+        operation: the Keras layer or operation; None for the input.
+        output: [N, height, width, maps], [N, steps, features] or [N, units].
+        sources: the exposed layers that it uses.
+        is_exact: whether it uses exactly the activations of its sources.
+        field: receptive field of a unit; None if it is the whole input or unknown.
+        windows: on its source, including all padding.
+        activation: the function that it ends with.
+        is_signed: whether its activations can be negative.
     """
 
     name: str
     kind: Kind
     operation: keras.Operation | None
     output: tf.Tensor
-    sources: list[Source] = field(default_factory=list)
+    sources: list[Source] = dataclasses.field(default_factory=list)
     is_exact: bool = True
-    fields: Fields | None = None
+    field: Field | None = None
     windows: tuple[Window, Window] | None = None
     activation: str = "linear"
     is_signed: bool = True
 
     @property
     def shape(self) -> list[int]:
-        """Of one item."""
+        """Shape of the activations for one picture."""
         return self.output.shape.as_list()[1:]
 
 
 def find_layers(calls: Sequence[Call], inputs: tf.Tensor, patterns: Sequence[str]) -> list[Layer]:
-    """The layers to expose, in the order of computation, the input first.
+    """Returns the layers to expose, in the order of computation, the input first.
 
     Args:
-        calls: what was traced.
-        inputs: what the model was called with.
-        patterns: of names, as of file names; a layer that fits none of them is left out.
+        calls: the traced calls.
+        inputs: of the model.
+        patterns: name patterns, as for file names; layers that match none are left out.
 
     Raises:
-        ExposeError: no layer fits.
+        ExposeError: no layer matches.
     """
     tracer = _Tracer(calls, inputs, patterns)
-    found = [tracer.layers[tensor] for tensor in tracer.order if tensor in tracer.layers]
-    if len(found) == 1:
-        which = (
+    layers = [tracer.layers[tensor] for tensor in tracer.order if tensor in tracer.layers]
+    if len(layers) == 1:
+        condition = (
             f"fits --layers {','.join(patterns)}" if list(patterns) != ["*"] else "has activations"
         )
         names = ", ".join(call.name for call in calls[:8])
-        raise ExposeError(f"No layer {which}. The model's layers are {names or 'none'} …")
-    return found
+        raise ExposeError(f"No layer {condition}. The model's layers are {names or 'none'} …")
+    return layers
 
 
 class _Tracer:
-    """Follows tensors back to the layers that they come from."""
+    """Follows tensors back to the layers that computed them."""
 
     def __init__(self, calls: Sequence[Call], inputs: tf.Tensor, patterns: Sequence[str]):
         self._calls = {call.output.name: call for call in calls}
-        self._fields: dict[str, Fields | None] = {}
-        self._found: dict[str, tuple[list[Source], bool]] = {}
-        rank = inputs.shape.rank
-        fields = (PIXEL, PIXEL) if rank in (3, 4) else None
-        self.layers = {inputs.name: Layer(INPUT, OTHER, None, inputs, fields=fields)}
+        self._fields: dict[str, Field | None] = {}
+        self._sources: dict[str, tuple[list[Source], bool]] = {}
+        field = (PIXEL, PIXEL) if inputs.shape.rank in (3, 4) else None
+        self.layers = {inputs.name: Layer(INPUT, OTHER, None, inputs, field=field)}
         self.order = [inputs.name, *self._calls]
         for call in calls:
             is_wanted = any(fnmatch.fnmatchcase(call.name, pattern) for pattern in patterns)
@@ -109,14 +108,14 @@ class _Tracer:
 
     def _make(self, call: Call) -> Layer:
         kind = kind_of(call.layer, call.output.shape.rank)
-        sources, is_exact = self._sources(call.inputs)
-        # Zeros around a source are in what a convolution's window says; to the largest of what is
-        # never negative they add nothing; anything else takes other numbers than its source's.
+        sources, is_exact = self._sources_of(call.inputs)
+        # A convolution's window accounts for zeros around its source, and they do not change the
+        # maximum of non-negative numbers; any other layer uses numbers that its source lacks.
         is_padded = any(source.is_padded for source in sources)
         is_sourced_signed = any(source.layer.is_signed for source in sources)
         if is_padded and kind.kernel_rank < 2:
             is_exact &= kind.name == "max pooling" and not is_sourced_signed
-        # The other summand of `x + 1` is no tensor.
+        # The other summand of `x + 1` is not a tensor.
         if not isinstance(call.layer, keras.Layer) and len(call.inputs) < 2:
             is_exact = False
         activation = activation_of(call.layer)
@@ -133,7 +132,7 @@ class _Tracer:
             call.output,
             sources,
             is_exact,
-            self.fields(call.output),
+            self._field(call.output),
             windows,
             activation,
             is_signed,
@@ -146,30 +145,30 @@ class _Tracer:
         rows, columns = (window._replace(pad=window.pad + pad) for window, pad in padded)
         return rows, columns
 
-    def _sources(self, tensors: Sequence[tf.Tensor]) -> tuple[list[Source], bool]:
-        """The exposed layers that some tensors come from, and whether they are just these."""
+    def _sources_of(self, tensors: Sequence[tf.Tensor]) -> tuple[list[Source], bool]:
+        """Returns the layers behind some tensors, and whether the tensors are their outputs."""
         sources, is_exact = [], True
         for tensor in tensors:
             found, is_same = self._source(tensor)
             is_exact &= is_same
-            sources += [one for one in found if is_same or one not in sources]
+            sources += [source for source in found if is_same or source not in sources]
         return sources, is_exact and bool(tensors)
 
     def _source(self, tensor: tf.Tensor) -> tuple[list[Source], bool]:
-        if tensor.name not in self._found:
-            self._found[tensor.name] = self._find_source(tensor)
-        return self._found[tensor.name]
+        if tensor.name not in self._sources:
+            self._sources[tensor.name] = self._find_source(tensor)
+        return self._sources[tensor.name]
 
     def _find_source(self, tensor: tf.Tensor) -> tuple[list[Source], bool]:
         if tensor.name in self.layers:
             return [Source(self.layers[tensor.name])], True
         call = self._calls.get(tensor.name)
         if call is None:
-            if tensor.op.type in _PASSING_OPERATIONS:
+            if tensor.op.type in _PASS_THROUGH_OPERATIONS:
                 return self._source(tensor.op.inputs[0])
-            return self._sources(tensor.op.inputs)[0], False
-        found, is_exact = self._sources(call.inputs)
-        if isinstance(call.layer, PASSING):
+            return self._sources_of(tensor.op.inputs)[0], False
+        found, is_exact = self._sources_of(call.inputs)
+        if isinstance(call.layer, PASS_THROUGH):
             return found, is_exact
         if isinstance(call.layer, keras.layers.ZeroPadding2D) and len(found) == 1:
             (top, _), (left, _) = call.layer.padding
@@ -178,22 +177,22 @@ class _Tracer:
             return [Source(found[0].layer, pads, is_padded=True)], is_exact
         return found, False
 
-    def fields(self, tensor: tf.Tensor) -> Fields | None:
-        """What a unit of any tensor sees."""
+    def _field(self, tensor: tf.Tensor) -> Field | None:
+        """Returns the receptive field of a unit of any tensor."""
         if tensor.name not in self._fields:
-            self._fields[tensor.name] = self._find_fields(tensor)
+            self._fields[tensor.name] = self._find_field(tensor)
         return self._fields[tensor.name]
 
-    def _find_fields(self, tensor: tf.Tensor) -> Fields | None:
+    def _find_field(self, tensor: tf.Tensor) -> Field | None:
         if tensor.name in self.layers and self.layers[tensor.name].operation is None:
-            return self.layers[tensor.name].fields
+            return self.layers[tensor.name].field
         call = self._calls.get(tensor.name)
         if call is None:
-            is_passing = tensor.op.type in ("Identity", "Cast", "StopGradient")
-            return self.fields(tensor.op.inputs[0]) if is_passing else None
+            is_same = tensor.op.type in ("Identity", "Cast", "StopGradient")
+            return self._field(tensor.op.inputs[0]) if is_same else None
         if call.output.shape.rank != 4:
             return None
-        fields = [self.fields(one) for one in call.inputs]
+        fields = [self._field(value) for value in call.inputs]
         if not fields or None in fields:
             return None
         kind = kind_of(call.layer, call.output.shape.rank)
@@ -206,8 +205,8 @@ class _Tracer:
             padded = (f.through(Window(1, 1, s)) for f, s in zip(fields[0], starts, strict=True))
             rows, columns = padded
             return rows, columns
-        is_alike = len({tuple(one.shape[1:3]) for one in call.inputs}) == 1
-        if (kind.is_pointwise and is_alike) or _is_reshaping(call):
+        is_aligned = len({tuple(value.shape[1:3]) for value in call.inputs}) == 1
+        if (kind.is_pointwise and is_aligned) or _is_reshaping(call):
             rows, columns = (join(axis) for axis in zip(*fields, strict=True))
             return (rows, columns) if rows and columns else None
         return None
@@ -225,14 +224,14 @@ _KEEP_SIGN = (
 
 
 def _is_reshaping(call: Call) -> bool:
-    """Whether a layer only passes on, in a shape with the same places."""
+    """Returns whether a layer passes its input on with the same height and width."""
     is_same = call.output.shape[1:3].as_list() == call.inputs[0].shape[1:3].as_list()
-    return isinstance(call.layer, PASSING) and is_same
+    return isinstance(call.layer, PASS_THROUGH) and is_same
 
 
 def _has_activations(call: Call) -> bool:
-    """Whether a layer computes numbers that can be shown."""
-    if isinstance(call.layer, (*PASSING, keras.layers.ZeroPadding2D)):
+    """Returns whether a layer computes numbers that can be shown."""
+    if isinstance(call.layer, (*PASS_THROUGH, keras.layers.ZeroPadding2D)):
         return False
     shape = call.output.shape
     is_numbers = call.output.dtype.is_floating or call.output.dtype.is_integer

@@ -1,7 +1,7 @@
-"""A Keras model, traced: its layers and its output as functions of its input."""
+"""A traced Keras model: its layers and outputs as functions of its input."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -10,37 +10,36 @@ import tensorflow as tf
 from model.exposed.errors import ExposeError
 from model.exposed.layers import Layer, find_layers
 from model.exposed.output import OUTPUT, Scores, find_scores, name_outputs
-from model.exposed.trace import trace_calls
+from model.exposed.trace import Call, trace_calls
 
 ALL_LAYERS = ("*",)
-# Bytes of activations that a request may ask for, or have computed, and items at most.
-MAX_BYTES = 2**28
-MAX_ITEMS = 256
+MAX_BYTES = 2**28  # activations computed per request
+MAX_ITEMS = 256  # per request
 
 
-class Answers(NamedTuple):
-    """What the network makes of some inputs."""
+class Results(NamedTuple):
+    """What the network computes from N inputs."""
 
     layers: list[tf.Tensor]  # each [N, …], in the order of `Network.layers`
     outputs: dict[str, tf.Tensor]
-    logits: tf.Tensor  # float32 [N, classes]; of no classes where nothing is scored
+    logits: tf.Tensor  # float32 [N, classes]; [N, 0] without scores
 
 
 class Network:
-    """Calls a model and answers with all its layers.
+    """Calls a model and returns the activations of all its layers.
 
     Args:
-        model: built; of one input.
-        inputs: its input's shape, dtype and name.
-        patterns: of the names of the layers to expose (as of file names).
+        model: built, with one input.
+        inputs: shape, dtype and name of the input.
+        patterns: name patterns of the layers to expose, as for file names.
 
     Attributes:
-        layers: what is known of each, the input first, in the order of computation.
-        scores: which output tells how likely classes are, if one does.
-        outputs: the names of all.
+        layers: in the order of computation, the input first.
+        scores: the output with the scores of classes, if there is one.
+        outputs: names of the outputs.
 
     Raises:
-        ExposeError: it cannot be called, or answers what cannot be served.
+        ExposeError: the model cannot be called, or its outputs cannot be served.
     """
 
     def __init__(
@@ -50,65 +49,66 @@ class Network:
         self.layers: list[Layer] = []
         self.outputs: list[str] = []
 
-        def answer(values: tf.Tensor) -> Answers:
+        def run(values: tf.Tensor) -> Results:
             calls, output = trace_calls(model, values)
             named = _named_by_layer(name_outputs(output), calls)
             self.layers = find_layers(calls, values, patterns)
             self.scores, logits = _scores_of(named, values)
-            return Answers([layer.output for layer in self.layers], named, logits)
+            return Results([layer.output for layer in self.layers], named, logits)
 
-        def answer_output(values: tf.Tensor) -> Answers:
+        def run_output(values: tf.Tensor) -> Results:
             named = name_outputs(model(values, training=False))
             if set(named) == {OUTPUT}:
                 named = dict(zip(self.outputs, named.values()))
-            return Answers([], named, _scores_of(named, values)[1])
+            return Results([], named, _scores_of(named, values)[1])
 
-        # As Keras does it: without AutoGraph, which would also rewrite what errors say.
-        self._answer, self._answer_output = (
+        # Without AutoGraph, like Keras: it would also change the messages of errors.
+        self._run, self._run_output = (
             tf.function(function, input_signature=[inputs], autograph=False)
-            for function in (answer, answer_output)
+            for function in (run, run_output)
         )
         try:
-            traced = self._answer.get_concrete_function()
+            traced = self._run.get_concrete_function()
         except (MemoryError, ExposeError, tf.errors.ResourceExhaustedError):
             raise
-        except Exception as error:  # of the model's own code, whatever it raises
-            said = str(error).strip().partition("\n")[0][:300]
+        except Exception as error:  # the model's code may raise anything
+            message = str(error).strip().partition("\n")[0][:300]
             raise ExposeError(
-                f"The model cannot be called with {inputs.shape}: {type(error).__name__}: {said}"
+                f"The model cannot be called with {inputs.shape}: {type(error).__name__}: {message}"
             ) from error
         self.outputs = list(traced.structured_outputs.outputs)
 
     @property
     def max_batch_size(self) -> int:
-        """In a request whose layers are computed, so that it costs what a server can bear."""
-        each = sum(4 * math.prod(layer.shape) for layer in self.layers)
-        return max(1, min(MAX_ITEMS, MAX_BYTES // each))
+        """Maximum number of items in a request that computes the layers."""
+        item = sum(4 * math.prod(layer.shape) for layer in self.layers)  # bytes
+        return max(1, min(MAX_ITEMS, MAX_BYTES // item))
 
-    def run(self, inputs: tf.Tensor) -> Answers:
-        """All layers and outputs for [N, …]; N may be 0."""
-        return self._run(self._answer, inputs)
+    def run(self, inputs: tf.Tensor) -> Results:
+        """Returns all layers and outputs for [N, …]; N may be 0."""
+        return _call_with_batch(self._run, inputs)
 
-    def run_output(self, inputs: tf.Tensor) -> Answers:
-        """The same without the layers, which is quicker: operations can be fused."""
-        return self._run(self._answer_output, inputs)
+    def run_output(self, inputs: tf.Tensor) -> Results:
+        """Like `run` without the layers, which is faster: TensorFlow can fuse operations."""
+        return _call_with_batch(self._run_output, inputs)
 
-    def _run(self, function: tf.types.experimental.PolymorphicFunction, inputs: tf.Tensor):
-        count = tf.shape(inputs)[0]
-        # oneDNN's convolution refuses an empty batch, so that gets a blank input. Not by `tf.pad`,
-        # which is made one operation with a convolution behind it, where it pads no batch.
-        blank = tf.zeros([tf.cast(count == 0, tf.int32), *inputs.shape[1:]], inputs.dtype)
-        answers = function(tf.concat([inputs, blank], axis=0))
-        return tf.nest.map_structure(lambda tensor: tensor[:count], answers)
+
+def _call_with_batch(function: Callable[[tf.Tensor], Results], inputs: tf.Tensor) -> Results:
+    count = tf.shape(inputs)[0]
+    # oneDNN's convolution rejects an empty batch, so add a blank input. Not with `tf.pad`: Grappler
+    # fuses it with a following convolution, which cannot pad the batch.
+    blank = tf.zeros([tf.cast(count == 0, tf.int32), *inputs.shape[1:]], inputs.dtype)
+    results = function(tf.concat([inputs, blank], axis=0))
+    return tf.nest.map_structure(lambda tensor: tensor[:count], results)
 
 
 def _scores_of(outputs: dict[str, tf.Tensor], inputs: tf.Tensor) -> tuple[Scores | None, tf.Tensor]:
     return find_scores(outputs) or (None, tf.zeros([tf.shape(inputs)[0], 0]))
 
 
-def _named_by_layer(outputs: dict[str, tf.Tensor], calls: Sequence) -> dict[str, tf.Tensor]:
-    """A lone output without a name has that of the layer that it comes from."""
+def _named_by_layer(outputs: dict[str, tf.Tensor], calls: Sequence[Call]) -> dict[str, tf.Tensor]:
+    """Renames a single unnamed output after its layer."""
     if set(outputs) != {OUTPUT}:
         return outputs
     names = {call.output.name: call.name for call in calls}
-    return {names.get(one.name, OUTPUT): one for one in outputs.values()}
+    return {names.get(tensor.name, OUTPUT): tensor for tensor in outputs.values()}

@@ -1,25 +1,25 @@
-"""The form that a layer is shown in: some of its maps, small.
+"""The size of a layer's thumbnail: some of its maps, downsampled.
 
-A page that follows a pen or a camera cannot have 250 MB an answer. So it gets at most `MAX_BYTES`
-of a layer: some of its maps, always the same ones, at most `MAX_SIDE` units a side.
+A live page cannot receive 250 MB per answer. It gets at most `MAX_BYTES` per layer: always the same
+maps, of at most `MAX_SIDE` units a side.
 """
 
 import math
 from typing import NamedTuple
 
 MAX_MAPS = 64
-MAX_SIDE = 56
-MAX_BYTES = 32 * MAX_SIDE**2
-MAX_UNITS = 4096  # of a layer without places
+MAX_SIDE = 56  # units
+MAX_BYTES = 32 * MAX_SIDE**2  # per layer and picture
+MAX_UNITS = 4096  # of a layer without maps
 
 
-class Small(NamedTuple):
-    """The form that a layer is shown in.
+class Thumbnail(NamedTuple):
+    """The thumbnail of a layer.
 
     Args:
-        maps: which of its maps, in order.
-        height, width: of each.
-        blocks: units averaged to one, down and across.
+        maps: the numbers of the maps it shows, ascending.
+        height, width: of each map, in blocks.
+        blocks: units averaged into one, down and across.
     """
 
     maps: list[int]
@@ -29,29 +29,29 @@ class Small(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of one item."""
+        """Bytes per picture."""
         return len(self.maps) * self.height * self.width
 
 
-def thumbnail_form(shape: list[int]) -> Small:
-    """How a layer whose activations have a shape is shown.
+def thumbnail_form(shape: list[int]) -> Thumbnail:
+    """Returns the thumbnail of a layer.
 
     Args:
         shape: [height, width, maps], [steps, features] (shown as one map) or [units] (shown as one
-            square, row by row, whose last places mean nothing).
+            square, row by row, whose last positions are meaningless).
     """
     if len(shape) == 1:
         units = min(shape[0], MAX_UNITS)
         width = math.ceil(math.sqrt(units))
-        return Small([0], math.ceil(units / width), width, (1, 1))
+        return Thumbnail([0], math.ceil(units / width), width, (1, 1))
     height, width, count = (*shape, 1)[:3]
     blocks = (math.ceil(height / MAX_SIDE), math.ceil(width / MAX_SIDE))
     height, width = math.ceil(height / blocks[0]), math.ceil(width / blocks[1])
     maps = evenly(count, min(MAX_MAPS, MAX_BYTES // (height * width)))
-    return Small(maps, height, width, blocks)
+    return Thumbnail(maps, height, width, blocks)
 
 
-def evenly(count: int, most: int) -> list[int]:
-    """All numbers below `count`, or `most` of them, evenly spaced."""
-    shown = min(count, most)
+def evenly(count: int, maximum: int) -> list[int]:
+    """Returns all numbers below `count`, or `maximum` of them, evenly spaced."""
+    shown = min(count, maximum)
     return [index * count // shown for index in range(shown)]

@@ -1,8 +1,8 @@
-"""What every layer of a Keras model answers, recorded while the model is called.
+"""Records the outputs of all layers of a Keras model while it is called.
 
-`keras.Model(inputs, layer.output)` fails on models nested in models and on subclassed ones. But
-all layers of all models are called through one method, so listening there finds each of them, in
-the order of computation, and leaves the computation as it is.
+`keras.Model(inputs, layer.output)` fails on nested and subclassed models. But all layers are called
+through one method: recording its calls finds every layer in the order of computation and does not
+change the computation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ import tensorflow as tf
 class Call:
     """One call of one layer."""
 
-    name: str  # path of names from the outermost model, unique among the calls
+    name: str  # unique; path of names from the outermost model
     layer: keras.Operation
     inputs: list[tf.Tensor]
     output: tf.Tensor
@@ -27,30 +27,30 @@ class Call:
 def trace_calls(
     model: keras.Model, inputs: tf.Tensor
 ) -> tuple[list[Call], tf.Tensor | Sequence | dict]:
-    """Calls a model, as for inference, and tells what its layers answered on the way.
+    """Calls a model for inference and records its layers.
 
     Args:
         model: built.
-        inputs: what the model takes; inside of a `tf.function`.
+        inputs: of the model, inside a `tf.function`.
 
     Returns:
-        All calls that answered one tensor, in the order in which they ended, and the model's own
-        output. A model in the model is a call only if it computes something behind its last layer.
+        All calls that returned one tensor, in the order in which they ended, and the model's
+        output. A nested model is a call only if it computes something after its last layer.
     """
     calls: list[Call] = []
-    with _listening(inputs, calls, tf.compat.v1.get_default_graph()):
+    with _recording(inputs, calls, tf.compat.v1.get_default_graph()):
         output = model(inputs, training=False)
     return calls, output
 
 
 @contextmanager
-def _listening(inputs: tf.Tensor, calls: list[Call], graph: tf.Graph) -> Iterator[None]:
+def _recording(inputs: tf.Tensor, calls: list[Call], graph: tf.Graph) -> Iterator[None]:
     call_layer = keras.Operation.__call__
     callers: list[keras.Operation] = []
     names: set[str] = set()
 
     def is_outer(value: object) -> bool:
-        """Tensors of a loop's body, say, cannot be answered from outside of it."""
+        """Returns whether a value is a tensor of `graph`, not of an inner one such as a loop's."""
         return tf.is_tensor(value) and getattr(value, "graph", None) is graph
 
     def call(layer: keras.Operation, *args: object, **kwargs: object) -> object:
@@ -59,16 +59,16 @@ def _listening(inputs: tf.Tensor, calls: list[Call], graph: tf.Graph) -> Iterato
             output = call_layer(layer, *args, **kwargs)
         finally:
             callers.pop()
-        # An operation is a part of a model, as `a + b`, or else of the work inside of a layer.
+        # An operation such as `a + b` counts in a model, but not inside a layer.
         is_part = callers and (
             isinstance(layer, keras.Layer) or isinstance(callers[-1], keras.Model)
         )
-        # What a layer only hands on, as a Dropout does, is there already.
-        there = (inputs, *(call.output for call in calls))
-        if is_part and is_outer(output) and not any(output is one for one in there):
-            name = "/".join(one.name for one in (*callers[1:], layer))
-            taken = [value for value in tf.nest.flatten([args, kwargs]) if is_outer(value)]
-            calls.append(Call(_unique(name, names), layer, taken, output))
+        # A layer that passes its input on, such as Dropout, returns a tensor that is known.
+        known = (inputs, *(call.output for call in calls))
+        if is_part and is_outer(output) and not any(output is tensor for tensor in known):
+            name = "/".join(caller.name for caller in (*callers[1:], layer))
+            tensors = [value for value in tf.nest.flatten([args, kwargs]) if is_outer(value)]
+            calls.append(Call(_unique(name, names), layer, tensors, output))
         return output
 
     with mock.patch.object(keras.Operation, "__call__", call):
@@ -76,10 +76,10 @@ def _listening(inputs: tf.Tensor, calls: list[Call], graph: tf.Graph) -> Iterato
 
 
 def _unique(name: str, names: set[str]) -> str:
-    """The name, numbered if it is taken: a layer that is called twice answers twice."""
-    number, found = 0, name
-    while found in names:
+    """Returns the name, numbered if it is used: a layer may be called several times."""
+    number, unique = 0, name
+    while unique in names:
         number += 1
-        found = f"{name}_{number}"
-    names.add(found)
-    return found
+        unique = f"{name}_{number}"
+    names.add(unique)
+    return unique

@@ -1,8 +1,8 @@
-"""Skeletons of handwriting, and the pen's way through them as a matrix.
+"""Skeletons of handwriting, and the pen's trajectory through them as a matrix.
 
 A smooth curve through control points is linear in them (Catmull and Rom, "A class of local
-interpolating splines", 1974). So the way through a glyph is computed once, as a matrix, and writes
-any number of varied glyphs in one multiplication.
+interpolating splines", 1974). So a glyph's curve is computed once, as a matrix, and one
+multiplication draws any number of variants.
 """
 
 from functools import cache
@@ -11,38 +11,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-STEPS = 24  # of the curve from one control point to the next
+STEPS = 24  # points of the curve per control point
 
 
 class Glyph(NamedTuple):
-    """One way to write one thing."""
+    """One way to write a digit or sign."""
 
-    kind: str  # "0" to "9", or "train" and "test" for what is no digit
+    kind: str  # "0" to "9", or "train" and "test" for non-digits
     name: str
-    control: np.ndarray  # float [P, 2], x and y
-    curve: np.ndarray  # float [M, P]: `curve @ control` is the pen's way, finely
-    strokes: tuple[slice, ...]  # of the way; between two of them the pen is lifted
+    control: np.ndarray  # float [P, 2], x and y of the control points
+    curve: np.ndarray  # float [M, P]: `curve @ control` is the trajectory, finely sampled
+    strokes: tuple[slice, ...]  # of the trajectory; between two of them the pen is lifted
 
     def sample(self, points: int, joined: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The pen's way at evenly spaced points, as by a device that reports only so many.
+        """Samples the trajectory at evenly spaced points, as a device reports it.
 
         Args:
-            points: how many in all, but two a stroke at least.
-            joined: whether they lead on through the air from stroke to stroke.
+            points: total number, with at least two per stroke.
+            joined: whether the strokes are connected.
 
         Returns:
-            A matrix [points, P] to be multiplied with control points, and bool [points - 1]:
+            A matrix [points, P], to be multiplied with control points, and bool [points - 1]:
             whether the pen writes between a point and the next.
         """
         strokes = [slice(0, len(self.curve))] if joined else self.strokes
-        way = self.curve @ self.control
-        ends = [_lengths(way[stroke]) for stroke in strokes]
-        counts = _share(points, np.array([lengths[-1] for lengths in ends]))
+        trajectory = self.curve @ self.control
+        distances = [_distances(trajectory[stroke]) for stroke in strokes]
+        counts = _share(points, np.array([distance[-1] for distance in distances]))
         rows, writes = [], []
-        for stroke, lengths, count in zip(strokes, ends, counts, strict=True):
-            at = np.interp(np.linspace(0, lengths[-1], count), lengths, np.arange(len(lengths)))
-            low = np.minimum(at.astype(int), len(lengths) - 2)
-            part = (at - low)[:, None]
+        for stroke, distance, count in zip(strokes, distances, counts, strict=True):
+            spaced = np.linspace(0, distance[-1], count)
+            index = np.interp(spaced, distance, np.arange(len(distance)))
+            low = np.minimum(index.astype(int), len(distance) - 2)
+            part = (index - low)[:, None]
             curve = self.curve[stroke]
             rows.append((1 - part) * curve[low] + part * curve[low + 1])
             writes += [True] * (count - 1) + [False]
@@ -51,46 +52,46 @@ class Glyph(NamedTuple):
 
 @cache
 def read_glyphs() -> tuple[Glyph, ...]:
-    """All glyphs of `glyphs.txt`, which explains its own form."""
+    """Returns all glyphs of `glyphs.txt`, which describes its format."""
     lines = (Path(__file__).parent / "glyphs.txt").read_text().splitlines()
     return tuple(_parse(line) for line in lines if line and not line.startswith("#"))
 
 
 def _parse(line: str) -> Glyph:
-    kind, name, way = line.split(maxsplit=2)
-    control = [xy for xy in way.split() if xy not in "|/"]
+    kind, name, path = line.split(maxsplit=2)
+    control = [xy for xy in path.split() if xy not in "|/"]
     curve, strokes = [], []
-    first = 0  # control point of the stroke
-    for stroke in way.split("/"):
+    first = 0  # control point of the piece
+    for stroke in path.split("/"):
         start = sum(map(len, curve))
         pieces = [piece.split() for piece in stroke.split("|")]
         for index, piece in enumerate(pieces):
-            behind = first + len(piece)
-            first -= index > 0  # a sharp turn starts where the piece before it ended
-            curve.append(_catmull_rom(first, behind, len(control)))
-            first = behind
+            end = first + len(piece)
+            first -= index > 0  # a piece after a sharp turn starts where the last ended
+            curve.append(_catmull_rom(first, end, len(control)))
+            first = end
         strokes.append(slice(start, sum(map(len, curve))))
     points = np.array([xy.split(",") for xy in control], float)
     return Glyph(kind, name, points, np.concatenate(curve), tuple(strokes))
 
 
-def _catmull_rom(first: int, behind: int, count: int) -> np.ndarray:
-    """The curve through control points first .. behind - 1 of `count`, as a matrix [M, count]."""
-    p = np.eye(count)[first:behind]
+def _catmull_rom(first: int, end: int, count: int) -> np.ndarray:
+    """Returns the curve through the control points [first:end] of `count`: a matrix [M, count]."""
+    p = np.eye(count)[first:end]
     p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
-    at = np.linspace(0, behind - first - 1, STEPS * (behind - first - 1) + 1)[:-1]
-    at = np.append(at, behind - first - 1 - 1e-9)
-    i, t = at.astype(int), (at % 1)[:, None]
+    last = end - first - 1
+    position = np.append(np.linspace(0, last, STEPS * last + 1)[:-1], last - 1e-9)
+    i, t = position.astype(int), (position % 1)[:, None]
     a, b, c, d = p[i], p[i + 1], p[i + 2], p[i + 3]
     return b + t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))) / 2
 
 
-def _lengths(way: np.ndarray) -> np.ndarray:
-    """How far the pen has come at each point."""
-    return np.append(0, np.linalg.norm(np.diff(way, axis=0), axis=1).cumsum())
+def _distances(trajectory: np.ndarray) -> np.ndarray:
+    """Returns the distance along the trajectory of each of its points."""
+    return np.append(0, np.linalg.norm(np.diff(trajectory, axis=0), axis=1).cumsum())
 
 
 def _share(points: int, lengths: np.ndarray) -> np.ndarray:
-    """How many points each stroke gets: two at least, the rest by its length."""
+    """Returns the number of points of each stroke: at least two, the rest by its length."""
     spare = max(0, points - 2 * len(lengths)) * lengths / lengths.sum()
     return 2 + np.diff(np.round(np.append(0, spare.cumsum()))).astype(int)

@@ -1,61 +1,64 @@
-"""Ink on paper: what different devices make of the pen's way.
+"""Draws pen trajectories as different devices do.
 
-A pixel is inked by its distance to the nearest line of the way, which gives lines of any width
-with smooth edges and round ends. What is then drawn is brought into MNIST's form as the served
-graph does it (`drawing.to_mnist_form`), so that the network learns from what it will be asked.
+A pixel's ink depends on its distance to the nearest line, which gives lines of any width with
+smooth edges and round ends. Drawings are normalised as in the served graph
+(`drawing.to_mnist_form`), so that training images look like those in requests.
 """
 
 import numpy as np
 import tensorflow as tf
 
 from model.drawing import to_mnist_form
-from model.handwriting.pen import Ways
+from model.handwriting.pen import Trajectories
 from model.network import SIDE
 
-STYLES = ("pen", "scanner")  # to learn from
-HELD_OUT_STYLES = ("nib", "dots")  # to measure with
-SIDES = (18, 26)  # pixels of the drawing's longer side, from and to
-WIDTHS = (0.035, 0.18)  # of the pen, of the longer side
-SQUARE = 0.35  # of all drawings are stretched to fill a square
-SQUARE_SCANS = 0.7  # of all scans
-NARROW = 0.45  # of the longer side; what is narrower is not stretched any further
-GAPS = 0.25  # of a dotted way is not written
+STYLES = ("pen", "scanner")  # for training
+HELD_OUT_STYLES = ("nib", "dots")  # for evaluation
+SIDES = (18, 26)  # pixels, range of a drawing's longer side
+WIDTHS = (0.035, 0.18)  # range of the pen's width, as a fraction of the longer side
+SQUARE = 0.35  # fraction of drawings stretched to a square
+SQUARE_SCANS = 0.7  # fraction of scans stretched to a square
+NARROW = 0.45  # of the longer side; a narrower drawing is stretched as if it were this wide
+GAPS = 0.25  # fraction of a dotted line without ink
 GREY_SIDES, BLACK_SIDES = range(8, 16), range(13, 21)  # pixels of a scan's longer side
-BLACK_OVER = (0.25, 0.75)  # of a scan's darkest pixel, from and to
-CHUNK = 512  # drawings at a time
+BLACK_OVER = (0.25, 0.75)  # range of a black scan's threshold, as a fraction of its darkest pixel
+CHUNK = 512  # drawings computed at once, to limit memory
 
 
-def draw(ways: Ways, style: str, random: np.random.Generator) -> np.ndarray:
-    """Draws each way with a width, a size and proportions of its own.
+def draw(trajectories: Trajectories, style: str, random: np.random.Generator) -> np.ndarray:
+    """Draws each trajectory with a random width, size and proportions.
 
     Args:
-        style: "pen" has smooth edges, "scanner" is what `rescan` makes of that, "nib" is as wide
-            as its direction has it, "dots" has gaps.
+        trajectories: N of them.
+        style: "pen" has smooth edges, "scanner" is "pen" after `rescan`, "nib" has a width that
+            depends on the direction, "dots" has gaps.
+        random: generator.
 
     Returns:
         uint8 [N, 28, 28] in MNIST's form.
     """
-    count = len(ways.points)
+    count = len(trajectories.points)
     sides = random.uniform(*SIDES, count)
     widths = (sides * np.exp(random.uniform(*np.log(WIDTHS), count))).astype(np.float32)
-    points = _lay_out(ways.points, sides - widths, random.random(count) < SQUARE)
-    writes = ways.writes
+    points = _lay_out(trajectories.points, sides - widths, random.random(count) < SQUARE)
+    writes = trajectories.writes
     if style == "dots":
         writes = writes & (random.random(writes.shape) >= GAPS)
     chunks = [slice(i, i + CHUNK) for i in range(0, count, CHUNK)]
     inks = [_ink(points[c], writes[c], widths[c], style == "nib") for c in chunks]
-    images = form(tf.cast(tf.round(255 * tf.concat(inks, axis=0)), tf.uint8))
+    images = normalise(tf.cast(tf.round(255 * tf.concat(inks, axis=0)), tf.uint8))
     return rescan(images, random) if style == "scanner" else images
 
 
 def rescan(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """What coarse scanners make of images: grey or black and white, often stretched to a square.
+    """Degrades images like coarse scanners: grey or black and white, often stretched to a square.
 
     Args:
         images: uint8 [N, 28, 28] in MNIST's form.
+        random: generator.
 
     Returns:
-        The same, in MNIST's form again.
+        uint8 [N, 28, 28], in MNIST's form again.
     """
     ink = images > 60
     rows, columns = ink.any(axis=2), ink.any(axis=1)  # [N, 28]
@@ -77,39 +80,39 @@ def rescan(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
             darkest = tf.reduce_max(scan, axis=(1, 2), keepdims=True)
             thresholds = darkest * random.uniform(*BLACK_OVER, darkest.shape).astype(np.float32)
             scan = 255.0 * tf.cast(scan > thresholds, tf.float32)
-        rescanned[part] = form(tf.cast(tf.round(scan), tf.uint8))
+        rescanned[part] = normalise(tf.cast(tf.round(scan), tf.uint8))
     return rescanned
 
 
-def form(drawings: tf.Tensor) -> np.ndarray:
-    """Drawings of one size, uint8 [N, H, W], in MNIST's form: uint8 [N, 28, 28]."""
-    return _form(drawings).numpy()
+def normalise(drawings: tf.Tensor) -> np.ndarray:
+    """Normalises drawings of one size, uint8 [N, H, W], to MNIST's form, uint8 [N, 28, 28]."""
+    return _normalise(drawings).numpy()
 
 
 @tf.function(reduce_retracing=True)
-def _form(drawings: tf.Tensor) -> tf.Tensor:
+def _normalise(drawings: tf.Tensor) -> tf.Tensor:
     image = tf.TensorSpec([SIDE, SIDE], tf.float32)
     images = tf.map_fn(to_mnist_form, drawings, fn_output_signature=image)
     return tf.cast(tf.round(255 * images), tf.uint8)
 
 
 def _lay_out(points: np.ndarray, sides: np.ndarray, square: np.ndarray) -> np.ndarray:
-    """Each way into the middle of the paper, so that its box, or only its longer side, fits."""
+    """Centres each trajectory and scales its box, or only the longer side, to the given side."""
     low = points.min(axis=1, keepdims=True)  # [N, 1, 2]
     box = np.maximum(points.max(axis=1, keepdims=True) - low, 1e-3)
     longer = box.max(axis=2, keepdims=True)
-    whole = np.where(square[:, None, None], np.maximum(box, NARROW * longer), longer)
-    placed = (points - low - box / 2) / whole * sides[:, None, None] + SIDE / 2
+    size = np.where(square[:, None, None], np.maximum(box, NARROW * longer), longer)
+    placed = (points - low - box / 2) / size * sides[:, None, None] + SIDE / 2
     return placed.astype(np.float32)
 
 
-@tf.function(jit_compile=True)  # fuses what would be gigabytes of intermediate distances
+@tf.function(jit_compile=True)  # else the distances between pixels and lines take gigabytes
 def _ink(points: tf.Tensor, writes: tf.Tensor, widths: tf.Tensor, nib: bool) -> tf.Tensor:
-    """The ways [N, P, 2], in pixels, as ink from 0 to 1: float32 [N, 28, 28]."""
-    at = tf.range(SIDE, dtype=tf.float32) + 0.5
+    """Draws points [N, P, 2], in pixels, as ink from 0 to 1: float32 [N, 28, 28]."""
+    middles = tf.range(SIDE, dtype=tf.float32) + 0.5
     start, step = points[:, :-1], points[:, 1:] - points[:, :-1]  # [N, P - 1, 2]
-    x = at[None, None, None, :] - start[:, :, 0, None, None]  # [N, P - 1, 1, 28]
-    y = at[None, None, :, None] - start[:, :, 1, None, None]  # [N, P - 1, 28, 1]
+    x = middles[None, None, None, :] - start[:, :, 0, None, None]  # [N, P - 1, 1, 28]
+    y = middles[None, None, :, None] - start[:, :, 1, None, None]  # [N, P - 1, 28, 1]
     dx, dy = step[:, :, 0, None, None], step[:, :, 1, None, None]
     square = tf.maximum(dx * dx + dy * dy, 1e-6)
     along = tf.clip_by_value((x * dx + y * dy) / square, 0.0, 1.0)

@@ -1,6 +1,5 @@
-"""A small server that speaks TensorFlow Serving's protocols, for where there is no real one.
+"""A small server with TensorFlow Serving's protocols, for machines without TensorFlow Serving.
 
-It exists so that one command works on any machine: versions, labels, status, metadata, predict and
-the right errors, over gRPC and REST. Batching, hot reload of the configuration and metrics are
-TensorFlow Serving's.
+It answers status, metadata and predict with versions, labels and TensorFlow Serving's errors, over
+gRPC and REST. It has no batching and no metrics.
 """

@@ -1,9 +1,9 @@
-"""Classify, Regress and MultiInference: TensorFlow Serving's verbs for signatures of `tf.Example`.
+"""Classify, Regress and MultiInference: TensorFlow Serving's methods for `tf.Example` signatures.
 
-The project serves no such signature, so every such request is refused, the way that TensorFlow
-Serving refuses it: by what is wrong with the signature.
+The project exports no signature of this kind, so these requests fail. The error describes what is
+wrong with the signature, as in TensorFlow Serving.
 
-Source: TensorFlow Serving's classifier.cc, regressor.cc and multi_inference.cc.
+Sources: TensorFlow Serving's classifier.cc, regressor.cc and multi_inference.cc.
 """
 
 from typing import NoReturn
@@ -23,7 +23,7 @@ _MAX_OUTPUTS = {CLASSIFY: 2, REGRESS: 1}
 
 
 def refuse_examples(models: Models, spec: ModelSpec, method: str) -> NoReturn:
-    """Refuses a Classify or a Regress.
+    """Rejects a Classify or Regress request.
 
     Raises:
         StatusError: always.
@@ -36,14 +36,14 @@ def refuse_examples(models: Models, spec: ModelSpec, method: str) -> NoReturn:
 
 
 def refuse_multi_inference(models: Models, request: MultiInferenceRequest) -> NoReturn:
-    """Refuses a MultiInference.
+    """Rejects a MultiInference request.
 
     Raises:
         StatusError: always.
     """
-    first = request.tasks[0].model_spec if request.tasks else ModelSpec()
-    _, servable = models.find(first)
-    name = first.signature_name or DEFAULT_SIGNATURE
+    spec = request.tasks[0].model_spec if request.tasks else ModelSpec()
+    _, servable = models.find(spec)
+    name = spec.signature_name or DEFAULT_SIGNATURE
     if name not in servable.signatures:
         raise invalid_argument(f"Requested signature not found in model graph: {name}")
     method = request.tasks[0].method_name
@@ -72,5 +72,5 @@ def _refuse_signature(signature: SignatureDef, method: str) -> NoReturn:
         )
     raise StatusError(
         grpc.StatusCode.UNIMPLEMENTED,
-        "The embedded server runs no tf.Example; run this model in tensorflow_model_server.",
+        "The embedded server does not support tf.Example; use tensorflow_model_server.",
     )

@@ -1,6 +1,6 @@
 """TensorFlow Serving's gRPC API: PredictionService and ModelService.
 
-Source: tensorflow_serving/apis/prediction_service.proto, model_service.proto.
+Sources: tensorflow_serving/apis/prediction_service.proto, model_service.proto.
 """
 
 import functools
@@ -46,26 +46,29 @@ from serving.embedded.status import StatusError, invalid_argument
 from serving.tensors import to_array, to_proto
 
 THREADS = 16
-MAX_WAITING = 64  # calls, those that run among them; what comes on top is refused at once
-MAX_ERROR_LENGTH = 4000  # characters; it travels in a header, of which gRPC's clients take 8 kB
-MAX_MESSAGE_BYTES = 20 * 2**20  # bytes received: all the pixels that the graph lets in
+MAX_CALLS = 64  # running and waiting; further calls are rejected with RESOURCE_EXHAUSTED
+MAX_ERROR_LENGTH = 4000  # characters; errors travel in headers, which gRPC clients limit to 8 kB
+MAX_MESSAGE_BYTES = 20 * 2**20  # per request; fits all the pixels that the graph accepts
 
 
 def make_grpc_server(models: Models, address: str) -> grpc.Server:
-    """A server of both services, bound to `HOST:PORT` but not started.
+    """Returns a server of both services, bound to `HOST:PORT` but not started.
 
     Raises:
-        RuntimeError: the address is taken.
+        RuntimeError: the address is in use.
     """
     server = grpc.server(
         ThreadPoolExecutor(THREADS),
         options=[
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),  # two servers on one port would answer in turn
-            ("grpc.http2.min_ping_interval_without_data_ms", 500),  # clients' keepalive
+            ("grpc.so_reuseport", 0),  # or a second server could listen on the same port
+            (
+                "grpc.http2.min_ping_interval_without_data_ms",
+                500,
+            ),  # or clients' keepalive is rejected
         ],
-        maximum_concurrent_rpcs=MAX_WAITING,
+        maximum_concurrent_rpcs=MAX_CALLS,
     )
     add_PredictionServiceServicer_to_server(_PredictionService(models), server)
     add_ModelServiceServicer_to_server(_ModelService(models), server)
@@ -74,7 +77,7 @@ def make_grpc_server(models: Models, address: str) -> grpc.Server:
 
 
 def status_response(models: Models, request: GetModelStatusRequest) -> GetModelStatusResponse:
-    """Answers GetModelStatus, for gRPC and REST alike."""
+    """Answers GetModelStatus for gRPC and REST."""
     response = GetModelStatusResponse()
     for version, status in models.status(request.model_spec).items():
         entry = response.model_version_status.add(version=version, state=status.state)
@@ -84,13 +87,13 @@ def status_response(models: Models, request: GetModelStatusRequest) -> GetModelS
 
 
 def find_signatures(models: Models, spec: ModelSpec) -> tuple[ModelSpec, dict[str, SignatureDef]]:
-    """What GetModelMetadata tells, for gRPC and REST alike: the version and its signatures."""
+    """Returns the answering version and its signatures: GetModelMetadata for gRPC and REST."""
     version, servable = models.find(spec)
     return _answered_by(spec.name, version), servable.signatures
 
 
-def _refusing(method: Callable) -> Callable:
-    """A method of a service whose StatusErrors reach the caller as gRPC's own."""
+def _reports_errors(method: Callable) -> Callable:
+    """Decorates a service's method so that a StatusError becomes the call's gRPC status."""
 
     @functools.wraps(method)
     def answer(self, request, context: grpc.ServicerContext):
@@ -106,7 +109,7 @@ class _PredictionService(PredictionServiceServicer):
     def __init__(self, models: Models):
         self._models = models
 
-    @_refusing
+    @_reports_errors
     def Predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
         version, servable = self._models.find(request.model_spec)
         signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
@@ -118,7 +121,7 @@ class _PredictionService(PredictionServiceServicer):
             response.outputs[name].CopyFrom(to_proto(array))
         return response
 
-    @_refusing
+    @_reports_errors
     def GetModelMetadata(
         self, request: GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> GetModelMetadataResponse:
@@ -134,15 +137,15 @@ class _PredictionService(PredictionServiceServicer):
         response.metadata["signature_def"].Pack(SignatureDefMap(signature_def=signatures))
         return response
 
-    @_refusing
+    @_reports_errors
     def Classify(self, request: ClassificationRequest, context: grpc.ServicerContext) -> NoReturn:
         refuse_examples(self._models, request.model_spec, CLASSIFY)
 
-    @_refusing
+    @_reports_errors
     def Regress(self, request: RegressionRequest, context: grpc.ServicerContext) -> NoReturn:
         refuse_examples(self._models, request.model_spec, REGRESS)
 
-    @_refusing
+    @_reports_errors
     def MultiInference(
         self, request: MultiInferenceRequest, context: grpc.ServicerContext
     ) -> NoReturn:
@@ -153,13 +156,13 @@ class _ModelService(ModelServiceServicer):
     def __init__(self, models: Models):
         self._models = models
 
-    @_refusing
+    @_reports_errors
     def GetModelStatus(
         self, request: GetModelStatusRequest, context: grpc.ServicerContext
     ) -> GetModelStatusResponse:
         return status_response(self._models, request)
 
-    @_refusing
+    @_reports_errors
     def HandleReloadConfigRequest(
         self, request: ReloadConfigRequest, context: grpc.ServicerContext
     ) -> ReloadConfigResponse:

@@ -1,10 +1,10 @@
-"""The JSON of TensorFlow Serving's REST predict API <-> named arrays.
+"""Converts between the JSON of TensorFlow Serving's REST predict API and named arrays.
 
-A request lists `instances` (the row form: one item after the other) or `inputs` (the column form:
-whole tensors), a tensor being nested lists and bytes being `{"b64": …}`. The answer has the form of
-its request: `predictions` or `outputs`.
+A request has `instances` (row format: one item per row) or `inputs` (column format: whole tensors).
+Tensors are nested lists; bytes are `{"b64": …}`. The answer has the request's format: `predictions`
+for rows, `outputs` for columns.
 
-Source: TensorFlow Serving, "RESTful API", and the rules of its json_tensor.cc.
+Sources: TensorFlow Serving, "RESTful API"; json_tensor.cc.
 """
 
 import base64
@@ -24,26 +24,26 @@ from serving.tensors import dtype_of
 
 Arrays = dict[str, np.ndarray]
 BYTES_SUFFIX = "_bytes"
-MAX_ECHO_LENGTH = 100_000  # characters of a wrong request that its error repeats
+MAX_ECHO_LENGTH = 100_000  # characters of an invalid request quoted in its error
 _TYPES = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The request's JSON object.
+    """Reads the JSON object of a request.
 
     Raises:
-        StatusError: the body is not JSON, or is no object.
+        StatusError: the body is not a JSON object.
     """
     if not body.strip():
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
         request = json.loads(body.decode())
-        if b"\\u" in body:  # perhaps half of a surrogate pair, which no UTF-8 can answer
+        if b"\\u" in body:  # maybe half a surrogate pair, which no answer could quote
             json.dumps(request, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        what = error.msg.replace("Expecting value", "Invalid value.")
-        raise invalid_argument(f"JSON Parse error: {what} at offset: {error.pos}") from error
-    except (ValueError, RecursionError) as error:  # no UTF-8, too many levels
+        message = error.msg.replace("Expecting value", "Invalid value.")
+        raise invalid_argument(f"JSON Parse error: {message} at offset: {error.pos}") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, or nested too deep
         raise invalid_argument(f"JSON Parse error: {error}") from error
     if not isinstance(request, dict):
         raise _format_error(request, "Is not object")
@@ -51,7 +51,11 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def read_signature_name(request: Mapping[str, Any]) -> str:
-    """The signature that the request asks for, empty for the default one."""
+    """Returns the request's signature name, empty for the default signature.
+
+    Raises:
+        StatusError: the name is not a string.
+    """
     name = request.get("signature_name", "")
     if not isinstance(name, str):
         raise _format_error(
@@ -61,7 +65,11 @@ def read_signature_name(request: Mapping[str, Any]) -> str:
 
 
 def check_examples(request: Mapping[str, Any], verb: str) -> None:
-    """Whether a request for `classify` or `regress` has the examples that it needs."""
+    """Checks that a `classify` or `regress` request has examples.
+
+    Raises:
+        StatusError: it has none.
+    """
     if "examples" not in request:
         raise _format_error(
             request, f"When method is {verb}, key 'examples' is expected and was not found"
@@ -69,7 +77,11 @@ def check_examples(request: Mapping[str, Any], verb: str) -> None:
 
 
 def is_row_form(request: Mapping[str, Any]) -> bool:
-    """Whether the request lists instances and not inputs."""
+    """Returns whether the request is in row format (`instances`) rather than column format.
+
+    Raises:
+        StatusError: it has both keys or neither.
+    """
     if ("instances" in request) == ("inputs" in request):
         raise _format_error(
             request,
@@ -79,11 +91,14 @@ def is_row_form(request: Mapping[str, Any]) -> bool:
 
 
 def read_rows(request: Mapping[str, Any], types: Mapping[str, int]) -> Arrays:
-    """The inputs of a request in row form.
+    """Reads the inputs of a request in row format.
 
     Args:
-        request: has `instances`.
-        types: the `DataType` of each of the signature's inputs.
+        request: the request's JSON object, with the key `instances`.
+        types: the `DataType` of each input of the signature.
+
+    Raises:
+        StatusError: the rows do not match the inputs or each other.
     """
     rows = request["instances"]
     if not isinstance(rows, list):
@@ -119,7 +134,7 @@ def read_rows(request: Mapping[str, Any], types: Mapping[str, int]) -> Arrays:
 
 
 def read_columns(request: Mapping[str, Any], types: Mapping[str, int]) -> Arrays:
-    """The inputs of a request in column form; arguments as in `read_rows`."""
+    """Reads the inputs of a request in column format; arguments and errors as in `read_rows`."""
     inputs = request["inputs"]
     if not _is_named(inputs):
         if len(types) != 1:
@@ -136,17 +151,17 @@ def read_columns(request: Mapping[str, Any], types: Mapping[str, int]) -> Arrays
 
 
 def write_answer(outputs: Arrays, in_rows: bool) -> dict[str, Any]:
-    """The answer's JSON object, with arrays where its numbers go.
+    """Returns the answer's JSON object; numbers stay arrays, which orjson serialises.
 
     Raises:
-        StatusError: rows are wanted, but the outputs do not have the same number of them.
+        StatusError: the answer is in rows, but the outputs differ in batch size.
     """
     if not in_rows:
         return {"outputs": _unwrap_single(outputs)}
     sizes = {len(array) if array.ndim else 0 for array in outputs.values()}
     if len(sizes) != 1:
         raise invalid_argument(
-            "The outputs differ in batch size; ask for 'inputs', not 'instances'."
+            "The outputs differ in batch size; send 'inputs' instead of 'instances'."
         )
     [count] = sizes
     return {
@@ -163,8 +178,10 @@ def _unwrap_single(arrays: Arrays) -> Any:
 
 
 def _printable(name: str, array: np.ndarray) -> Any:
-    """NaN and Infinity stand bare, which is no JSON, but TensorFlow Serving writes it; strings are
-    text, or base64 in an object if the output's name ends with `_bytes` (json_tensor.cc).
+    """Converts one output as json_tensor.cc does.
+
+    NaN and Infinity are written bare, which is not valid JSON. Strings are written as text, or as
+    `{"b64": …}` if the output's name ends with `_bytes`.
     """
     if array.dtype.kind == "O":
         return _write_strings(array.tolist(), in_base64=name.endswith(BYTES_SUFFIX))
@@ -175,7 +192,7 @@ def _printable(name: str, array: np.ndarray) -> Any:
 
 def _write_strings(value: bytes | list, in_base64: bool) -> Any:
     if isinstance(value, list):
-        return [_write_strings(one, in_base64) for one in value]
+        return [_write_strings(item, in_base64) for item in value]
     if in_base64:
         return {"b64": base64.b64encode(value).decode()}
     return value.decode(errors="replace")
@@ -210,18 +227,20 @@ def _read_tensor(value: Any, enum: int) -> np.ndarray:
     shape = _shape_of(value)
     leaves = list(_leaves(value, 0, shape, enum))
     dtype = dtype_of(enum)
-    # Through int64 a number out of range wraps around, as it does in TensorFlow Serving.
-    first = np.int64 if dtype.kind in "iu" and dtype.itemsize < 8 else dtype
+    # Via int64, so that numbers out of range wrap around, as in TensorFlow Serving.
+    wide = np.int64 if dtype.kind in "iu" and dtype.itemsize < 8 else dtype
     try:
-        return np.array(leaves, first).astype(dtype).reshape(shape)
-    except (OverflowError, ValueError) as error:  # too large a number, too many levels of lists
-        raise invalid_argument(f"This is no tensor of type {type_name(enum)}: {error}") from error
+        return np.array(leaves, wide).astype(dtype).reshape(shape)
+    except (OverflowError, ValueError) as error:  # a number too large, or lists nested too deep
+        raise invalid_argument(
+            f"Cannot read a tensor of type {type_name(enum)}: {error}"
+        ) from error
 
 
 def _read_numbers(value: Any, enum: int) -> np.ndarray | None:
-    """Nested lists of numbers, read by numpy at once; None where something else is among them.
+    """Reads nested lists of numbers with numpy; None if they hold anything else.
 
-    What is wrong with that, the slow way through all of it finds out.
+    The slow path through `_leaves` then finds the error.
     """
     dtype = dtype_of(enum)
     if dtype.kind not in "iuf" or not isinstance(value, list):
@@ -234,7 +253,7 @@ def _read_numbers(value: Any, enum: int) -> np.ndarray | None:
         return None
     for _ in range(array.ndim - 1):
         value = chain.from_iterable(value)
-    if bool in set(map(type, value)):  # which numpy takes for numbers
+    if bool in set(map(type, value)):  # numpy converts booleans to numbers
         return None
     with np.errstate(over="ignore"):
         return array.astype(dtype)

@@ -1,4 +1,4 @@
-"""All models of a server, found by name and by version, label or neither."""
+"""The models of a server, found by name and version or label."""
 
 import threading
 from collections.abc import Mapping
@@ -13,13 +13,15 @@ from serving.embedded.versions import Versions, VersionStatus
 
 
 class Models:
-    """The models of a configuration, and a thread that keeps them up to date.
+    """The models of a configuration and a thread that polls their base paths.
 
     Args:
-        poll_seconds: between two looks at the base paths.
+        poll_seconds: poll interval.
+        warms_up: see `Versions`.
     """
 
-    def __init__(self, poll_seconds: float = 1.0):
+    def __init__(self, poll_seconds: float = 1.0, warms_up: bool = True):
+        self._warms_up = warms_up
         self._versions: Mapping[str, Versions] = {}
         self._labels: Mapping[str, Mapping[str, int]] = {}
         self._poll_seconds = poll_seconds
@@ -28,28 +30,29 @@ class Models:
         self._thread = threading.Thread(target=self._keep_polling, daemon=True)
 
     def configure(self, config: ModelServerConfig) -> None:
-        """Loads what the configuration names, drops what it does not, and then moves the labels.
+        """Applies a configuration: loads its models, unloads all others, then moves the labels.
 
-        A new label may name a version that is not loaded yet, as in TensorFlow Serving with
-        `--allow_version_labels_for_unavailable_models`; one that is in use may not be moved to it.
+        As in TensorFlow Serving with `--allow_version_labels_for_unavailable_models`, a new label
+        may name a version that is not loaded, but an existing label cannot be moved to one.
 
         Raises:
-            StatusError: FAILED_PRECONDITION for such a move; the labels stay where they were.
+            StatusError: FAILED_PRECONDITION if a label cannot be moved; all labels stay unchanged.
         """
         configs = {model.name: model for model in config.model_config_list.config}
         with self._changing:
             for name in self._versions.keys() - configs.keys():
-                configs[name] = _nothing_of(name)
+                configs[name] = _without_versions(name)
             self._versions = {
-                name: self._versions.get(name) or Versions(model) for name, model in configs.items()
+                name: self._versions.get(name) or Versions(model, self._warms_up)
+                for name, model in configs.items()
             }
             for name, model in configs.items():
                 self._versions[name].config = model
                 self._versions[name].poll()
             for name, model in configs.items():
                 for label, version in model.version_labels.items():
-                    was = self._labels.get(name, {}).get(label, version)
-                    if was != version and not self._versions[name].find(version):
+                    current = self._labels.get(name, {}).get(label, version)
+                    if current != version and not self._versions[name].find(version):
                         raise StatusError(
                             grpc.StatusCode.FAILED_PRECONDITION,
                             f"Request to assign label {label} to version {version} of model "
@@ -58,20 +61,20 @@ class Models:
             self._labels = {name: dict(model.version_labels) for name, model in configs.items()}
 
     def start(self) -> None:
-        """Begins to watch the base paths."""
+        """Starts polling the base paths."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stops watching."""
+        """Stops polling."""
         self._stopped.set()
         self._thread.join()
 
     def find(self, spec: ModelSpec) -> tuple[int, Servable]:
-        """The version that a request means, with its number.
+        """Returns the number and the servable of the version that a request names.
 
         Raises:
-            StatusError: INVALID_ARGUMENT without a name or with an unknown label, NOT_FOUND if
-                it is not loaded.
+            StatusError: INVALID_ARGUMENT for a missing name or an unknown label, NOT_FOUND if the
+                version is not loaded.
         """
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
@@ -90,10 +93,10 @@ class Models:
         return found
 
     def status(self, spec: ModelSpec) -> dict[int, VersionStatus]:
-        """The state of one version or of all, the newest first; a label does not narrow it.
+        """Returns the status of one version, or of all, newest first. Labels are ignored.
 
         Raises:
-            StatusError: NOT_FOUND if there is none.
+            StatusError: NOT_FOUND if there is no version to report.
         """
         versions = self._versions.get(spec.name)
         if versions is None or not versions.status:
@@ -112,8 +115,8 @@ class Models:
                     versions.poll()
 
 
-def _nothing_of(name: str) -> ModelConfig:
-    """A model that is served no more, though its status can still be asked for."""
+def _without_versions(name: str) -> ModelConfig:
+    """Returns the configuration of a removed model: it serves nothing but still has a status."""
     config = ModelConfig(name=name)
     config.model_version_policy.specific.SetInParent()
     return config

@@ -1,4 +1,7 @@
-"""TensorFlow Serving's REST API, `/v1/models/…`: status, metadata and predict.
+"""TensorFlow Serving's REST API under `/v1/models/`: status, metadata and predict.
+
+Paths are matched as in TensorFlow Serving's http_rest_api_handler.cc: the query string is part of
+the path.
 
 Source: TensorFlow Serving, "RESTful API".
 """
@@ -37,7 +40,7 @@ from serving.http_body import read_body
 
 MAX_VERSION = 2**63 - 1
 MAX_DIGITS = len(str(MAX_VERSION))
-MAX_BODY_BYTES = 32 * 2**20  # bytes; as Python objects their numbers take ten times as much
+MAX_BODY_BYTES = 32 * 2**20  # of JSON; its numbers take ten times as much as Python objects
 _MODEL = (
     r"/v1/models(?:/(?P<name>[^/:]+))?"
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -66,9 +69,9 @@ _HTTP_CODES = {
 
 
 def make_rest_app(models: Models) -> Starlette:
-    """The API as an ASGI application."""
+    """Returns the API as an ASGI application."""
 
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         body = await read_body(request, MAX_BODY_BYTES)
         if body is None:
@@ -80,14 +83,14 @@ def make_rest_app(models: Models) -> Starlette:
         except RecursionError:
             return _json({"error": "JSON Parse error: lists and objects are nested too deep"}, 400)
 
-    async def no_such_page(request: Request) -> Response:
+    async def respond_not_found(request: Request) -> Response:
         return HTMLResponse(_NOT_FOUND_PAGE, 404)
 
     methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
     return Starlette(
         routes=[
-            Route("/v1/{path:path}", answer, methods=methods),
-            Route("/{path:path}", no_such_page, methods=methods),
+            Route("/v1/{path:path}", respond, methods=methods),
+            Route("/{path:path}", respond_not_found, methods=methods),
         ]
     )
 
@@ -161,7 +164,7 @@ def _spec(match: re.Match) -> ModelSpec:
         raise invalid_argument("Missing model name in request.")
     spec = ModelSpec(name=match["name"], version_label=match["label"] or "")
     if number := match["version"]:
-        # Python itself refuses to read thousands of digits.
+        # int() rejects thousands of digits with a ValueError.
         if len(number) > MAX_DIGITS or int(number) > MAX_VERSION:
             raise invalid_argument(f"Failed to convert version: {number} to numeric.")
         spec.version.value = int(number)

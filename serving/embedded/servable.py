@@ -1,6 +1,6 @@
-"""One version of a model in memory, run the way TensorFlow Serving runs it: in a session.
+"""One version of a model in memory, run in a session as in TensorFlow Serving.
 
-A session computes only what the wanted outputs need, and its errors are TensorFlow's own.
+A session computes only what the requested outputs need and raises TensorFlow's own errors.
 """
 
 import functools
@@ -20,44 +20,44 @@ from serving.tensors import enum_of, to_array
 
 DEFAULT_SIGNATURE = "serving_default"
 _WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-# Of a tensor. An array of strings with more makes TensorFlow's session end the process: it walks
-# through one with numpy's old iterators (ndarray_tensor.cc), which have no more.
+# Per tensor. With more, an array of strings crashes the process: TensorFlow's session reads it with
+# numpy's old iterators (ndarray_tensor.cc), which are limited to 32.
 MAX_DIMENSIONS = 32
-MAX_CALLABLES = 32  # kept for each version, one for every set of outputs that is asked for
+MAX_CALLABLES = 32  # cached per version, one for each set of inputs and outputs
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Servable:
-    """Loads a SavedModel and answers with it; unloaded when nothing refers to it any more.
+    """A loaded SavedModel; unloaded when the last reference to it is gone.
 
     Args:
-        path: of the SavedModel.
-        is_warmed: whether its warm-up requests are run; else the first request for each signature
-            takes some tenths of a second longer.
+        path: folder of the SavedModel.
+        is_warmed: whether to run its warm-up requests. Without them, the first request for each
+            signature takes some tenths of a second longer.
 
     Raises:
-        Exception: of whatever kind TensorFlow raises for what is not a whole SavedModel.
+        Exception: any exception that TensorFlow raises for a damaged SavedModel.
     """
 
     def __init__(self, path: Path, *, is_warmed: bool = True):
-        # One request, one thread: requests run beside each other, and none waits for a second core.
+        # One thread per request: requests run in parallel, and none waits for a second core.
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
         )
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
         self.signatures: dict[str, SignatureDef] = dict(meta_graph.signature_def)
-        # Of the session alone: through `self` each version would hold itself in memory.
+        # Not a method: a cached reference to `self` would keep the version in memory.
         make_callable = functools.partial(_make_callable, self._session)
         self._callable = functools.lru_cache(MAX_CALLABLES)(make_callable)
         if is_warmed:
             self._warm_up(path / _WARMUP_FILE)
 
     def find_signature(self, name: str) -> SignatureDef:
-        """The signature of that name, the default one for an empty name.
+        """Returns a signature by name; an empty name means the default one.
 
         Raises:
-            StatusError: FAILED_PRECONDITION, as in TensorFlow Serving.
+            StatusError: FAILED_PRECONDITION for an unknown name, as in TensorFlow Serving.
         """
         name = name or DEFAULT_SIGNATURE
         if name not in self.signatures:
@@ -69,16 +69,25 @@ class Servable:
     def run(
         self, signature_name: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
     ) -> dict[str, np.ndarray]:
-        """Runs a signature for the outputs that are wanted, all if none is named.
+        """Runs a signature.
+
+        Args:
+            signature_name: name of the signature; empty for the default one.
+            inputs: arrays by name, with the signature's dtypes.
+            outputs: names of the outputs to compute; all if empty.
+
+        Returns:
+            The outputs by name.
 
         Raises:
-            StatusError: names or types do not fit the signature, or the graph refuses the input.
+            StatusError: names or dtypes do not match the signature, or the graph rejects the input.
         """
         signature = self.find_signature(signature_name)
         _check_inputs(signature, inputs)
         _check_outputs(signature, outputs)
-        outputs = sorted(outputs or signature.outputs)  # one callable for all orders of asking
-        inputs = dict(sorted(inputs.items()))  # and for all orders of sending
+        # Sorted, so that requests in any order share a callable.
+        outputs = sorted(outputs or signature.outputs)
+        inputs = dict(sorted(inputs.items()))
         feeds = tuple(signature.inputs[name].name for name in inputs)
         fetches = tuple(signature.outputs[name].name for name in outputs)
         try:
@@ -98,9 +107,9 @@ class Servable:
 
 def _make_callable(session: tf.compat.v1.Session, feeds: tuple[str, ...], fetches: tuple[str, ...]):
     options = CallableOptions(feed=feeds, fetch=fetches)
-    options.run_options.inter_op_thread_pool = -1  # in the caller's thread: no hand-over
-    # The public make_callable and run check shapes in Python first; this is the C++ path,
-    # where the graph's own guards answer.
+    options.run_options.inter_op_thread_pool = -1  # runs in the caller's thread
+    # The public make_callable and run check shapes in Python first; here the graph's own guards
+    # report errors, as in TensorFlow Serving.
     return session._make_callable_from_options(options)
 
 
@@ -119,14 +128,16 @@ def _check_inputs(signature: SignatureDef, inputs: Mapping[str, np.ndarray]) -> 
                 f"input tensor alias not found in signature: {name}. "
                 f"Inputs expected to be in the set {_names(expected)}."
             )
-        wanted, got = signature.inputs[name].dtype, enum_of(array)
-        if wanted != got:
+        expected_type, sent_type = signature.inputs[name].dtype, enum_of(array)
+        if expected_type != sent_type:
             raise invalid_argument(
-                f"Expects arg[{index}] to be {type_name(wanted)} but {type_name(got)} is provided"
+                f"Expects arg[{index}] to be {type_name(expected_type)} "
+                f"but {type_name(sent_type)} is provided"
             )
         if array.ndim > MAX_DIMENSIONS:
             raise invalid_argument(
-                f"{name}: a tensor may have {MAX_DIMENSIONS} dimensions, but got {array.ndim}"
+                f"{name}: a tensor may have at most {MAX_DIMENSIONS} dimensions, "
+                f"but got {array.ndim}"
             )
 
 
@@ -146,5 +157,5 @@ def _names(names) -> str:
 
 
 def type_name(enum: int) -> str:
-    """TensorFlow's short name of a dtype: `float`, `uint8`, …"""
+    """Returns TensorFlow's short name of a `DataType`, e.g. `float` or `uint8`."""
     return types_pb2.DataType.Name(enum).removeprefix("DT_").lower()

@@ -1,4 +1,4 @@
-"""Runs the embedded server until it is told to stop."""
+"""Runs the embedded server until it receives a signal."""
 
 import logging
 import signal
@@ -17,12 +17,12 @@ from serving.embedded.status import StatusError
 from serving.memory import tune_malloc
 
 _log = logging.getLogger(__name__)
-SIGNAL_SECONDS = 1.0  # that a signal may take to be noticed
-GRACE_SECONDS = 5.0  # for requests that run when the server is told to stop
+SIGNAL_POLL_SECONDS = 1.0  # interval of checks for a signal
+GRACE_SECONDS = 5.0  # for running requests when the server stops
 
 
 class CannotListen(Exception):
-    """An address is taken, or is none of this machine's."""
+    """An address is in use, or does not belong to this machine."""
 
 
 def serve(
@@ -31,24 +31,27 @@ def serve(
     port: int,
     rest_api_port: int,
     config_poll_seconds: float = 0,
+    warms_up: bool = True,
 ) -> None:
-    """Loads the models, answers gRPC on `port` and REST on `rest_api_port`, ends on SIGTERM.
-
-    As in TensorFlow Serving, `rest_api_port` 0 is no REST.
+    """Serves the models of a configuration until SIGTERM or SIGINT.
 
     Args:
-        read_config: called at the start, and then every `config_poll_seconds` if that is not 0.
+        read_config: returns the configuration; called at the start and on every poll.
         host: address to listen on.
+        port: gRPC port.
+        rest_api_port: REST port; 0 disables REST, as in TensorFlow Serving.
+        config_poll_seconds: interval of polls of the configuration; 0 disables them.
+        warms_up: whether to run the warm-up requests of the newest version before it is served.
 
     Raises:
-        CannotListen: one of the ports is in use, or the host is not this one.
-        ConfigError: the configuration cannot be read, or has a label for what is not there.
+        CannotListen: a port is in use, or the host is not an address of this machine.
+        ConfigError: the configuration cannot be read or applied.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     tune_malloc()
-    models = Models()
+    models = Models(warms_up=warms_up)
     config = read_config()
     try:
         grpc_server = make_grpc_server(models, f"{host}:{port}")
@@ -71,10 +74,10 @@ def serve(
     grpc_server.start()
     rest = f" and REST on http://{host}:{rest_api_port}" if rest_sockets else ""
     print(f"Serving gRPC on {host}:{port}{rest}", flush=True)
-    # A signal that comes just before a wait does not end it, so none is without an end.
-    while not stop.wait(config_poll_seconds or SIGNAL_SECONDS):
+    # A signal just before a wait does not end it, so every wait has a timeout.
+    while not stop.wait(config_poll_seconds or SIGNAL_POLL_SECONDS):
         if config_poll_seconds:
-            config = _follow(read_config, config, models)
+            config = _reload(read_config, config, models)
     rest_server.should_exit = True
     grpc_server.stop(GRACE_SECONDS).wait()
     if rest_sockets:
@@ -82,15 +85,15 @@ def serve(
     models.stop()
 
 
-def _follow(
+def _reload(
     read_config: Callable[[], ModelServerConfig], old: ModelServerConfig, models: Models
 ) -> ModelServerConfig:
-    """Takes a configuration that has changed; one that cannot be taken leaves all as it was."""
+    """Applies a changed configuration and returns the one in force: the old one after an error."""
     try:
         new = read_config()
         if new != old:
             models.configure(new)
     except (ConfigError, StatusError) as error:
-        _log.error("the configuration is not followed: %s", error)
+        _log.error("the configuration is not reloaded: %s", error)
         return old
     return new

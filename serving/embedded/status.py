@@ -1,10 +1,10 @@
-"""The one kind of error that crosses the server: a gRPC status code and a sentence."""
+"""The error that the server sends to callers: a gRPC status code and a message."""
 
 import grpc
 
 
 class StatusError(Exception):
-    """A request that cannot be answered; carried to the caller as it is."""
+    """A request that cannot be answered; code and message reach the caller unchanged."""
 
     def __init__(self, code: grpc.StatusCode, message: str):
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The versions of one model: what its base path holds, kept in memory as the folder changes."""
+"""The versions of one model: those in its base path, loaded and unloaded as the folder changes."""
 
 import gc
 import logging
@@ -14,13 +14,13 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
 from serving.embedded.servable import Servable
 
-RETRY_SECONDS = 60.0  # TensorFlow Serving's pause before a failed load is tried again
-LOAD_THREADS = 4  # versions that are loaded at once
+RETRY_SECONDS = 60.0  # wait before a failed load is retried, as in TensorFlow Serving
+LOAD_THREADS = 4  # versions loaded at once
 _log = logging.getLogger(__name__)
 
 
 class VersionStatus(NamedTuple):
-    """A version's state in TensorFlow Serving's terms; `code` and `message` tell of a failure."""
+    """A version's state in TensorFlow Serving's terms; `code` and `message` describe a failure."""
 
     state: int  # ModelVersionStatus.State
     code: grpc.StatusCode = grpc.StatusCode.OK
@@ -28,33 +28,38 @@ class VersionStatus(NamedTuple):
 
 
 class Versions:
-    """All versions of a model that its configuration asks for.
+    """The versions that a model's configuration selects from its base path.
 
-    `poll` brings memory in line with the folder. New versions are loaded before old ones are
-    dropped, and a request that runs on a dropped version runs to its end.
+    `poll` synchronises memory with the folder. It loads new versions before it drops old ones;
+    requests that run on a dropped version finish.
+
+    Args:
+        config: the model's configuration.
+        warms_up: whether to run the warm-up requests of the newest version before it is served.
     """
 
-    def __init__(self, config: ModelConfig):
-        self.config = config
+    def __init__(self, config: ModelConfig, warms_up: bool = True):
+        self.config, self._warms_up = config, warms_up
         self.status: dict[int, VersionStatus] = {}
         self._loaded: dict[int, Servable] = {}
         self._retry_at: dict[int, float] = {}
 
     def find(self, version: int | None = None) -> tuple[int, Servable] | None:
-        """That version, or the newest, with its number; None if it is not loaded."""
+        """Returns a version, the newest if None, with its number; None if it is not loaded."""
         loaded = self._loaded
         if version is None:
             version = max(loaded, default=None)
         return (version, loaded[version]) if version in loaded else None
 
     def poll(self) -> None:
-        """Loads what is new in the folder and drops what is gone."""
+        """Loads new versions in the folder and drops removed ones."""
         aspired = self._aspired()
         if aspired is None:
             return
         now = time.monotonic()
         new = sorted(v for v in aspired - set(self._loaded) if now >= self._retry_at.get(v, 0))
-        # Old versions are looked at now and then; to warm up each of them doubles the start.
+        # Only the newest is warmed up: old ones get few requests, and warming all of them doubles
+        # the time to start.
         load = partial(self._load, newest=max(aspired, default=0))
         with ThreadPoolExecutor(LOAD_THREADS) as pool:
             for version, servable in zip(new, pool.map(load, new)):
@@ -66,10 +71,10 @@ class Versions:
         for version in gone:
             self._drop(version)
         if gone:
-            gc.collect()  # a TensorFlow graph refers to itself: 15 MB that would stay for long
+            gc.collect()  # a TensorFlow graph is a reference cycle of 15 MB
 
     def _aspired(self) -> set[int] | None:
-        """The versions that the policy chooses of those in the folder; None if it is not there."""
+        """Returns the versions that the policy selects; None if the folder cannot be read."""
         policy = self.config.model_version_policy
         if policy.WhichOneof("policy_choice") == "specific" and not policy.specific.versions:
             return set()
@@ -79,7 +84,7 @@ class Versions:
                 for path in Path(self.config.base_path).iterdir()
                 if path.name.isdecimal() and path.is_dir()
             }
-        except (OSError, ValueError) as error:  # of a path with a zero byte the latter
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
             _log.warning("base path of %s: %s", self.config.name, error)
             return None
         match policy.WhichOneof("policy_choice"):
@@ -94,10 +99,10 @@ class Versions:
         self.status[version] = VersionStatus(ModelVersionStatus.LOADING)
         try:
             path = Path(self.config.base_path) / str(version)
-            servable = Servable(path, is_warmed=version == newest)
+            servable = Servable(path, is_warmed=self._warms_up and version == newest)
             self._retry_at.pop(version, None)
             return servable
-        except Exception as error:  # whatever a broken SavedModel makes TensorFlow raise
+        except Exception as error:  # TensorFlow raises many types for a damaged SavedModel
             _log.error("loading %s version %d failed: %s", self.config.name, version, error)
             self.status[version] = VersionStatus(
                 ModelVersionStatus.END, grpc.StatusCode.UNKNOWN, str(error)

@@ -1,4 +1,4 @@
-"""The live camera on MobileNetV2 at 224x224: everything on this machine.
+"""Measures the live camera on MobileNetV2 at 224x224, with everything on this machine.
 
 python -m tests.bench.camera
 """
@@ -17,14 +17,14 @@ from serving.local import LocalServer
 from tests.browser import launch_chromium
 from tests.pages import run_page
 
-SECONDS = 10  # of the measurement
-SETTLED = 30  # frames before it
+SECONDS = 10  # duration of the measurement
+WARM_UP = 30  # frames before the measurement
 
 COUNT = """(seconds) => new Promise((done) => {
   const xray = document.querySelector(".live");
   let frames = 0;
   let layers = 0;
-  xray.addEventListener("shown", ({ detail }) => {
+  xray.addEventListener("answer-shown", ({ detail }) => {
     frames++;
     layers = detail.answer.layers.length;
   });
@@ -33,33 +33,34 @@ COUNT = """(seconds) => new Promise((done) => {
 
 
 class Camera(NamedTuple):
-    """What a frame costs, and what it takes until the first one."""
+    """The cost of a frame and the time until the first one."""
 
     export_seconds: float
     start_seconds: float  # of the model server
-    rate: float  # painted frames a second
-    layers: int  # in sight
-    sent: float  # bytes a frame
-    received: float
+    rate: float  # painted frames per second
+    layers: int  # in view
+    sent: float  # bytes per frame
+    received: float  # bytes per frame
 
 
 def measure_camera() -> Camera:
-    """Exports MobileNetV2 with random weights, serves it, and shows the camera through it."""
+    """Exports and serves MobileNetV2 with random weights, and shows the camera on its page."""
     with tempfile.TemporaryDirectory() as name:
         file, base_path = Path(name) / "mobilenet.keras", Path(name) / "mobilenet"
         keras.applications.MobileNetV2(weights=None).save(file)
         started = time.perf_counter()
         if export_keras_file([f"--keras={file}", "--pixels=-1..1"], base_path) != 0:
-            raise RuntimeError("the export failed")
+            raise RuntimeError("The export failed.")
         exported = time.perf_counter()
         with LocalServer(base_path, "mobilenet") as server:
             serving = time.perf_counter()
             with run_page(server.target, "--model=mobilenet") as url:
-                seen = _watch(url)
-    return Camera(exported - started, serving - exported, *seen)
+                measured = _measure_frames(url)
+    return Camera(exported - started, serving - exported, *measured)
 
 
-def _watch(url: str) -> tuple[float, int, float, float]:
+def _measure_frames(url: str) -> tuple[float, int, float, float]:
+    """Returns painted frames per second, layers in view, and bytes sent and received per frame."""
     sent: list[int] = []
     received: list[int] = []
 
@@ -75,9 +76,10 @@ def _watch(url: str) -> tuple[float, int, float, float]:
         page.locator(".camera").click()
         page.evaluate(
             """(count) => new Promise((done) => {
-              document.querySelector(".live").addEventListener("shown", () => --count || done());
+              const xray = document.querySelector(".live");
+              xray.addEventListener("answer-shown", () => --count || done());
             })""",
-            SETTLED,
+            WARM_UP,
         )
         sent.clear()
         received.clear()
@@ -86,12 +88,14 @@ def _watch(url: str) -> tuple[float, int, float, float]:
 
 
 def print_camera(camera: Camera) -> None:
+    """Prints a Markdown table."""
     print("| the camera on MobileNetV2 at 224x224 | |")
     print("| --- | --- |")
-    print(f"| painted frames a second, {camera.layers} layers in sight | {camera.rate:.1f} |")
-    print(f"| bytes a frame, sent and received | {camera.sent:,.0f} and {camera.received:,.0f} |")
-    print(f"| export, seconds | {camera.export_seconds:.0f} |")
-    print(f"| start of the embedded server, seconds | {camera.start_seconds:.0f} |")
+    print(f"| painted frames per second, {camera.layers} layers in view | {camera.rate:.1f} |")
+    print(f"| bytes sent per frame | {camera.sent:,.0f} |")
+    print(f"| bytes received per frame | {camera.received:,.0f} |")
+    print(f"| seconds to export | {camera.export_seconds:.0f} |")
+    print(f"| seconds to start the embedded server | {camera.start_seconds:.0f} |")
 
 
 if __name__ == "__main__":

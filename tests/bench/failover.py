@@ -1,7 +1,7 @@
-"""Three servers, one of which goes: how many drawings are lost, and how long the others wait.
+"""Counts the requests that are lost, and how long the others take, when one of three servers fails.
 
 python -m tests.bench.failover [--seconds 30]
-python -m tests.bench.failover --server 127.0.0.1:8500 [--seconds 30]   # do the harm yourself
+python -m tests.bench.failover --server 127.0.0.1:8500 [--seconds 30]   # cause the failure yourself
 """
 
 import argparse
@@ -24,28 +24,35 @@ from serving.client import Client, ServingError
 from serving.local import LocalServer
 from tests.line import Line
 
-RATE = 20.0  # drawings a second
-TIMEOUT = 3.0  # seconds, as the page's
+RATE = 20.0  # drawings per second
+TIMEOUT = 3.0  # seconds per call, the same as the page's
 FAULT_AT = 2.0  # seconds after the first drawing
 DRAWING = {"drawings": np.zeros((1, 112, 112), np.uint8)}
 RELEASES = find_snapshots(RELEASED)
 
 
 class Drawing(NamedTuple):
-    """What became of one drawing."""
+    """The outcome of sending one drawing."""
 
-    sent: float  # seconds after the first one
-    wait: float  # seconds
+    sent: float  # seconds after the first drawing
+    wait: float  # seconds until the response
     error: str | None
 
 
 def send_drawings(
     client: Client, seconds: float, fault: Callable[[], object], fault_at: float = FAULT_AT
 ) -> list[Drawing]:
-    """Sends drawings at a steady rate, each at its time whatever became of those before."""
+    """Sends drawings at a constant rate, without waiting for earlier responses (open loop).
+
+    Args:
+        client: client of the servers.
+        seconds: how long to send.
+        fault: called once, to make a server fail.
+        fault_at: when to call `fault`, in seconds after the first drawing.
+    """
     begin = time.monotonic()
 
-    def ask(sent: float) -> Drawing:
+    def predict(sent: float) -> Drawing:
         started, error = time.monotonic(), None
         try:
             client.predict("sketch", DRAWING)
@@ -56,18 +63,18 @@ def send_drawings(
     timer = threading.Timer(fault_at, fault)
     timer.start()
     with ThreadPoolExecutor(int(RATE * 2 * TIMEOUT)) as pool:
-        asked = []
-        for turn in range(int(seconds * RATE)):
-            time.sleep(max(0.0, begin + turn / RATE - time.monotonic()))
-            asked.append(pool.submit(ask, turn / RATE))
-        drawings = [each.result() for each in asked]
+        pending = []
+        for index in range(int(seconds * RATE)):
+            time.sleep(max(0.0, begin + index / RATE - time.monotonic()))
+            pending.append(pool.submit(predict, index / RATE))
+        drawings = [future.result() for future in pending]
     timer.join()
     return drawings
 
 
 @contextlib.contextmanager
 def three_servers() -> Iterator[tuple[list[LocalServer], Line, str]]:
-    """Three servers, the first of them at the end of a line that can be cut, and their target."""
+    """Yields three servers, the connection to the first one, which can be cut, and their target."""
     with contextlib.ExitStack() as stack:
         base_path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         export_versions({max(RELEASES): RELEASES[max(RELEASES)]}, base_path)
@@ -78,30 +85,33 @@ def three_servers() -> Iterator[tuple[list[LocalServer], Line, str]]:
 
 
 def measure(seconds: float) -> dict[str, list[Drawing]]:
-    """The drawings, by what happened to one of three servers."""
-    found = {}
-    for name in ("killed", "stopped", "cut off", "paused"):
+    """Returns the outcomes by the kind of failure of one of three servers."""
+    outcomes = {}
+    for name in ("killed", "stopped", "disconnected", "paused"):
         with three_servers() as (servers, line, target), Client(target, timeout=TIMEOUT) as client:
             pid = servers[0].pid
             fault = {
                 "killed": lambda pid=pid: os.kill(pid, signal.SIGKILL),
                 "stopped": lambda pid=pid: os.kill(pid, signal.SIGTERM),
-                "cut off": line.cut,
+                "disconnected": line.cut,
                 "paused": lambda pid=pid: os.kill(pid, signal.SIGSTOP),
             }[name]
             for _ in range(3):
                 client.predict("sketch", DRAWING)
-            found[name] = send_drawings(client, seconds, fault)
+            outcomes[name] = send_drawings(client, seconds, fault)
             if name == "paused":
                 os.kill(pid, signal.SIGCONT)
-    return found
+    return outcomes
 
 
-def print_found(found: dict[str, list[Drawing]]) -> None:
-    """A table in Markdown."""
-    print("| one of three servers is | lost | of | longest wait | the same 3 s later |")
+def print_outcomes(outcomes: dict[str, list[Drawing]]) -> None:
+    """Prints a Markdown table."""
+    print(
+        "| one of three servers is | requests lost | requests sent | longest wait "
+        "| longest wait from 3 s after the failure on |"
+    )
     print("| --- | --- | --- | --- | --- |")
-    for name, drawings in found.items():
+    for name, drawings in outcomes.items():
         lost = sum(drawing.error is not None for drawing in drawings)
         late = [d.wait for d in drawings if d.sent > FAULT_AT + 3]
         waits = max(d.wait for d in drawings), max(late, default=0.0)
@@ -112,14 +122,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.failover", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--server", metavar="HOST:PORT", help="of gRPC, one that runs already")
-    parser.add_argument("--seconds", type=float, default=30.0, help="for each row")
+    parser.add_argument("--server", metavar="HOST:PORT", help="gRPC address of running servers")
+    parser.add_argument("--seconds", type=float, default=30.0, help="for each kind of failure")
     arguments = parser.parse_args()
     if not arguments.server:
-        return print_found(measure(arguments.seconds))
+        return print_outcomes(measure(arguments.seconds))
     with Client(arguments.server, timeout=TIMEOUT) as client:
-        drawings = send_drawings(client, arguments.seconds, lambda: print("now", flush=True))
-    return print_found({"as you did it": drawings})
+        drawings = send_drawings(
+            client, arguments.seconds, lambda: print("Stop a server now.", flush=True)
+        )
+    return print_outcomes({"stopped by you": drawings})
 
 
 if __name__ == "__main__":

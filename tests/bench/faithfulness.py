@@ -1,8 +1,8 @@
-"""Is the explanation faithful? Ink is taken away where it points, and the digit's score must fall.
+"""Measures the faithfulness of explanations: how fast the score falls as explained ink is removed.
 
-The ink that speaks most for the digit that is read goes first, in steps from a twentieth to half of
-all the ink; the score is the calibrated probability of that digit on average over these steps.
-Lower is more faithful. Beside it: plain gradients of the same log odds, and chance.
+The ink that contributes most to the predicted digit is removed first, in steps from a twentieth to
+half of all ink. The score is the calibrated probability of that digit; lower is more faithful.
+The baselines are plain gradients of the same log odds, and a random order.
 
 python -m tests.bench.faithfulness
 """
@@ -26,97 +26,105 @@ from serving.local import LocalServer
 from tests.conftest import FULL_MNIST
 from tests.pages import ROOT
 
-TAKEN = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the ink
-TOGETHER = 50  # drawings in a request
+REMOVED = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # fractions of the ink
+BATCH = 50  # drawings per request
 DIGITS = 1000
 OTHER_EPOCHS = 3
 
 
 def measure_faithfulness(client: Client, digits: np.ndarray) -> dict[str, np.ndarray]:
-    """The score that is left after each step of `TAKEN`, [6], by what pointed at the ink.
+    """Returns the mean score after each step of `REMOVED`, [6], by attribution method.
 
     Args:
-        client: of a server with the released network.
+        client: client of a server with the released network.
         digits: uint8 [N, 28, 28].
     """
     network, temperature = _load_released()
-    read = np.concatenate([_read(client, part) for part in _parts(digits)])
-    return measure(network, temperature, digits, read, _explain(client, digits, read))
+    classes = np.concatenate([_predict(client, batch) for batch in _batches(digits)])
+    return measure(network, temperature, digits, classes, _explain(client, digits, classes))
 
 
 def measure(
     network: keras.Model,
     temperature: float,
     digits: np.ndarray,
-    read: np.ndarray,
+    classes: np.ndarray,
     contributions: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """The same for any network of [N, 28, 28] or [N, 28, 28, 1], 0 = paper, to logits.
+    """The same for any network from [N, 28, 28] or [N, 28, 28, 1], 0 = paper, to logits.
 
     Args:
-        network, temperature: whose score counts.
+        network: the network that computes the score.
+        temperature: its softmax temperature.
         digits: uint8 [N, 28, 28].
-        read: the classes that are read, [N].
-        contributions: what explains them, [N, 28, 28].
+        classes: the predicted classes, int [N].
+        contributions: the explanations of these classes, [N, 28, 28].
     """
-    pointers = {
+    attributions = {
         "explain": contributions,
-        "gradients": _plain_gradients(network, digits, read),
+        "gradients": _plain_gradients(network, digits, classes),
         "chance": np.random.default_rng(0).uniform(size=digits.shape),
     }
     return {
         name: np.array(
-            [_score(network, temperature, fewer, read) for fewer in _take_away(digits, pointer)]
+            [
+                _score(network, temperature, remaining, classes)
+                for remaining in _remove_ink(digits, attribution)
+            ]
         )
-        for name, pointer in pointers.items()
+        for name, attribution in attributions.items()
     }
 
 
-def _parts(array: np.ndarray) -> list[np.ndarray]:
-    """What goes into one request after the other."""
-    return [array[i : i + TOGETHER] for i in range(0, len(array), TOGETHER)]
+def _batches(array: np.ndarray) -> list[np.ndarray]:
+    return [array[i : i + BATCH] for i in range(0, len(array), BATCH)]
 
 
-def _read(client: Client, digits: np.ndarray) -> np.ndarray:
-    answer = client.predict("sketch", {"drawings": digits}, outputs=["logits"])
-    return answer["logits"].argmax(axis=1)
+def _predict(client: Client, digits: np.ndarray) -> np.ndarray:
+    outputs = client.predict("sketch", {"drawings": digits}, outputs=["logits"])
+    return outputs["logits"].argmax(axis=1)
 
 
-def _explain(client: Client, digits: np.ndarray, read: np.ndarray) -> np.ndarray:
-    parts = [
-        client.predict("explain", {"drawings": some, "digits": of_some}, outputs=["contributions"])[
-            "contributions"
-        ]
-        for some, of_some in zip(_parts(digits), _parts(read))
-    ]
-    return np.concatenate(parts)
+def _explain(client: Client, digits: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    contributions = []
+    for drawings, predicted in zip(_batches(digits), _batches(classes)):
+        inputs = {"drawings": drawings, "digits": predicted}
+        outputs = client.predict("explain", inputs, outputs=["contributions"])
+        contributions.append(outputs["contributions"])
+    return np.concatenate(contributions)
 
 
-def _plain_gradients(network: keras.Model, digits: np.ndarray, read: np.ndarray) -> np.ndarray:
+def _plain_gradients(network: keras.Model, digits: np.ndarray, classes: np.ndarray) -> np.ndarray:
     images = tf.constant(digits / np.float32(255))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        chances = tf.nn.softmax(tf.cast(network(images, training=False), tf.float64))
-        own = tf.gather(chances, read, batch_dims=1)
-        odds = tf.reduce_sum(tf.math.log(own) - tf.math.log1p(-own))
-    return tape.gradient(odds, images).numpy()
+        probabilities = tf.nn.softmax(tf.cast(network(images, training=False), tf.float64))
+        predicted = tf.gather(probabilities, classes, batch_dims=1)
+        log_odds = tf.reduce_sum(tf.math.log(predicted) - tf.math.log1p(-predicted))
+    return tape.gradient(log_odds, images).numpy()
 
 
-def _take_away(digits: np.ndarray, pointer: np.ndarray) -> Iterator[np.ndarray]:
+def _remove_ink(digits: np.ndarray, attribution: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the digits after each step of `REMOVED`, highest attribution removed first."""
     ink = digits.reshape(len(digits), -1).astype(float)
-    order = np.argsort(np.where(ink > 0, -pointer.reshape(ink.shape), np.inf), axis=1)
+    order = np.argsort(np.where(ink > 0, -attribution.reshape(ink.shape), np.inf), axis=1)
     sorted_ink = np.take_along_axis(ink, order, axis=1)
     before = (np.cumsum(sorted_ink, axis=1) - sorted_ink) / ink.sum(axis=1, keepdims=True)
-    for taken in TAKEN:
-        left = np.empty_like(ink)
-        np.put_along_axis(left, order, np.where(before < taken, 0, sorted_ink), axis=1)
-        yield left.reshape(digits.shape).astype(np.uint8)
+    for fraction in REMOVED:
+        remaining = np.empty_like(ink)
+        np.put_along_axis(remaining, order, np.where(before < fraction, 0, sorted_ink), axis=1)
+        yield remaining.reshape(digits.shape).astype(np.uint8)
 
 
-def _score(network: keras.Model, temperature: float, left: np.ndarray, read: np.ndarray) -> float:
-    """In process: through `sketch`, what is left would be centred and stretched anew."""
-    logits = network.predict(left / np.float32(255), batch_size=500, verbose=0)
-    return float(softmax(logits, temperature)[np.arange(len(read)), read].mean())
+def _score(
+    network: keras.Model, temperature: float, digits: np.ndarray, classes: np.ndarray
+) -> float:
+    """Returns the mean probability of the classes.
+
+    Runs in process, because the signature `sketch` would centre and rescale the remaining ink.
+    """
+    logits = network.predict(digits / np.float32(255), batch_size=500, verbose=0)
+    return float(softmax(logits, temperature)[np.arange(len(classes)), classes].mean())
 
 
 def _load_released() -> tuple[keras.Model, float]:
@@ -126,7 +134,7 @@ def _load_released() -> tuple[keras.Model, float]:
 
 
 def train_other(mnist: Mnist) -> keras.Model:
-    """A network of another shape: batch normalisation and residual connections, logits [N, 10]."""
+    """Trains another architecture: batch normalisation, residual connections, logits [N, 10]."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((28, 28, 1))
     x = keras.layers.Conv2D(32, 3, padding="same", use_bias=False)(inputs)
@@ -147,7 +155,7 @@ def train_other(mnist: Mnist) -> keras.Model:
 
 
 def measure_other(mnist: Mnist, digits: np.ndarray) -> dict[str, np.ndarray]:
-    """Faithfulness of the served `explain` of an exposed Keras model."""
+    """Measures the served `explain` of an exposed Keras model."""
     network = train_other(mnist)
     with tempfile.TemporaryDirectory() as folder:
         expose(network, Path(folder) / "other")
@@ -155,17 +163,17 @@ def measure_other(mnist: Mnist, digits: np.ndarray) -> dict[str, np.ndarray]:
             LocalServer(Path(folder) / "other", "other") as server,
             Client(server.target, "other", timeout=60) as client,
         ):
-            answers = [
+            outputs = [
                 client.predict(
-                    "explain", {"pictures": some[..., None], "classes": np.full(len(some), -1)}
+                    "explain", {"pictures": batch[..., None], "classes": np.full(len(batch), -1)}
                 )
-                for some in _parts(digits)
+                for batch in _batches(digits)
             ]
-    read, contributions = (
-        np.concatenate([answer[name] for answer in answers])
+    classes, contributions = (
+        np.concatenate([output[name] for output in outputs])
         for name in ("classes", "contributions")
     )
-    return measure(network, 1.0, digits, read, contributions)
+    return measure(network, 1.0, digits, classes, contributions)
 
 
 def main() -> None:
@@ -175,13 +183,15 @@ def main() -> None:
     digits = mnist.test_images[:DIGITS]
     with LocalServer(base_path) as server, Client(server.target, timeout=60) as client:
         _print(measure_faithfulness(client, digits))
-    print("\na network of another shape, batch normalisation and residual connections:\n")
+    print("\nAnother architecture, with batch normalisation and residual connections:\n")
     _print(measure_other(mnist, digits))
 
 
 def _print(scores: dict[str, np.ndarray]) -> None:
-    print(f"| of {DIGITS:,} test digits | mean | {' | '.join(f'{t:.0%}' for t in TAKEN)} |")
-    print(f"| --- | --- |{' --- |' * len(TAKEN)}")
+    removed = " | ".join(f"{fraction:.0%}" for fraction in REMOVED)
+    print(f"Probability of the predicted digit, {DIGITS:,} test digits, by ink removed:\n")
+    print(f"| ink removed by | mean | {removed} |")
+    print(f"| --- | --- |{' --- |' * len(REMOVED)}")
     for name, score in scores.items():
         print(f"| {name} | {score.mean():.3f} | {' | '.join(f'{s:.3f}' for s in score)} |")
 

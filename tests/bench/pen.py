@@ -1,8 +1,8 @@
-"""From a pointer event to all galleries painted, in Chromium: this page, and a stock one beside it.
+"""Measures the latency from pointer event to painted galleries in Chromium, and a stock page's.
 
-For this page every pointer event of the strokes counts, from its time stamp to the end of the first
-frame that shows an answer to a drawing with it. A stock `gr.Sketchpad` sends nothing while the pen
-is down, so there it is the time from pen-up to the frame with all four new pictures.
+On this page each pointer event of a stroke counts, from its time stamp to the end of the first
+frame that shows a prediction of a drawing that includes it. A stock `gr.Sketchpad` sends nothing
+while the pen is down, so its latency is from pen-up to the frame with all four new images.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.hand import strokes_of
 from tests.pages import run_page
 
 STEP_MS = 12  # between two pointer events
-STOCK_STROKES = 8
+STOCK_STROKES = 8  # the first is a warm-up
 
 WATCH_LIVE = """() => {
   const waiting = [];
@@ -27,10 +27,10 @@ WATCH_LIVE = """() => {
       if (event.buttons) waiting.push({ at: event.timeStamp, drawnAt: performance.now() });
     }, true);
   }
-  window.unanswered = () => waiting.length;
-  document.addEventListener("shown", ({ detail }) => {
+  window.pending = () => waiting.length;
+  document.addEventListener("answer-shown", ({ detail }) => {
     requestAnimationFrame(() => {
-      const channel = new MessageChannel(); // its message comes right after the frame is painted
+      const channel = new MessageChannel(); // delivers its message right after the paint
       channel.port1.onmessage = () => {
         while (waiting.length && waiting[0].drawnAt <= detail.askedAt) {
           latencies.push(performance.now() - waiting.shift().at);
@@ -46,32 +46,34 @@ WATCH_STOCK = """() => {
   window.latencies = [];
   document.addEventListener("pointerup", (event) => { window.penUp = event.timeStamp; }, true);
   let last = "";
-  const look = () => {
+  const check = () => {
     const images = [...document.querySelectorAll(".stock img")];
-    const now = images.map((image) => image.src).join();
-    if (images.length === 4 && now !== last && images.every((image) => image.complete)) {
-      last = now;
+    const sources = images.map((image) => image.src).join();
+    if (images.length === 4 && sources !== last && images.every((image) => image.complete)) {
+      last = sources;
       const channel = new MessageChannel();
       channel.port1.onmessage = () => latencies.push(performance.now() - penUp);
       channel.port2.postMessage(null);
     }
-    requestAnimationFrame(look);
+    requestAnimationFrame(check);
   };
-  look();
+  check();
 }"""
 
 
 def measure_pages(server: LocalServer) -> tuple[list[float], list[float]]:
-    """Milliseconds, of this page by pointer event and of the stock page by stroke."""
+    """Returns latencies in ms: of this page by pointer event, of the stock page by stroke."""
     with launch_chromium() as browser:
         with run_page(server.target) as url:
-            live = _in_tab(browser, url, _measure_live)
+            live = _measure_in_tab(browser, url, _measure_live)
         with run_page(server.target, module="tests.bench.stock") as url:
-            stock = _in_tab(browser, url, _measure_stock)
+            stock = _measure_in_tab(browser, url, _measure_stock)
     return live, stock
 
 
-def _in_tab(browser: Browser, url: str, measure: Callable[[Page], list[float]]) -> list[float]:
+def _measure_in_tab(
+    browser: Browser, url: str, measure: Callable[[Page], list[float]]
+) -> list[float]:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     try:
         page.goto(url)
@@ -82,12 +84,12 @@ def _in_tab(browser: Browser, url: str, measure: Callable[[Page], list[float]]) 
 
 def _measure_live(page: Page) -> list[float]:
     page.wait_for_selector(".winner")
-    draw(page, strokes_of(3), ".pad", STEP_MS)  # a warm-up
+    draw(page, strokes_of(3), ".pad", STEP_MS)  # warm-up
     page.evaluate(WATCH_LIVE)
     for digit in range(10):
         page.click(".clear")
         draw(page, strokes_of(digit), ".pad", STEP_MS)
-    page.wait_for_function("unanswered() === 0")
+    page.wait_for_function("pending() === 0")
     return page.evaluate("latencies")
 
 

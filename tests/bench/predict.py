@@ -1,4 +1,4 @@
-"""One Predict of `sketch`: through client and embedded server, and the same graph in process."""
+"""The overhead of serving: the same prediction over gRPC and in process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,35 +8,39 @@ import numpy as np
 import tensorflow as tf
 
 from serving.client import Client
-from tests.bench.pens import drawings
+from tests.bench.page_load import make_drawings
 from tests.questions import SIDE
 
-WARM_UP = 30
+WARM_UP = 30  # calls
 CALLS = 300
 
 
 def measure_predict(client: Client, saved_model: Path) -> tuple[list[float], list[float]]:
-    """Milliseconds a call: over gRPC, and of the SavedModel's signature in this process.
+    """Returns milliseconds per call of `sketch`: over gRPC, and in this process.
 
-    The two take turns, so that a machine that changes its speed does not favour one of them.
+    The calls alternate, so that changes in the machine's speed affect both alike.
+
+    Args:
+        client: client of a server that serves `saved_model`.
+        saved_model: folder of the SavedModel.
     """
-    ink = np.frombuffer(drawings()[10], np.uint8).reshape(1, SIDE, SIDE)
+    drawing = np.frombuffer(make_drawings()[10], np.uint8).reshape(1, SIDE, SIDE)
     signature = tf.saved_model.load(str(saved_model)).signatures["sketch"]
-    tensor = tf.constant(ink)
+    tensor = tf.constant(drawing)
     served: list[float] = []
     local: list[float] = []
     for call in range(WARM_UP + CALLS):
         for times, run in (
-            (served, lambda: client.predict("sketch", {"drawings": ink})),
+            (served, lambda: client.predict("sketch", {"drawings": drawing})),
             (local, lambda: {n: t.numpy() for n, t in signature(drawings=tensor).items()}),
         ):
-            milliseconds = _time(run)
+            milliseconds = _time_ms(run)
             if call >= WARM_UP:
                 times.append(milliseconds)
     return served, local
 
 
-def _time(run: Callable[[], object]) -> float:
+def _time_ms(run: Callable[[], object]) -> float:
     started = perf_counter()
     run()
     return 1000 * (perf_counter() - started)

@@ -1,6 +1,6 @@
-"""The page to compare with: what one writes from Gradio's documentation, nothing else.
+"""The baseline page, written with stock components as Gradio's documentation suggests.
 
-A `gr.Sketchpad` in, four `gr.Image` out, on the same client and server.
+Its input is a `gr.Sketchpad`, its outputs are four `gr.Image`; client and server are the same.
 """
 
 import argparse

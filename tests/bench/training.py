@@ -1,4 +1,4 @@
-"""Training beside the tutorial's own, on the same machine in the same minutes."""
+"""Compares training time with the tutorial's training, on the same machine at the same time."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,32 +12,32 @@ from model.report import report
 from model.training import train
 from tests.bench.tutorial import STEPS, Tutorial
 
-WARM_UP = 50
-MEASURED = 150  # steps of the tutorial, four times: before, between and after the others
-VALIDATION = 2000
-SEEDS = (1, 2)  # of sprints, of which the faster counts: a shared machine has busy minutes
+WARM_UP = 50  # steps
+TUTORIAL_STEPS = 150  # measured four times: before, between and after the other recipes
+VALIDATION = 2000  # digits
+SEEDS = (1, 2)  # of the sprints; the faster run counts, to exclude load from other programs
 
 
 class Seconds(NamedTuple):
-    """How long trainings take."""
+    """Training times."""
 
-    tutorial: float  # scaled up from some of its 20,000 steps
+    tutorial: float  # extrapolated to 20,000 steps
     sprint: float
-    sprint_accuracy: float  # on the test digits, the lowest, a fraction of 1
-    release: float  # scaled up from one epoch
+    sprint_accuracy: float  # the lowest of all runs on the test digits, 0 to 1
+    release: float  # extrapolated from one epoch
 
 
 def measure_training(mnist: Mnist) -> Seconds:
-    """Trains by all three recipes in turn."""
-    learned = mnist.train_images, mnist.train_labels
-    tutorial = Tutorial(*learned)
+    """Trains with all three recipes, alternating with steps of the tutorial."""
+    data = mnist.train_images, mnist.train_labels
+    tutorial = Tutorial(*data)
     tutorial.run(WARM_UP)
-    times = tutorial.run(MEASURED)
+    times = tutorial.run(TUTORIAL_STEPS)
     sprints, accuracies = [], []
     for seed in SEEDS:
         with TemporaryDirectory() as folder:
             run = train(
-                learned,
+                data,
                 Path(folder),
                 SPRINT,
                 epochs=SPRINT.epochs,
@@ -46,16 +46,14 @@ def measure_training(mnist: Mnist) -> Seconds:
             )
             sprints.append(run.seconds)
             accuracies.append(report(run.final, mnist.test_images, mnist.test_labels).accuracy)
-        times += tutorial.run(MEASURED)
+        times += tutorial.run(TUTORIAL_STEPS)
     with TemporaryDirectory() as folder:
-        release = train(
-            learned, Path(folder), RELEASE, epochs=1, validation=VALIDATION, seed=SEEDS[0]
-        )
-    times += tutorial.run(MEASURED)
-    passes = RELEASE.epochs * (release.seconds - release.preprocessing)
+        release = train(data, Path(folder), RELEASE, epochs=1, validation=VALIDATION, seed=SEEDS[0])
+    times += tutorial.run(TUTORIAL_STEPS)
+    epochs_seconds = RELEASE.epochs * (release.seconds - release.preprocessing)
     return Seconds(
         STEPS * float(np.median(times)),
         min(sprints),
         min(accuracies),
-        release.preprocessing + passes,
+        release.preprocessing + epochs_seconds,
     )

@@ -1,4 +1,4 @@
-"""The tutorial's own training, to the letter, to compare with: TensorFlow 1's graph and session.
+"""The baseline for training: the tutorial's own code, with TensorFlow 1's graph and session.
 
 Source: TensorFlow's tutorial "Deep MNIST for Experts" (TensorFlow 1.x documentation).
 """
@@ -14,12 +14,12 @@ KEEP = 0.5
 
 
 class Tutorial:
-    """Batches of 50, Adam at 1e-4, dropout 0.5, truncated normal 0.1, bias 0.1, a feed a step."""
+    """Batches of 50, Adam at 1e-4, dropout 0.5, truncated normal 0.1, bias 0.1, `feed_dict`."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
         self.images = images.reshape(-1, 784).astype(np.float32) / 255
         self.labels = np.eye(10, dtype=np.float32)[labels]
-        self.at = 0
+        self.position = 0  # of the next batch
         v1 = tf.compat.v1
         with tf.Graph().as_default():
             self.x = v1.placeholder(tf.float32, [None, 784])
@@ -37,11 +37,11 @@ class Tutorial:
             self.session.run(v1.global_variables_initializer())
 
     def run(self, steps: int) -> list[float]:
-        """Seconds of each of so many further steps."""
+        """Trains for more steps and returns the seconds of each."""
         times = []
         for _ in range(steps):
-            batch = np.arange(self.at, self.at + BATCH) % len(self.labels)
-            self.at += BATCH
+            batch = np.arange(self.position, self.position + BATCH) % len(self.labels)
+            self.position += BATCH
             started = perf_counter()
             feed = {self.x: self.images[batch], self.y_: self.labels[batch], self.keep: KEEP}
             self.session.run(self.step, feed)

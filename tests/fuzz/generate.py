@@ -1,4 +1,4 @@
-"""The requests of a run: by kind, so many of each, always the same for a seed."""
+"""Generates the requests of a run, reproducibly by seed."""
 
 import random
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
-from tests.fuzz import live, messages, page, picture_files, rest, tensors
+from tests.fuzz import grpc_messages, live, page, picture_files, rest, tensors
 from tests.fuzz.request import Request
 
-ROUND = 1000  # requests that are drawn before they are sent
-SHARES = {  # of a round
-    messages.KIND: 210,
+ROUND = 1000  # requests that are generated at a time
+SHARES = {  # requests per round
+    grpc_messages.KIND: 210,
     tensors.KIND: 210,
     rest.KIND: 160,
-    rest.KIND_OF_DOOR: 120,
+    rest.KIND_THROUGH_PAGE: 120,
     picture_files.KIND: 60,
     picture_files.KIND_ON_PAGE: 20,
     page.QUESTIONS: 60,
@@ -26,18 +26,19 @@ SHARES = {  # of a round
 
 
 def generate(count: int, seed: int, base_path: Path, component: int) -> Iterator[Request]:
-    """Yields the requests of a run, all kinds mixed.
+    """Yields the requests of a run, with all kinds mixed.
 
     Args:
-        count: of requests.
-        base_path: of the model that is served.
-        component: Gradio's number of the page's live component.
+        count: number of requests.
+        seed: of the run.
+        base_path: base path of the served model.
+        component: Gradio's id of the page's live component.
     """
     strategies = {
-        messages.KIND: messages.message_requests(base_path),
+        grpc_messages.KIND: grpc_messages.message_requests(base_path),
         tensors.KIND: tensors.tensor_requests(),
-        rest.KIND: rest.rest_requests(),
-        rest.KIND_OF_DOOR: rest.door_requests(),
+        rest.KIND: rest.server_requests(),
+        rest.KIND_THROUGH_PAGE: rest.page_requests(),
         picture_files.KIND: picture_files.server_pictures(),
         picture_files.KIND_ON_PAGE: picture_files.page_pictures(),
         page.QUESTIONS: page.question_requests(component),
@@ -49,7 +50,7 @@ def generate(count: int, seed: int, base_path: Path, component: int) -> Iterator
         requests = [
             request
             for kind, share in SHARES.items()
-            for request in draw(
+            for request in generate_examples(
                 strategies[kind], max(1, share * size // ROUND), f"{seed} {start} {kind}"
             )
         ]
@@ -57,9 +58,9 @@ def generate(count: int, seed: int, base_path: Path, component: int) -> Iterator
         yield from requests
 
 
-def draw(strategy: st.SearchStrategy[Request], count: int, seed: str) -> list[Request]:
-    """Draws so many examples; Hypothesis makes them, which is a property's test otherwise."""
-    drawn: list[Request] = []
+def generate_examples(strategy: st.SearchStrategy[Request], count: int, seed: str) -> list[Request]:
+    """Returns examples of a strategy, from a Hypothesis test that only collects its arguments."""
+    examples: list[Request] = []
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -71,7 +72,7 @@ def draw(strategy: st.SearchStrategy[Request], count: int, seed: str) -> list[Re
     )
     @hypothesis.given(strategy)
     def collect(request: Request) -> None:
-        drawn.append(request)
+        examples.append(request)
 
     collect()
-    return drawn
+    return examples

@@ -1,13 +1,13 @@
-"""HTTP/1.1 requests as bytes: rightly framed ones, and ones whose frame is broken."""
+"""HTTP/1.1 requests as bytes, with valid and with invalid framing."""
 
 from hypothesis import strategies as st
 
-from tests.fuzz.mangle import mangled
+from tests.fuzz.mutate import mutated
 from tests.fuzz.request import Request
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "BREW", "get"]
 JSON = b"Content-Type: application/json\r\n"
-ODD_HEADERS = [  # each is answered without waiting for more
+UNUSUAL_HEADERS = [  # none makes the server wait for more
     b"Content-Type: text/plain; charset=\xff\r\n",
     b"Content-Type: multipart/form-data\r\n",
     b"Content-Encoding: gzip\r\n",
@@ -20,7 +20,7 @@ ODD_HEADERS = [  # each is answered without waiting for more
     b"Range: bytes=-1,5-2,99999999999999999999-\r\n",
     b"Origin: null\r\nReferer: \xc3\xa9\r\n",
 ]
-BROKEN_FRAMES = [  # each may be waited for, or is no HTTP at all
+INVALID_FRAMING = [  # each may make the server wait for more, or is not HTTP
     b"Content-Length: 10000000\r\n",
     b"Content-Length: 3\r\n",
     b"Content-Length: -1\r\n",
@@ -44,7 +44,7 @@ CHUNKED = [
 
 
 def framed(method: str, target: str | bytes, body: bytes = b"", headers: bytes = JSON) -> bytes:
-    """A request as a client would send it."""
+    """Returns a request with valid framing."""
     target = target if isinstance(target, bytes) else target.encode()
     return (
         b"%b %b HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" % (method.encode(), target)
@@ -55,19 +55,20 @@ def framed(method: str, target: str | bytes, body: bytes = b"", headers: bytes =
 
 
 @st.composite
-def http_requests(draw, kind: str, door: str, wants: st.SearchStrategy) -> Request:
-    """Requests for what is wanted, `(method, target, body)`; some of them in a broken frame."""
-    method, target, body = draw(wants)
-    frame = draw(st.integers(0, 19))
-    if frame < 15:
-        return Request(kind, door, framed(method, target, body))
-    if frame < 17:
-        headers = b"".join(draw(st.lists(st.sampled_from(ODD_HEADERS), max_size=3)))
-        odd = draw(st.sampled_from(METHODS))
-        return Request(kind, door, framed(odd, target, body, headers))
-    if frame < 18:
+def http_requests(draw, kind: str, interface: str, parts: st.SearchStrategy) -> Request:
+    """Generates requests from `parts` (method, target, body); a quarter is malformed as HTTP."""
+    method, target, body = draw(parts)
+    choice = draw(st.integers(0, 19))
+    if choice < 15:
+        return Request(kind, interface, framed(method, target, body))
+    if choice < 17:
+        headers = b"".join(draw(st.lists(st.sampled_from(UNUSUAL_HEADERS), max_size=3)))
+        other = draw(st.sampled_from(METHODS))
+        return Request(kind, interface, framed(other, target, body, headers))
+    if choice < 18:
         body = draw(st.sampled_from([body, *CHUNKED]))
         head = f"{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n".encode()
-        content = head + draw(st.sampled_from(BROKEN_FRAMES)) + b"\r\n" + body
-        return Request(kind, door, content, is_whole=False)
-    return Request(kind, door, draw(mangled(framed(method, target, body[:2000]))), is_whole=False)
+        content = head + draw(st.sampled_from(INVALID_FRAMING)) + b"\r\n" + body
+        return Request(kind, interface, content, is_complete=False)
+    content = draw(mutated(framed(method, target, body[:2000])))
+    return Request(kind, interface, content, is_complete=False)

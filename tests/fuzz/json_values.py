@@ -1,13 +1,13 @@
-"""JSON that is odd: values of any shape and depth, and texts that only look like JSON."""
+"""Unusual JSON: unexpected values, deep nesting, and texts that are almost JSON."""
 
 import json
 
 from hypothesis import strategies as st
 
-from tests.fuzz.mangle import mangled, with_part_exchanged
+from tests.fuzz.mutate import mutated, mutated_json
 
 DEPTHS = [100, 253, 257, 1000, 20_000, 300_000]
-ODD_VALUES = st.one_of(
+UNUSUAL_VALUES = st.one_of(
     st.none(),
     st.booleans(),
     st.sampled_from([-(2**63), -1, 0, 2**31, 2**63, 2**64, 10**400, -0.0, 1e308, 5e-324]),
@@ -21,7 +21,7 @@ ODD_VALUES = st.one_of(
         max_leaves=12,
     ),
 )
-NO_JSON = [
+INVALID_JSON = [
     b"",
     b" \n",
     b"\xff\xfe{\x00}\x00",
@@ -37,30 +37,30 @@ NO_JSON = [
 
 
 @st.composite
-def json_bodies(draw, rights: list[dict]) -> bytes:
-    """Bodies that are nearly one of the right ones, deep, or no JSON."""
-    right = draw(st.sampled_from(rights))
-    match draw(st.sampled_from(["part", "part", "part", "part", "mangled", "deep", "none"])):
-        case "part":
-            return json.dumps(draw(with_part_exchanged(right, ODD_VALUES))).encode()
-        case "mangled":
-            return draw(mangled(json.dumps(right).encode()))
-        case "deep":
-            return draw(_deep(right))
+def json_bodies(draw, valid_bodies: list[dict]) -> bytes:
+    """Generates mutations of a valid body, deeply nested bodies, and invalid JSON."""
+    valid = draw(st.sampled_from(valid_bodies))
+    match draw(st.sampled_from(["value", "value", "value", "value", "bytes", "nested", "invalid"])):
+        case "value":
+            return json.dumps(draw(mutated_json(valid, UNUSUAL_VALUES))).encode()
+        case "bytes":
+            return draw(mutated(json.dumps(valid).encode()))
+        case "nested":
+            return draw(_nested(valid))
         case _:
-            return draw(st.sampled_from(NO_JSON))
+            return draw(st.sampled_from(INVALID_JSON))
 
 
 @st.composite
-def _deep(draw, right: dict) -> bytes:
-    """Lists or objects in each other, in place of a value of the right body or alone."""
+def _nested(draw, valid: dict) -> bytes:
+    """Generates deeply nested lists or objects, alone or instead of a value of a valid body."""
     depth = draw(st.sampled_from(DEPTHS))
     opening, closing = draw(st.sampled_from([(b"[", b"]"), (b'{"a":', b"}"), (b'[{"b64":', b"}]")]))
     end = draw(st.sampled_from([b"", b"0" + closing * depth, closing * depth]))
-    deep = opening * depth + end
-    if not right or draw(st.booleans()):
-        return deep
-    key = draw(st.sampled_from(sorted(right)))
-    others = {name: value for name, value in right.items() if name != key}
+    nested = opening * depth + end
+    if not valid or draw(st.booleans()):
+        return nested
+    key = draw(st.sampled_from(sorted(valid)))
+    others = {name: value for name, value in valid.items() if name != key}
     start = json.dumps(others).encode()[:-1] + (b", " if others else b"")
-    return start + json.dumps(key).encode() + b": " + deep + b"}"
+    return start + json.dumps(key).encode() + b": " + nested + b"}"

@@ -1,18 +1,18 @@
-"""The page's live connection: messages of a JSON object and, perhaps, a drawing or a picture."""
+"""Messages on the page's live connection: a JSON object and, for some, a drawing or a picture."""
 
 import json
 
 from hypothesis import strategies as st
 
 from tests.fuzz.http_requests import framed, http_requests
-from tests.fuzz.json_values import ODD_VALUES, json_bodies
-from tests.fuzz.mangle import mangled, with_part_exchanged
+from tests.fuzz.json_values import UNUSUAL_VALUES, json_bodies
+from tests.fuzz.mutate import mutated, mutated_json
 from tests.fuzz.picture_files import files
 from tests.fuzz.request import Request
 from tests.questions import INK, LIVE_PATH, OF_DRAWINGS, RIGHT
 
 KIND = "the live connection"
-HANDSHAKES = [  # of which only the first is one
+HANDSHAKES = [  # only the first is valid
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
     b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
     b"Sec-WebSocket-Version: 13\r\n",
@@ -29,37 +29,38 @@ FRAMES = [  # unmasked, of a reserved kind, longer than they are, a lone continu
 
 
 def live_requests() -> st.SearchStrategy[Request]:
-    """Messages, most of them, and connections that are not made rightly."""
-    to = st.sampled_from(["binary", "binary", "binary", "text"])
-    sent = st.builds(lambda content, to: Request(KIND, "live", content, to), _messages(), to)
+    """Generates messages, invalid handshakes and frames, and plain HTTP requests."""
+    types = st.sampled_from(["binary", "binary", "binary", "text"])
+    messages = st.builds(
+        lambda content, target: Request(KIND, "live", content, target), _messages(), types
+    )
     plain = st.tuples(st.sampled_from(["GET", "POST"]), st.just(LIVE_PATH), st.binary(max_size=9))
-    return st.one_of(sent, sent, sent, _broken_connections(), http_requests(KIND, "page", plain))
+    return st.one_of(*[messages] * 3, _invalid_connections(), http_requests(KIND, "page", plain))
 
 
 @st.composite
 def _messages(draw) -> bytes:
     ask = draw(st.sampled_from(list(RIGHT)))
     question = {"id": 7, "ask": ask, **RIGHT[ask]}
-    right = json.dumps(question).encode()
+    head = json.dumps(question).encode()
     ink = b"\n" + INK if ask in OF_DRAWINGS else b""
-    match draw(st.sampled_from(["part", "part", "part", "json", "ink", "file", "mangled"])):
-        case "part":
-            asked = json.dumps(draw(with_part_exchanged(question, ODD_VALUES))).encode()
-            return asked + ink
+    match draw(st.sampled_from(["value", "value", "value", "json", "ink", "file", "bytes"])):
+        case "value":
+            return json.dumps(draw(mutated_json(question, UNUSUAL_VALUES))).encode() + ink
         case "json":
             return draw(json_bodies([question])) + ink
         case "ink":
             length = draw(st.sampled_from([0, 1, len(INK) - 1, len(INK) + 1, 2 * len(INK), 2**21]))
-            return right + draw(st.sampled_from([b"\n", b"", b"\r\n", b"\n\n"])) + bytes(length)
+            return head + draw(st.sampled_from([b"\n", b"", b"\r\n", b"\n\n"])) + bytes(length)
         case "file":
-            return right + b"\n" + draw(files())
+            return head + b"\n" + draw(files())
         case _:
-            return draw(mangled(right + ink))
+            return draw(mutated(head + ink))
 
 
 @st.composite
-def _broken_connections(draw) -> Request:
+def _invalid_connections(draw) -> Request:
     upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n" + draw(st.sampled_from(HANDSHAKES))
     frames = b"".join(draw(st.lists(st.sampled_from(FRAMES), max_size=3)))
     request = framed("GET", LIVE_PATH, headers=upgrade).replace(b"Connection: close\r\n", b"")
-    return Request(KIND, "page", request + frames, is_whole=False)
+    return Request(KIND, "page", request + frames, is_complete=False)

@@ -1,13 +1,17 @@
-"""What processes hold in memory, read from /proc."""
+"""The memory of processes, read from /proc."""
 
 import os
 from pathlib import Path
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def pid_of(port: int) -> int:
-    """The process that was started with `--port=PORT`."""
+def find_pid(port: int) -> int:
+    """Returns the id of the process that was started with `--port=PORT`.
+
+    Raises:
+        LookupError: there is no such process.
+    """
     flag = f"--port={port}".encode()
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
@@ -15,16 +19,16 @@ def pid_of(port: int) -> int:
                 if flag in (process / "cmdline").read_bytes().split(b"\0"):
                     return int(process.name)
             except OSError:
-                continue  # it has just ended
+                continue  # it has exited
     raise LookupError(f"no process was started with {flag.decode()}")
 
 
-def held(pid: int) -> int:
-    """Bytes that the process and its children hold; 0 if it is no more."""
+def resident_bytes(pid: int) -> int:
+    """Returns the resident memory of a process and its children; 0 if it has exited."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         threads = list(Path(f"/proc/{pid}/task").iterdir())
         children = [child for task in threads for child in (task / "children").read_text().split()]
     except OSError:
         return 0
-    return pages * _PAGE + sum(held(int(child)) for child in children)
+    return pages * _PAGE_BYTES + sum(resident_bytes(int(child)) for child in children)

@@ -1,4 +1,4 @@
-"""The page's own endpoints: its server function, and Gradio's."""
+"""Requests to the page's HTTP endpoints: its server function, and Gradio's own."""
 
 import base64
 import json
@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from tests.fuzz import picture_files
 from tests.fuzz.http_requests import METHODS, framed, http_requests
-from tests.fuzz.json_values import ODD_VALUES, json_bodies
-from tests.fuzz.mangle import mangled, with_part_exchanged
+from tests.fuzz.json_values import UNUSUAL_VALUES, json_bodies
+from tests.fuzz.mutate import mutated, mutated_json
 from tests.fuzz.request import Request
 from tests.questions import GRADIO_PATH, INK, OF_DRAWINGS, RIGHT, as_call
 
 KIND, QUESTIONS = "Gradio's endpoints", "questions through Gradio"
 FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
-BODIES = {  # right ones, or nearly, of Gradio's own endpoints
+BODIES = {  # of Gradio's own endpoints; valid, or almost
     "queue/join": {"data": [FILE], "fn_index": 0, "session_hash": "fuzz", "trigger_id": 1},
     "call/activations": {"data": [{"url": "http://127.0.0.1:1/a.png", "orig_name": "a", **FILE}]},
     "call/classify": {"data": [None], "session_hash": "fuzz"},
@@ -26,7 +26,7 @@ BODIES = {  # right ones, or nearly, of Gradio's own endpoints
     "stream/none": {"data": [], "session_hash": "fuzz"},
     "run-history/connect": {},
 }
-PATHS = [  # upload_progress is not among them: Gradio waits three seconds for the upload to begin
+PATHS = [  # without upload_progress, where Gradio waits three seconds for an upload
     *("/", "/config", "/info", "/theme.css", "/robots.txt", "/manifest.json", "/favicon.ico"),
     *("/static/../../etc/passwd", "/static/%2e%2e/%2e%2e/x", "/assets/..%5c..", "/svelte/%00"),
     *("/login", "/logout", "/monitoring", "/?__theme=%ff", "/?deep_link=../../x", "/?view=api"),
@@ -46,11 +46,11 @@ BOUNDARY = b"Content-Type: multipart/form-data; boundary=b\r\n"
 PART = (
     b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\nabc\r\n--b--\r\n'
 )
-ODD_PARTS = [
+UNUSUAL_PARTS = [
     PART.replace(b"a.png", name)
     for name in (b"", b"../../a", b"a" * 5000, b"\xff", b"/", b"CON", b"a\0b")
 ]
-ODD_PARTS += [
+UNUSUAL_PARTS += [
     PART.replace(b"--b--", b""),
     PART[:40],
     PART.replace(b"files", b"f" * 9000),
@@ -62,22 +62,22 @@ MCP_HEADERS = b"Content-Type: application/json\r\nAccept: application/json, text
 
 
 def question_requests(component: int) -> st.SearchStrategy[Request]:
-    """To the page's own function.
+    """Generates calls of the page's server function.
 
     Args:
-        component: Gradio's number of the live component, whose server function is called.
+        component: Gradio's id of the live component, which has the function.
     """
     return http_requests(QUESTIONS, "page", _calls(component))
 
 
 def page_requests() -> st.SearchStrategy[Request]:
-    """To whatever else the page answers."""
+    """Generates requests to all other endpoints of the page."""
     return st.one_of(
         http_requests(KIND, "page", _posts()),
         http_requests(
             KIND, "page", st.tuples(st.just("GET"), st.sampled_from(PATHS), st.just(b""))
         ),
-        http_requests(KIND, "page", _odd_methods()),
+        http_requests(KIND, "page", _unusual_methods()),
         _uploads(),
         _tool_calls(),
     )
@@ -85,16 +85,15 @@ def page_requests() -> st.SearchStrategy[Request]:
 
 @st.composite
 def _calls(draw, component: int) -> tuple[str, str, bytes]:
-    """Of the server function, mostly with something wrong in the question."""
     name = draw(st.sampled_from(list(RIGHT)))
-    right = {"ask": name, "visitor": "fuzz", **RIGHT[name]}
+    valid = {"ask": name, "visitor": "fuzz", **RIGHT[name]}
     if name in OF_DRAWINGS:
         content = draw(st.one_of(st.just(INK), picture_files.files()))
-        right["content"] = base64.b64encode(content).decode()
+        valid["content"] = base64.b64encode(content).decode()
     if draw(st.integers(0, 5)):
-        question = json.dumps(draw(with_part_exchanged(right, ODD_VALUES))).encode()
+        question = json.dumps(draw(mutated_json(valid, UNUSUAL_VALUES))).encode()
     else:
-        question = draw(json_bodies([right]))
+        question = draw(json_bodies([valid]))
     body = as_call(component, "fuzz", "the question")
     return "POST", GRADIO_PATH, body.replace(b'"the question"', question)
 
@@ -105,14 +104,14 @@ def _posts(draw) -> tuple[str, str, bytes]:
     return "POST", f"/gradio_api/{end}", draw(json_bodies([BODIES[end]]))
 
 
-def _odd_methods() -> st.SearchStrategy:
+def _unusual_methods() -> st.SearchStrategy:
     paths = [*PATHS, *(f"/gradio_api/{end}" for end in BODIES)]
     return st.tuples(st.sampled_from(METHODS), st.sampled_from(paths), st.binary(max_size=20))
 
 
 @st.composite
 def _uploads(draw) -> Request:
-    parts = draw(st.one_of(st.sampled_from(ODD_PARTS), mangled(PART)))
+    parts = draw(st.one_of(st.sampled_from(UNUSUAL_PARTS), mutated(PART)))
     target = draw(st.sampled_from(["upload", "upload?upload_id=%00", "component_server"]))
     return Request(KIND, "page", framed("POST", f"/gradio_api/{target}", parts, BOUNDARY))
 

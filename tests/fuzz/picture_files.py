@@ -1,4 +1,4 @@
-"""Broken and hostile picture files: cut off, of wrong sizes, far larger unpacked than packed."""
+"""Broken and hostile picture files: truncated, with wrong sizes, decompression bombs."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ from PIL import Image
 from serving.defaults import MODEL
 from serving.tensors import to_proto
 from tests.fuzz.http_requests import framed
-from tests.fuzz.mangle import mangled
+from tests.fuzz.mutate import mutated
 from tests.fuzz.request import Request
 from tests.fuzz.tensors import PREDICT, PredictRequest
 
@@ -38,7 +38,7 @@ def _frames(kind: str, count: int, **options) -> bytes:
 
 
 def png(width: int, height: int, depth: int = 8, colour: int = 0, data: bytes = b"", extra=()):
-    """A PNG whose header may lie; the checksums are right."""
+    """Returns a PNG file with correct checksums; header and data need not match."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     chunks = [(b"IHDR", header), *extra, (b"IDAT", zlib.compress(data, 9)), (b"IEND", b"")]
     return _PNG_SIGNATURE + b"".join(
@@ -51,22 +51,30 @@ def png(width: int, height: int, depth: int = 8, colour: int = 0, data: bytes = 
 
 
 def bomb(side: int) -> bytes:
-    """A square PNG of one bit a pixel, all black, of a thousandth of its bytes unpacked."""
+    """Returns a decompression bomb: a black 1-bit PNG, compressed to a thousandth of its size."""
     return png(side, side, 1, 0, (b"\0" + bytes((side + 7) // 8)) * side)
 
 
 def many_scans(count: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again."""
+    """Returns a progressive JPEG file whose last scan is repeated."""
     jpeg = _encoded("JPEG", "L", (640, 480), progressive=True)
     last = jpeg.rindex(b"\xff\xda")
     return jpeg[:last] + jpeg[last:-2] * count + jpeg[-2:]
 
 
-def _of_size(file: bytes, at: int, form: str, width: int, height: int) -> bytes:
-    """The file with another size in its header."""
+def _with_size(file: bytes, offset: int, form: str, width: int, height: int) -> bytes:
+    """Returns the file with another size in its header.
+
+    Args:
+        file: a picture file.
+        offset: of the size in the file.
+        form: `struct` format of one side: byte order and type.
+        width: in pixels.
+        height: in pixels.
+    """
     limit = 2 ** (8 * struct.calcsize(form[-1])) - 1
     size = struct.pack(form[0] + form[1] * 2, *(min(side, limit) for side in (width, height)))
-    return file[:at] + size + file[at + len(size) :]
+    return file[:offset] + size + file[offset + len(size) :]
 
 
 MODES = {
@@ -81,7 +89,7 @@ MODES = {
     "TGA": ["RGB"],
     "PCX": ["L"],
 }
-SOUND = [_encoded(kind, mode) for kind, modes in MODES.items() for mode in modes]
+VALID = [_encoded(kind, mode) for kind, modes in MODES.items() for mode in modes]
 GIF, BMP = _encoded("GIF", "P"), _encoded("BMP", "RGB")
 JPEG = _encoded("JPEG", "RGB")
 _JPEG_SIZE = JPEG.index(b"\xff\xc0") + 5
@@ -89,13 +97,13 @@ HOSTILE = [
     *(bomb(side) for side in (2048, 2049, 5000)),
     *(_frames(kind, count) for kind in ("GIF", "PNG", "TIFF") for count in (2, 300)),
     *(many_scans(count) for count in (2, 40, 1000)),
-    png(9, 9, 8, 3, b"\0" * 90),  # a palette picture without a palette
+    png(9, 9, 8, 3, b"\0" * 90),  # indexed colour without a palette
     png(9, 9, 8, 3, b"\0\xff" * 45, [(b"PLTE", b"abc" * 300)]),
     png(9, 9, 8, 0, b"\0" * 90, [(b"tRNS", b"\0" * 9)]),
     png(9, 9, 8, 0, b"\0" * 90, [(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**23)))] * 4),
     png(9, 9, 8, 0, b"\0" * 90, [(b"iCCP", b"a\0\0" + zlib.compress(bytes(2**23)))]),
     png(9, 9, 8, 0, b"\0" * 90, [(b"eXIf", b"MM\0*\0\0\0\x08\xff\xff" + b"\1\x12" * 40)]),
-    png(9, 9, 8, 0, b"\0" * 2**22),  # more than the picture
+    png(9, 9, 8, 0, b"\0" * 2**22),  # more data than pixels
     png(9, 9, 7, 5),
     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n/a 9 string def { a pop } loop\n",
     b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/hostname'/></svg>",
@@ -106,10 +114,10 @@ HOSTILE = [
 @st.composite
 def files(draw) -> bytes:
     match draw(
-        st.sampled_from(["mangled", "mangled", "mangled", "size", "size", "hostile", "bytes"])
+        st.sampled_from(["mutated", "mutated", "mutated", "size", "size", "hostile", "bytes"])
     ):
-        case "mangled":
-            return draw(mangled(draw(st.sampled_from(SOUND))))
+        case "mutated":
+            return draw(mutated(draw(st.sampled_from(VALID))))
         case "size":
             sides = [draw(st.sampled_from(SIDES)) for _ in range(2)]
             depth, colour = draw(st.tuples(st.integers(0, 17), st.integers(0, 7)))
@@ -118,10 +126,10 @@ def files(draw) -> bytes:
                     [
                         png(*sides, depth, colour, bytes(1000)),
                         png(*sides, 8, draw(st.sampled_from([0, 2, 4, 6])), bytes(1000)),
-                        _of_size(GIF, 6, "<H", *sides),
-                        _of_size(GIF, GIF.index(b",") + 5, "<H", *sides),  # of the frame
-                        _of_size(BMP, 18, "<I", *sides),
-                        _of_size(JPEG, _JPEG_SIZE, ">H", *sides),
+                        _with_size(GIF, 6, "<H", *sides),
+                        _with_size(GIF, GIF.index(b",") + 5, "<H", *sides),  # of the frame
+                        _with_size(BMP, 18, "<I", *sides),
+                        _with_size(JPEG, _JPEG_SIZE, ">H", *sides),
                     ]
                 )
             )
@@ -133,29 +141,31 @@ def files(draw) -> bytes:
 
 @st.composite
 def server_pictures(draw) -> Request:
-    """As `image_bytes` of `classify`, over gRPC or REST."""
-    some = draw(st.lists(files(), min_size=1, max_size=3))
+    """Generates calls of `classify` over gRPC or REST."""
+    pictures = draw(st.lists(files(), min_size=1, max_size=3))
     if draw(st.booleans()):
-        return Request(KIND, "grpc", over_grpc(some), PREDICT)
-    return Request(KIND, "rest", over_http(some))
+        return Request(KIND, "grpc", to_grpc(pictures), PREDICT)
+    return Request(KIND, "rest", to_http(pictures))
 
 
 def page_pictures() -> st.SearchStrategy[Request]:
-    """Uploaded to the page, and looked at there."""
-    to = st.tuples(st.sampled_from(ENDPOINTS), st.sampled_from(NAMES)).map("/".join)
-    return st.builds(lambda file, to: Request(KIND_ON_PAGE, "picture", file, to), files(), to)
+    """Generates uploads to the page and calls of its endpoints with them."""
+    targets = st.tuples(st.sampled_from(ENDPOINTS), st.sampled_from(NAMES)).map("/".join)
+    return st.builds(
+        lambda file, target: Request(KIND_ON_PAGE, "picture", file, target), files(), targets
+    )
 
 
-def over_grpc(pictures: list[bytes]) -> bytes:
-    """The message that asks what they are."""
+def to_grpc(pictures: list[bytes]) -> bytes:
+    """Returns the message that classifies pictures."""
     request = PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = MODEL, "classify"
     request.inputs["image_bytes"].CopyFrom(to_proto(np.array(pictures, object)))
     return request.SerializeToString()
 
 
-def over_http(pictures: list[bytes]) -> bytes:
-    """The same as an HTTP request."""
+def to_http(pictures: list[bytes]) -> bytes:
+    """Returns the HTTP request that classifies pictures."""
     instances = [{"b64": base64.b64encode(file).decode()} for file in pictures]
     body = json.dumps({"signature_name": "classify", "instances": instances}).encode()
     return framed("POST", f"/v1/models/{MODEL}:predict", body)

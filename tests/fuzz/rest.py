@@ -1,4 +1,4 @@
-"""The REST API, of the server itself and through the page's door."""
+"""Requests to the REST API, at the server and through the page's proxy."""
 
 from hypothesis import strategies as st
 
@@ -7,9 +7,9 @@ from tests.fuzz.http_requests import METHODS, http_requests
 from tests.fuzz.json_values import json_bodies
 from tests.fuzz.request import Request
 
-KIND, KIND_OF_DOOR = "REST", "REST through the page"
+KIND, KIND_THROUGH_PAGE = "REST", "REST through the page"
 IMAGE = [[0.0] * 28] * 28
-RIGHT = [
+VALID_BODIES = [
     {"instances": [IMAGE]},
     {"instances": [{"images": IMAGE}], "signature_name": "serving_default"},
     {"inputs": {"images": [IMAGE]}},
@@ -36,19 +36,20 @@ TARGETS = [
 ]
 
 
-def rest_requests() -> st.SearchStrategy[Request]:
-    """To the server."""
-    return http_requests(KIND, "rest", _wants())
+def server_requests() -> st.SearchStrategy[Request]:
+    """Generates requests to the server."""
+    return http_requests(KIND, "rest", _calls())
 
 
-def door_requests() -> st.SearchStrategy[Request]:
-    """To the page, which passes on what it lets in."""
-    return http_requests(KIND_OF_DOOR, "page", _wants())
+def page_requests() -> st.SearchStrategy[Request]:
+    """Generates requests to the page, which forwards those that it accepts."""
+    return http_requests(KIND_THROUGH_PAGE, "page", _calls())
 
 
 @st.composite
-def _wants(draw) -> tuple[str, str, bytes]:
-    body = draw(json_bodies(RIGHT))
+def _calls(draw) -> tuple[str, str, bytes]:
+    """Generates method, target and body."""
+    body = draw(json_bodies(VALID_BODIES))
     if draw(st.integers(0, 4)):
         return "POST", f"{BASE}:{draw(st.sampled_from([*VERBS, 'predict', 'predict']))}", body
     method = draw(st.sampled_from(["GET", "POST", *METHODS]))

@@ -1,4 +1,4 @@
-"""Sends requests, several at once, and keeps count of how they were answered."""
+"""Sends the requests concurrently, summarises the responses, and finds violations."""
 
 import threading
 from collections import Counter, defaultdict
@@ -7,124 +7,129 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.fuzz.memory import held
-from tests.fuzz.promise import (
-    LATEST,
+from tests.fuzz.invariants import (
     MAX_GROWTH,
-    find_breach,
+    MAX_SECONDS,
+    check_predictions,
+    find_violation,
     is_late,
-    largest_let_in,
-    read_rightly,
+    largest_valid_requests,
 )
+from tests.fuzz.memory import resident_bytes
 from tests.fuzz.request import Request
-from tests.fuzz.send import Answer, Doors
+from tests.fuzz.send import Response, Sender
 
-AT_ONCE = 4
-WARM_UP = 4 * AT_ONCE  # times that the largest requests are sent before all others
-LOOK_EVERY = 10  # answers of a kind, at the memory
-MAX_BREACHES = 100  # after which a run is given up
+THREADS = 4
+WARM_UP = 4 * THREADS  # times that the largest valid requests are sent first
+SAMPLE_EVERY = 10  # responses of a kind, between two samples of the memory
+MAX_VIOLATIONS = 100  # after which a run stops
 
 
 @dataclass
-class Tally:
-    """The answers to the requests of one kind."""
+class Summary:
+    """The responses to the requests of one kind."""
 
-    answers: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0  # seconds
-    late: int = 0  # while others were under way
+    late: int = 0  # while other requests were running
 
 
-class Breach(NamedTuple):
-    """A promise that is broken, and by which request, if it was a single one."""
+class Violation(NamedTuple):
+    """A violated invariant, and the request that violates it, if it was a single one."""
 
-    what: str
+    description: str
     request: Request | None = None
 
 
 @dataclass
 class Memory:
-    """Bytes that a process holds."""
+    """The memory of a process in bytes."""
 
     pid: int
     idle: int
-    warm: int = 0  # after the largest requests that are right
-    most: int = 0
-    after: int = 0
+    warm: int = 0  # after the largest valid requests
+    maximum: int = 0
+    current: int = 0
 
-    def look(self) -> None:
-        """Takes note of what it holds now."""
-        self.after = held(self.pid)
-        self.most = max(self.most, self.after)
+    def sample(self) -> None:
+        self.current = resident_bytes(self.pid)
+        self.maximum = max(self.maximum, self.current)
 
 
 @dataclass
-class Outcome:
-    """What has come of a run."""
+class Result:
+    """The result of a run."""
 
-    tallies: dict[str, Tally]
+    summaries: dict[str, Summary]  # by kind of request
     memory: dict[str, Memory]  # by process
-    breaches: list[Breach]
+    violations: list[Violation]
 
 
-def run(doors: Doors, requests: Iterable[Request], pids: dict[str, int]) -> Outcome:
-    """Sends all requests and then asks rightly.
+def run(sender: Sender, requests: Iterable[Request], pids: dict[str, int]) -> Result:
+    """Sends all requests, then valid ones, and checks the invariants.
 
     Args:
-        pids: of the processes that have to survive, by name.
+        sender: connected to the server and the page.
+        requests: malformed requests.
+        pids: ids of the processes that must survive, by name.
     """
-    outcome = Outcome(
-        defaultdict(Tally), {name: Memory(pid, held(pid)) for name, pid in pids.items()}, []
+    result = Result(
+        defaultdict(Summary),
+        {name: Memory(pid, resident_bytes(pid)) for name, pid in pids.items()},
+        [],
     )
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(doors.send, largest_let_in() * WARM_UP))
-        for memory in outcome.memory.values():
-            memory.warm = held(memory.pid)
-        late = _send_all(doors, requests, outcome, pool)
-    breaches = outcome.breaches
-    breaches += [Breach("late", request) for request in late if is_late(doors, request)]
-    breaches += [
-        Breach(f"{way} is wrong") for way, right in read_rightly(doors).items() if not right
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(sender.send, largest_valid_requests() * WARM_UP))
+        for memory in result.memory.values():
+            memory.warm = resident_bytes(memory.pid)
+        late = _send_all(sender, requests, result, pool)
+    violations = result.violations
+    violations += [Violation("late", request) for request in late if is_late(sender, request)]
+    violations += [
+        Violation(f"wrong prediction over {interface}")
+        for interface, is_correct in check_predictions(sender).items()
+        if not is_correct
     ]
-    for name, memory in outcome.memory.items():
-        memory.look()
-        if memory.after == 0:
-            breaches.append(Breach(f"{name} has died"))
-        if (growth := memory.most - memory.warm) > MAX_GROWTH:
-            breaches.append(Breach(f"{name} has grown by {growth >> 20} MB"))
-    return outcome
+    for name, memory in result.memory.items():
+        memory.sample()
+        if memory.current == 0:
+            violations.append(Violation(f"the {name} has crashed"))
+        if (growth := memory.maximum - memory.warm) > MAX_GROWTH:
+            violations.append(Violation(f"the {name} has grown by {growth >> 20} MB"))
+    return result
 
 
 def _send_all(
-    doors: Doors, requests: Iterable[Request], outcome: Outcome, pool: ThreadPoolExecutor
+    sender: Sender, requests: Iterable[Request], result: Result, pool: ThreadPoolExecutor
 ) -> list[Request]:
-    """Sends all, each thread the next one, and returns those whose answers came late."""
+    """Sends all requests from several threads, and returns those with late responses."""
     late: list[Request] = []
-    upcoming = iter(requests)
-    taking, noting = threading.Lock(), threading.Lock()
+    remaining = iter(requests)
+    request_lock, result_lock = threading.Lock(), threading.Lock()
 
-    def send_next_ones() -> None:
-        while len(outcome.breaches) < MAX_BREACHES:
-            with taking:
-                request = next(upcoming, None)
+    def send_remaining() -> None:
+        while len(result.violations) < MAX_VIOLATIONS:
+            with request_lock:
+                request = next(remaining, None)
             if request is None:
                 return
-            answer = doors.send(request)
-            with noting:
-                note(request, answer)
+            response = sender.send(request)
+            with result_lock:
+                record(request, response)
 
-    def note(request: Request, answer: Answer) -> None:
-        tally = outcome.tallies[request.kind]
-        tally.answers[answer.status] += 1
-        tally.slowest = max(tally.slowest, answer.seconds)
-        if breach := find_breach(request, answer):
-            outcome.breaches.append(Breach(breach, request))
-        elif answer.seconds > LATEST:
-            tally.late += 1
+    def record(request: Request, response: Response) -> None:
+        summary = result.summaries[request.kind]
+        summary.statuses[response.status] += 1
+        summary.slowest = max(summary.slowest, response.seconds)
+        if description := find_violation(request, response):
+            result.violations.append(Violation(description, request))
+        elif response.seconds > MAX_SECONDS:
+            summary.late += 1
             late.append(request)
-        if tally.answers.total() % LOOK_EVERY == 0:
-            for memory in outcome.memory.values():
-                memory.look()
+        if summary.statuses.total() % SAMPLE_EVERY == 0:
+            for memory in result.memory.values():
+                memory.sample()
 
-    for sending in [pool.submit(send_next_ones) for _ in range(AT_ONCE)]:
-        sending.result()
+    for future in [pool.submit(send_remaining) for _ in range(THREADS)]:
+        future.result()
     return late

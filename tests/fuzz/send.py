@@ -1,4 +1,4 @@
-"""Sends a request to its door and tells how it was answered, and when."""
+"""Sends requests over every interface, and returns status, time and content of the responses."""
 
 import http.client
 import json
@@ -15,34 +15,33 @@ from tests.fuzz.http_requests import framed
 from tests.fuzz.request import Request
 from tests.questions import INK, RIGHT, live_address
 
-PATIENCE = 10.0  # seconds for an answer
-CLOSED, SILENT = "closed", "no answer"
+TIMEOUT = 10.0  # seconds per response
+CLOSED, NO_RESPONSE = "closed", "no response"
 _BOUNDARY = b"layer-xray-fuzz"
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-_IDENTITY = bytes  # messages travel as the bytes that they are
+_IDENTITY = bytes  # messages are sent as raw bytes
+
+# A valid message, which is sent on a live connection after a malformed one.
+VALID_ID = 2**40
+VALID_MESSAGE = json.dumps({"id": VALID_ID, "ask": "predict", **RIGHT["predict"]}).encode()
+VALID_MESSAGE += b"\n" + INK
 
 
-# What is asked on a live connection after a malformed message.
-RIGHT_ID = 2**40
-RIGHT_AFTER = json.dumps({"id": RIGHT_ID, "ask": "predict", **RIGHT["predict"]}).encode()
-RIGHT_AFTER += b"\n" + INK
+class Response(NamedTuple):
+    """The response to a request."""
 
-
-class Answer(NamedTuple):
-    """How a request was answered."""
-
-    status: str  # gRPC's or HTTP's, or what became of a picture; `CLOSED`, `SILENT`
+    status: str  # of gRPC or HTTP, event of a picture, `CLOSED` or `NO_RESPONSE`
     seconds: float
     content: bytes = b""
 
 
-class Doors:
-    """Where requests go, as a context manager; may be used from many threads.
+class Sender:
+    """Sends requests to a server and a page, as a context manager; thread-safe.
 
     Args:
-        grpc_target: `HOST:PORT` of the server.
-        rest_port: of the server, on 127.0.0.1.
-        page_url: of the page.
+        grpc_target: `HOST:PORT` of the server, gRPC.
+        rest_port: port of the server's REST API on 127.0.0.1.
+        page_url: address of the page.
     """
 
     def __init__(self, grpc_target: str, rest_port: int, page_url: str):
@@ -53,49 +52,53 @@ class Doors:
             "page": ("127.0.0.1", urlsplit(page_url).port),
         }
 
-    def __enter__(self) -> "Doors":
+    def __enter__(self) -> "Sender":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._channel.close()
 
-    def send(self, request: Request) -> Answer:
-        """Sends it and waits for the answer, for `PATIENCE` at most."""
+    def send(self, request: Request) -> Response:
+        """Sends a request and waits for the response, at most `TIMEOUT` seconds."""
         started = time.perf_counter()
         try:
-            if request.door == "grpc":
-                status, content = self._call(request)
-            elif request.door == "live":
-                status, content = self._tell(request)
-            elif request.door == "picture":
-                status, content = self._show_picture(request)
+            if request.interface == "grpc":
+                status, content = self._send_grpc(request)
+            elif request.interface == "live":
+                status, content = self._send_live(request)
+            elif request.interface == "picture":
+                status, content = self._send_picture(request)
             else:
-                status, content = self._ask(request.door, request.content, request.is_whole)
+                status, content = self._send_http(
+                    request.interface, request.content, request.is_complete
+                )
         except TimeoutError:
-            status, content = SILENT, b""
+            status, content = NO_RESPONSE, b""
         except ConnectionError:
             status, content = CLOSED, b""
-        return Answer(status, time.perf_counter() - started, content)
+        return Response(status, time.perf_counter() - started, content)
 
-    def _call(self, request: Request) -> tuple[str, bytes]:
+    def _send_grpc(self, request: Request) -> tuple[str, bytes]:
         try:
-            method = self._channel.unary_unary(request.to, _IDENTITY, _IDENTITY)
-            return "OK", method(request.content, timeout=PATIENCE)
+            method = self._channel.unary_unary(request.target, _IDENTITY, _IDENTITY)
+            return "OK", method(request.content, timeout=TIMEOUT)
         except grpc.RpcError as error:
             return error.code().name, (error.details() or "").encode()
 
-    def _ask(self, door: str, content: bytes, is_whole: bool = True) -> tuple[str, bytes]:
-        """Status and body of an answer over HTTP; of a stream of events the body is not read."""
-        with socket.create_connection(self._addresses[door], PATIENCE) as connection:
+    def _send_http(
+        self, interface: str, content: bytes, is_complete: bool = True
+    ) -> tuple[str, bytes]:
+        """Returns status and body; the body of an event stream is not read."""
+        with socket.create_connection(self._addresses[interface], TIMEOUT) as connection:
             response = http.client.HTTPResponse(
                 connection, method=content.split(b" ", 1)[0].decode(errors="replace")
             )
             try:
                 connection.sendall(content)
-                if not is_whole:
+                if not is_complete:
                     connection.shutdown(socket.SHUT_WR)
             except OSError:
-                pass  # it has been answered before its end
+                pass  # the response was sent before the end of the request
             try:
                 response.begin()
                 is_stream = response.headers.get_content_type() == "text/event-stream"
@@ -103,45 +106,45 @@ class Doors:
             except (ConnectionError, http.client.HTTPException):
                 return CLOSED, b""
 
-    def _tell(self, request: Request) -> tuple[str, bytes]:
-        """Sends one message on a connection of its own, and after it a right one."""
+    def _send_live(self, request: Request) -> tuple[str, bytes]:
+        """Sends one message on a new connection, followed by a valid one."""
         content = request.content
-        if request.to == "text":
+        if request.target == "text":
             content = content.decode(errors="replace")
         try:
             with connect(self._live_url, max_size=None, compression=None) as connection:
                 connection.send(content)
-                connection.send(RIGHT_AFTER)
-                first = answer = connection.recv(PATIENCE)
-                while _head(answer).get("id") != RIGHT_ID:
-                    answer = connection.recv(PATIENCE)
+                connection.send(VALID_MESSAGE)
+                first = last = connection.recv(TIMEOUT)
+                while _head(last).get("id") != VALID_ID:
+                    last = connection.recv(TIMEOUT)
         except InvalidHandshake as error:
             return f"no connection: {error}", b""
         except ConnectionClosed:
             return CLOSED, b""
-        if "error" in _head(answer):
-            return f"the right one after it: {answer.decode()}", b""
+        if "error" in _head(last):
+            return f"the valid message after it: {last.decode()}", b""
         return "error" if "error" in _head(first) else "answered", first
 
-    def _show_picture(self, request: Request) -> tuple[str, bytes]:
-        """Uploads a picture, has it looked at, and reads the events until that is done."""
-        endpoint, _, name = request.to.partition("/")
+    def _send_picture(self, request: Request) -> tuple[str, bytes]:
+        """Uploads a picture, calls an endpoint with it, and reads events until the result."""
+        endpoint, _, name = request.target.partition("/")
         head = b'--%b\r\nContent-Disposition: form-data; name="files"; filename="%b"\r\n\r\n'
         body = head % (_BOUNDARY, name.encode()) + request.content + b"\r\n--%b--\r\n" % _BOUNDARY
         kind = b"Content-Type: multipart/form-data; boundary=%b\r\n" % _BOUNDARY
-        status, content = self._ask("page", framed("POST", "/gradio_api/upload", body, kind))
+        status, content = self._send_http("page", framed("POST", "/gradio_api/upload", body, kind))
         if status != "200":
             return f"upload {status}", content
         file = {"path": json.loads(content)[0], "meta": {"_type": "gradio.FileData"}}
         target = f"/gradio_api/call/{endpoint}"
         body = json.dumps({"data": [file]}).encode()
-        status, content = self._ask("page", framed("POST", target, body))
+        status, content = self._send_http("page", framed("POST", target, body))
         if status != "200":
             return f"call {status}", content
         return self._wait_for_event(f"{target}/{json.loads(content)['event_id']}")
 
     def _wait_for_event(self, target: str) -> tuple[str, bytes]:
-        with socket.create_connection(self._addresses["page"], PATIENCE) as connection:
+        with socket.create_connection(self._addresses["page"], TIMEOUT) as connection:
             connection.sendall(framed("GET", target))
             response = http.client.HTTPResponse(connection)
             response.begin()
@@ -152,6 +155,6 @@ class Doors:
         return CLOSED, b""
 
 
-def _head(answer: bytes) -> dict:
-    """The JSON object of an answer on the live connection."""
-    return json.loads(answer.partition(b"\n")[0])
+def _head(message: bytes) -> dict:
+    """Returns the JSON object at the beginning of a message."""
+    return json.loads(message.partition(b"\n")[0])

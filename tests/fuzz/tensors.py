@@ -1,4 +1,4 @@
-"""Predict with tensors whose type, shape and content disagree."""
+"""`Predict` requests with tensors whose type, shape and content do not match."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ KIND = "tensors"
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 DRAWING = np.zeros((1, 112, 112), np.uint8)
 PICTURES = DRAWING[..., None]
-RIGHT = {  # a right request for each signature
+VALID_INPUTS = {  # by signature
     "": {"images": np.zeros((1, 28, 28), np.float32)},
     "serving_default": {"images": np.zeros((2, 28, 28), np.float32)},
     "sketch": {"drawings": DRAWING},
@@ -31,7 +31,7 @@ SIZES += [-1, -2, -(2**63)]
 INTEGERS = [-(2**63), -(2**31), -2, -1, 0, 6, 7, 9, 10, 31, 32, 1023, 1024]
 INTEGERS += [2**31 - 1, 2**31, 2**63 - 1]
 FLOATS = [float("nan"), float("inf"), -float("inf"), 3.4e38, 1e-45, -1.0, 2.0]
-LISTS = {  # what a field of values may hold
+LISTS = {  # by field of a TensorProto, its possible values
     **dict.fromkeys(("float_val", "double_val", "scomplex_val", "dcomplex_val"), FLOATS),
     "int_val": [i for i in INTEGERS if -(2**31) <= i < 2**31],
     "half_val": [-1, 0, 65_535, 2**31 - 1],
@@ -50,52 +50,52 @@ OUTPUTS += ["", "images:0", "x" * 9000]
 
 @st.composite
 def tensor_requests(draw) -> Request:
-    """One to four things wrong with a right request."""
-    signature = draw(st.sampled_from(list(RIGHT)))
+    """Generates valid requests with one to four mutations."""
+    signature = draw(st.sampled_from(list(VALID_INPUTS)))
     request = PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = MODEL, signature
-    for name, array in RIGHT[signature].items():
+    for name, array in VALID_INPUTS[signature].items():
         request.inputs[name].CopyFrom(to_proto(array))
     for _ in range(draw(st.integers(1, 4))):
-        draw(st.sampled_from(_WRONGS))(draw, request)
+        draw(st.sampled_from(_MUTATIONS))(draw, request)
     return Request(KIND, "grpc", request.SerializeToString(deterministic=True), PREDICT)
 
 
-def _one_of(draw, request: PredictRequest) -> tensor_pb2.TensorProto:
+def _any_input(draw, request: PredictRequest) -> tensor_pb2.TensorProto:
     names = sorted(request.inputs)
     return request.inputs[draw(st.sampled_from(names or NAMES))]
 
 
 def _size(draw, request: PredictRequest) -> None:
-    dims = _one_of(draw, request).tensor_shape.dim
+    dims = _any_input(draw, request).tensor_shape.dim
     if dims:
         dims[draw(st.integers(0, len(dims) - 1))].size = draw(st.sampled_from(SIZES))
 
 
 def _shape(draw, request: PredictRequest) -> None:
-    shape = _one_of(draw, request).tensor_shape
+    shape = _any_input(draw, request).tensor_shape
     shape.Clear()
     sizes = draw(st.lists(st.sampled_from(SIZES), max_size=5))
-    for size in sizes * draw(st.sampled_from([1, 1, 1, 1, 60])):  # more than a tensor can have
+    for size in sizes * draw(st.sampled_from([1, 1, 1, 1, 60])):  # a tensor has at most 254
         shape.dim.add(size=size, name=draw(st.sampled_from(["", "\0", "N"])))
     shape.unknown_rank = draw(st.integers(0, 9)) == 0
 
 
 def _dtype(draw, request: PredictRequest) -> None:
-    _one_of(draw, request).dtype = draw(st.sampled_from([*DTYPES, -1, 2**31 - 1]))
+    _any_input(draw, request).dtype = draw(st.sampled_from([*DTYPES, -1, 2**31 - 1]))
 
 
 def _content(draw, request: PredictRequest) -> None:
-    """Too short, too long, or the bytes of something else."""
-    tensor = _one_of(draw, request)
+    """Replaces the content by other bytes, of the same or another length."""
+    tensor = _any_input(draw, request)
     length = len(tensor.tensor_content) + draw(st.sampled_from([-4, -1, 0, 1, 4, 4096]))
-    some = draw(st.binary(min_size=1, max_size=8))
-    tensor.tensor_content = (some * (max(length, 0) // len(some) + 1))[: max(length, 0)]
+    pattern = draw(st.binary(min_size=1, max_size=8))
+    tensor.tensor_content = (pattern * (max(length, 0) // len(pattern) + 1))[: max(length, 0)]
 
 
 def _values(draw, request: PredictRequest) -> None:
-    """Lists of values instead, also two of them."""
-    tensor = _one_of(draw, request)
+    """Adds lists of values, mostly instead of the content."""
+    tensor = _any_input(draw, request)
     if draw(st.integers(0, 4)):
         tensor.tensor_content = b""
     for field in draw(st.lists(st.sampled_from(list(LISTS)), min_size=1, max_size=2)):
@@ -104,7 +104,7 @@ def _values(draw, request: PredictRequest) -> None:
 
 
 def _extra(draw, request: PredictRequest) -> None:
-    request.inputs[draw(st.sampled_from(NAMES))].CopyFrom(_one_of(draw, request))
+    request.inputs[draw(st.sampled_from(NAMES))].CopyFrom(_any_input(draw, request))
 
 
 def _missing(draw, request: PredictRequest) -> None:
@@ -117,7 +117,7 @@ def _outputs(draw, request: PredictRequest) -> None:
 
 
 def _signature(draw, request: PredictRequest) -> None:
-    others = [*RIGHT, "nothing", "__saved_model_init_op", "x" * 9000, "\n"]
+    others = [*VALID_INPUTS, "nothing", "__saved_model_init_op", "x" * 9000, "\n"]
     request.model_spec.signature_name = draw(st.sampled_from(others))
 
 
@@ -130,6 +130,6 @@ def _spec(draw, request: PredictRequest) -> None:
         spec.version_label = draw(st.sampled_from(["", "stable", "l" * 9000, "\r\n"]))
 
 
-# What is in the tensors comes up more often than what is beside them.
-_WRONGS = [_size, _shape, _dtype, _content, _values] * 2
-_WRONGS += [_extra, _missing, _outputs, _signature, _spec]
+# Mutations of tensors are twice as frequent as those of the other fields.
+_MUTATIONS = [_size, _shape, _dtype, _content, _values] * 2
+_MUTATIONS += [_extra, _missing, _outputs, _signature, _spec]

@@ -1,4 +1,4 @@
-"""Every recorded request sent to a server, and its answer held against TensorFlow Serving's."""
+"""Sends recorded requests to a server and compares the answers with TensorFlow Serving's."""
 
 import base64
 import enum
@@ -16,8 +16,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 HERE = Path(__file__).parent
-TIMEOUT = 30.0  # seconds
-# What our contract asks for where the stand-in of the recording had no guard or fewer signatures.
+TIMEOUT = 30.0  # seconds per request
+# Codes of the released model where the recorded stand-in had no guards or fewer signatures.
 CONTRACT = {
     **{"NaN pixel": (400,), "Infinity pixel": (400,), "png none": ("OK",)},
     **{"metadata": (200, "OK"), "metadata version": (200,), "metadata label": ("OK",)},
@@ -25,7 +25,7 @@ CONTRACT = {
 
 
 class Verdict(enum.Enum):
-    """How an answer compares with the recorded one."""
+    """Result of comparing an answer with the recorded one."""
 
     SAME = "same answer"
     OTHER_TEXT = "same code, other text"
@@ -34,7 +34,7 @@ class Verdict(enum.Enum):
 
 
 class Result(NamedTuple):
-    """One request's answer; codes are HTTP's or names of gRPC's."""
+    """Comparison of one answer; codes are HTTP status codes or names of gRPC codes."""
 
     name: str
     verdict: Verdict
@@ -43,33 +43,35 @@ class Result(NamedTuple):
 
 
 def hold_rest(address: str) -> Iterator[Result]:
-    """Sends the REST requests to HOST:PORT."""
+    """Sends the REST requests to HOST:PORT and yields the comparisons."""
     for entry in json.loads((HERE / "rest.json").read_text()):
         request, answer = entry["request"], entry["answer"]
         expected = answer["status"], _plain(answer["body"]), answer["type"]
         status, body, content_type = _send_rest(address, **request)
-        got = status, _plain(body), content_type
-        yield Result(entry["name"], _judge(entry["name"], expected, got), expected[:2], got[:2])
+        received = status, _plain(body), content_type
+        verdict = _judge(entry["name"], expected, received)
+        yield Result(entry["name"], verdict, expected[:2], received[:2])
 
 
 def hold_grpc(address: str) -> Iterator[Result]:
-    """Sends the gRPC requests to HOST:PORT."""
+    """Sends the gRPC requests to HOST:PORT and yields the comparisons."""
     with grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)]) as channel:
         for entry in json.loads((HERE / "grpc.json").read_text()):
             request, answer = entry["request"], entry["answer"]
             expected = answer["code"], answer.get("answer") or _plain(answer["details"])
             message = zlib.decompress(base64.b64decode(request["request_zlib_b64"]))
             code, content = _send_grpc(channel, request["method"], message)
-            got = code, _plain(content) if isinstance(content, str) else content
-            yield Result(entry["name"], _judge(entry["name"], expected, got), expected, got)
+            received = code, _plain(content) if isinstance(content, str) else content
+            verdict = _judge(entry["name"], expected, received)
+            yield Result(entry["name"], verdict, expected, received)
 
 
-def _judge(name: str, expected: tuple, got: tuple) -> Verdict:
-    if got == expected:
+def _judge(name: str, expected: tuple, received: tuple) -> Verdict:
+    if received == expected:
         return Verdict.SAME
-    if got[0] in CONTRACT.get(name, ()):
+    if received[0] in CONTRACT.get(name, ()):
         return Verdict.CONTRACT
-    return Verdict.OTHER_TEXT if got[0] == expected[0] else Verdict.OTHER_CODE
+    return Verdict.OTHER_TEXT if received[0] == expected[0] else Verdict.OTHER_CODE
 
 
 def _send_rest(address: str, method: str, path: str, body: str | None) -> tuple[int, Any, str]:
@@ -115,7 +117,7 @@ def _read_metadata(received: bytes) -> dict[str, Any]:
                 "method": signature.method_name,
             }
             for name, signature in signatures.signature_def.items()
-            if signature.method_name  # and not how the graph initialises itself
+            if signature.method_name  # the graph's initialiser has none
         },
         "spec": [spec.name, spec.version.value],
     }
@@ -140,7 +142,7 @@ def _type_and_shape(tensor) -> list:
 
 
 def _plain(content: Any) -> Any:
-    """An answer without what is a model's own: numbers, and names inside its graph."""
+    """Removes from an answer what differs between models: numbers and names inside the graph."""
     match content:
         case {"dtype": _, "name": _, "tensor_shape": _}:
             return {key: _plain(value) for key, value in content.items() if key != "name"}

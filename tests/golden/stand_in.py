@@ -1,6 +1,6 @@
-"""The model that the recorded server had: our signatures, random weights, no guard but a shape.
+"""The recorded server's model: our signatures with random weights, guarded by shape only.
 
-Where the released model refuses a request by contract, this one shows what the server makes of it.
+It shows what the server does with requests that the released model rejects.
 """
 
 from pathlib import Path
@@ -61,7 +61,7 @@ class StandIn(tf.Module):
 
 
 def write_stand_in(version: int, path: Path) -> None:
-    """Writes a SavedModel; all versions are alike."""
+    """Writes a SavedModel; all versions are identical."""
     model = StandIn()
     signatures = {name: getattr(model, name) for name in ("serving_default", "sketch", "classify")}
     tf.saved_model.save(model, str(path), signatures)

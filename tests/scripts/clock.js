@@ -1,36 +1,36 @@
-// A clock for tests: what waits is woken when the test says so, and how long it waits is known.
+// Fake timers: a test fires them, and sees how long each would have waited.
 
-export function stopTheClock() {
+export function useFakeTimers() {
   const { setTimeout, clearTimeout } = globalThis;
   const { now } = performance;
-  let passed = 0;
-  performance.now = () => now.call(performance) + passed;
+  let skipped = 0;
+  performance.now = () => now.call(performance) + skipped;
   const timers = new Map();
   let last = 0;
-  globalThis.setTimeout = (wake, ms, ...args) => {
-    timers.set(++last, { wake: () => wake(...args), ms });
+  globalThis.setTimeout = (callback, ms, ...args) => {
+    timers.set(++last, { callback: () => callback(...args), ms });
     return last;
   };
   globalThis.clearTimeout = (timer) => timers.delete(timer);
   return {
-    waits: () => [...timers.values()].map(({ ms }) => ms),
-    // Wakes all that wait no longer than that.
-    wake(most = Infinity) {
-      for (const [timer, { wake, ms }] of timers) {
-        if (ms > most) continue;
+    pending: () => [...timers.values()].map(({ ms }) => ms),
+    // Fires all timers of at most this many milliseconds.
+    fire(maxMs = Infinity) {
+      for (const [timer, { callback, ms }] of timers) {
+        if (ms > maxMs) continue;
         timers.delete(timer);
-        wake();
+        callback();
       }
     },
-    pass: (ms) => (passed += ms),
-    restart() {
+    skip: (ms) => (skipped += ms),
+    restore() {
       performance.now = now;
       Object.assign(globalThis, { setTimeout, clearTimeout });
     },
   };
 }
 
-// All that can go on without a timer has gone on.
+// Runs all pending promise callbacks.
 export async function settle() {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
-import { makeAsker, makeLoop } from "../../demo/xray/scripts/loop.js";
-import { settle, stopTheClock } from "./clock.js";
+import { makeLoop, makeRequester } from "../../demo/xray/scripts/loop.js";
+import { settle, useFakeTimers } from "./clock.js";
 
-// A loop whose answers the test gives, in the order of asking unless it says otherwise.
-function makeBench(mostUnderWay = 1) {
-  const bench = { drawing: 0, asked: [], shown: [], complaints: [], answers: [] };
+// A loop whose requests the test answers: `answers[i]` answers the i-th one.
+function makeBench(maxInFlight = 1) {
+  const bench = { drawing: 0, sent: [], shown: [], errors: [], answers: [] };
   bench.changed = makeLoop({
-    ask: () => {
+    send: () => {
       const { drawing } = bench;
-      bench.asked.push(drawing);
+      bench.sent.push(drawing);
       return new Promise((resolve) => {
         bench.answers.push((answer = {}) => resolve({ drawing, ...answer }));
       });
     },
-    mostUnderWay: () => mostUnderWay,
+    maxInFlight: () => maxInFlight,
     show: ({ drawing }) => Promise.resolve(bench.shown.push(drawing)),
-    complain: ({ error }) => bench.complaints.push(error),
+    showError: ({ error }) => bench.errors.push(error),
   });
   bench.draw = (drawing) => {
     bench.drawing = drawing;
@@ -24,29 +24,29 @@ function makeBench(mostUnderWay = 1) {
   return bench;
 }
 
-Deno.test("the newest drawing is asked next, and the last one always is", async () => {
+Deno.test("the newest drawing is sent next, and the last one is always sent", async () => {
   const bench = makeBench();
   for (const drawing of [1, 2, 3]) bench.draw(drawing);
-  assert.deepEqual(bench.asked, [1]);
+  assert.deepEqual(bench.sent, [1]);
   bench.answers[0]();
   await settle();
-  assert.deepEqual(bench.asked, [1, 3]);
+  assert.deepEqual(bench.sent, [1, 3]);
   bench.answers[1]();
   await settle();
-  assert.deepEqual(bench.asked, [1, 3]); // nothing has changed
+  assert.deepEqual(bench.sent, [1, 3]); // nothing has changed
   assert.deepEqual(bench.shown, [1, 3]);
 });
 
-Deno.test("as many are under way as the way is worth, and no more", async () => {
+Deno.test("no more than the maximum of requests is in flight", async () => {
   const bench = makeBench(3);
   for (const drawing of [1, 2, 3, 4, 5]) bench.draw(drawing);
-  assert.deepEqual(bench.asked, [1, 2, 3]);
+  assert.deepEqual(bench.sent, [1, 2, 3]);
   bench.answers[0]();
   await settle();
-  assert.deepEqual(bench.asked, [1, 2, 3, 5]);
+  assert.deepEqual(bench.sent, [1, 2, 3, 5]);
 });
 
-Deno.test("one that has been superseded is neither shown nor complained of", async () => {
+Deno.test("a superseded answer is neither shown nor an error", async () => {
   const bench = makeBench(2);
   bench.draw(1);
   bench.draw(2);
@@ -54,11 +54,11 @@ Deno.test("one that has been superseded is neither shown nor complained of", asy
   bench.answers[1]();
   await settle();
   assert.deepEqual(bench.shown, [2]);
-  assert.deepEqual(bench.complaints, []);
+  assert.deepEqual(bench.errors, []);
 });
 
-Deno.test("a failure is asked again, ever later, and by one alone", async () => {
-  const clock = stopTheClock();
+Deno.test("a failed request is retried with growing pauses, one at a time", async () => {
+  const timers = useFakeTimers();
   try {
     const bench = makeBench(2);
     bench.draw(1);
@@ -68,47 +68,47 @@ Deno.test("a failure is asked again, ever later, and by one alone", async () => 
     await settle();
     const pauses = [];
     for (let failure = 0; failure < 6; failure++) {
-      assert.equal(clock.waits().length, 1);
-      pauses.push(clock.waits()[0]);
-      bench.draw(3); // drawing on asks nothing meanwhile
-      assert.equal(bench.asked.length, 2 + failure);
-      clock.wake();
+      assert.equal(timers.pending().length, 1);
+      pauses.push(timers.pending()[0]);
+      bench.draw(3); // sends nothing during the pause
+      assert.equal(bench.sent.length, 2 + failure);
+      timers.fire();
       await settle();
       bench.answers.at(-1)({ error: "away" });
       await settle();
     }
-    const most = [400, 800, 1600, 1600, 1600, 1600];
-    pauses.forEach((ms, i) => assert.ok(ms >= most[i] / 2 && ms <= most[i], `${pauses}`));
-    clock.wake();
+    const limits = [400, 800, 1600, 1600, 1600, 1600];
+    pauses.forEach((ms, i) => assert.ok(ms >= limits[i] / 2 && ms <= limits[i], `${pauses}`));
+    timers.fire();
     await settle();
     bench.answers.at(-1)();
     await settle();
     assert.deepEqual(bench.shown, [3]);
   } finally {
-    clock.restart();
+    timers.restore();
   }
 });
 
-Deno.test("what is refused for good is asked again only when it has changed", async () => {
+Deno.test("a final error is not retried until the drawing changes", async () => {
   const bench = makeBench();
   bench.draw(1);
   bench.answers[0]({ error: "no", final: true });
   await settle();
-  assert.deepEqual(bench.asked, [1]);
+  assert.deepEqual(bench.sent, [1]);
   bench.draw(2);
-  assert.deepEqual(bench.asked, [1, 2]);
+  assert.deepEqual(bench.sent, [1, 2]);
 });
 
-Deno.test("a question that fails altogether does not end the loop", async () => {
-  const asked = [];
+Deno.test("a rejected request does not end the loop", async () => {
+  const sent = [];
   const changed = makeLoop({
-    ask: () => {
-      asked.push(asked.length);
-      return asked.length === 1 ? Promise.reject(new Error("a defect")) : new Promise(() => {});
+    send: () => {
+      sent.push(sent.length);
+      return sent.length === 1 ? Promise.reject(new Error("a defect")) : new Promise(() => {});
     },
-    mostUnderWay: () => 1,
+    maxInFlight: () => 1,
     show: () => Promise.resolve(),
-    complain: () => {},
+    showError: () => {},
   });
   const failed = new Promise((resolve) => {
     addEventListener("unhandledrejection", (event) => {
@@ -119,24 +119,24 @@ Deno.test("a question that fails altogether does not end the loop", async () => 
   changed();
   await failed;
   changed();
-  assert.deepEqual(asked, [0, 1]);
+  assert.deepEqual(sent, [0, 1]);
 });
 
-Deno.test("an asker tells the last question's answer, and none once nothing is wanted", async () => {
-  const told = [];
+Deno.test("a requester handles the newest question, and none after a null", async () => {
+  const handled = [];
   const answers = [];
-  const ask = makeAsker(
+  const request = makeRequester(
     () => new Promise((resolve) => answers.push(resolve)),
-    (question) => told.push(question),
+    (question) => handled.push(question),
   );
-  ask("a");
-  ask("b");
-  ask("c");
+  request("a");
+  request("b");
+  request("c");
   answers[0]({});
   await settle();
-  assert.equal(answers.length, 2); // b was never asked
-  ask(null);
+  assert.equal(answers.length, 2); // b was never sent
+  request(null);
   answers[1]({});
   await settle();
-  assert.deepEqual(told, ["a"]);
+  assert.deepEqual(handled, ["a"]);
 });

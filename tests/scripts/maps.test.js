@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { neighbourMap, placeOf, unitAt } from "../../demo/xray/scripts/maps.js";
+import { cornerOf, neighbourMap, unitAt } from "../../demo/xray/scripts/maps.js";
 
 const LAYER = {
   maps: Array.from({ length: 64 }, (_, i) => i),
@@ -15,8 +15,8 @@ const LAYER = {
   width: 239,
   height: 59,
 };
-// Every third of 96 maps, each pixel of which is 2x3 units, and the last row is not full.
-const SOME = {
+// Shows every third of 96 maps; a pixel is 2x3 units, and the last row is not full.
+const SPARSE = {
   maps: Array.from({ length: 30 }, (_, i) => 3 * i),
   count: 96,
   columns: 16,
@@ -31,10 +31,10 @@ const SOME = {
   height: 15,
 };
 
-Deno.test("every unit is found where it is painted", () => {
+Deno.test("unitAt finds every unit where it is painted", () => {
   const mosaic = { getBoundingClientRect: () => ({ left: 10, top: 20, width: 478, height: 118 }) };
   for (let map = 0; map < LAYER.count; map++) {
-    const { x, y } = placeOf(LAYER, map);
+    const { x, y } = cornerOf(LAYER, map);
     for (const [row, column] of [[0, 0], [13, 13], [3, 9]]) {
       const event = { clientX: 10 + 2 * (x + column) + 1, clientY: 20 + 2 * (y + row) + 1 };
       const found = unitAt(LAYER, mosaic, event);
@@ -43,26 +43,26 @@ Deno.test("every unit is found where it is painted", () => {
   }
 });
 
-Deno.test("arrows go round the edges", () => {
+Deno.test("arrow keys wrap around the edges", () => {
   assert.equal(neighbourMap("ArrowLeft", LAYER, 0), 15);
   assert.equal(neighbourMap("ArrowUp", LAYER, 0), 48);
   assert.equal(neighbourMap("ArrowRight", LAYER, 63), 48);
   assert.equal(neighbourMap("ArrowDown", LAYER, 63), 15);
 });
 
-Deno.test("a pixel stands for the unit in the middle of its block", () => {
+Deno.test("unitAt returns the unit in the middle of a block", () => {
   const mosaic = { getBoundingClientRect: () => ({ left: 0, top: 0, width: 95, height: 15 }) };
-  const { x, y } = placeOf(SOME, 51);
-  assert.deepEqual([x, y], [6, 8]); // the eighteenth that is shown
-  const found = unitAt(SOME, mosaic, { clientX: x + 4.5, clientY: y + 6.5 });
-  assert.deepEqual(found, { layer: SOME, map: 51, row: 12, column: 13 });
-  assert.equal(placeOf(SOME, 50), null);
-  const empty = unitAt(SOME, mosaic, { clientX: 94, clientY: 14 });
-  assert.equal(empty.map, 87); // where the row is not full, the last one
+  const { x, y } = cornerOf(SPARSE, 51);
+  assert.deepEqual([x, y], [6, 8]); // the eighteenth in the mosaic
+  const found = unitAt(SPARSE, mosaic, { clientX: x + 4.5, clientY: y + 6.5 });
+  assert.deepEqual(found, { layer: SPARSE, map: 51, row: 12, column: 13 });
+  assert.equal(cornerOf(SPARSE, 50), null);
+  const empty = unitAt(SPARSE, mosaic, { clientX: 94, clientY: 14 });
+  assert.equal(empty.map, 87); // beyond the end of the last row, the last map
 });
 
-Deno.test("arrows lead from shown maps to shown maps, and from others by number", () => {
-  assert.equal(neighbourMap("ArrowRight", SOME, 0), 3);
-  assert.equal(neighbourMap("ArrowRight", SOME, 50), 51);
-  assert.equal(neighbourMap("ArrowLeft", SOME, 1), 0);
+Deno.test("arrow keys go to shown maps, and from other maps by number", () => {
+  assert.equal(neighbourMap("ArrowRight", SPARSE, 0), 3);
+  assert.equal(neighbourMap("ArrowRight", SPARSE, 50), 51);
+  assert.equal(neighbourMap("ArrowLeft", SPARSE, 1), 0);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { makeServer } from "../../demo/xray/scripts/server.js";
-import { settle, stopTheClock } from "./clock.js";
+import { settle, useFakeTimers } from "./clock.js";
 
 globalThis.location = { href: "https://page.example/digits/" };
 globalThis.window = { gradio_config: { root: "https://page.example/digits" } };
@@ -52,147 +52,152 @@ function makeBench() {
   return { server: makeServer("/xray/live", gradio), gradio, calls };
 }
 
-// One whose first connection has failed, so that its question went Gradio's way.
+// After a failed connection, whose question went through Gradio.
 async function makeBenchAfterFailure() {
   const bench = makeBench();
-  const asked = bench.server.ask("keep", {});
+  const answer = bench.server.request("keep", {});
   FakeSocket.all[0].close();
-  await asked;
+  await answer;
   return bench;
 }
 
-Deno.test("questions go over one connection, and answers to whom they are for", async () => {
+Deno.test("questions share a connection, and each gets its own answer", async () => {
   const { server, calls } = makeBench();
-  const first = server.ask("predict", { version: 7 }, Uint8Array.of(1, 10, 255));
-  const second = server.ask("inspect_unit", { row: 1 });
+  const first = server.request("predict", { version: 7 }, Uint8Array.of(1, 10, 255));
+  const second = server.request("inspect_unit", { row: 1 });
   const [socket] = FakeSocket.all;
   assert.equal(socket.url, "wss://page.example/digits/xray/live");
   socket.open();
   await settle();
-  const [one, two] = socket.sent;
-  assert.deepEqual([one.ask, one.version, two.ask, two.row], ["predict", 7, "inspect_unit", 1]);
-  assert.deepEqual([...one.pixels], [1, 10, 255]);
-  socket.answer({ id: two.id, took: 1, value: 0.5 });
-  socket.answer({ id: one.id, took: 5, digit: 3 }, PNG);
+  const [predict, inspect] = socket.sent;
+  assert.deepEqual([predict.ask, predict.version, inspect.ask, inspect.row], [
+    "predict",
+    7,
+    "inspect_unit",
+    1,
+  ]);
+  assert.deepEqual([...predict.pixels], [1, 10, 255]);
+  socket.answer({ id: inspect.id, took: 1, value: 0.5 });
+  socket.answer({ id: predict.id, took: 5, digit: 3 }, PNG);
   assert.deepEqual(await second, { value: 0.5 });
   const { digit, sheet } = await first;
   assert.equal(digit, 3);
-  assert.deepEqual([...new Uint8Array(await sheet.arrayBuffer())], PNG); // line feeds and all
+  assert.deepEqual([...new Uint8Array(await sheet.arrayBuffer())], PNG); // which contains line feeds
   assert.equal(FakeSocket.all.length, 1);
   assert.equal(calls.length, 0);
 });
 
-Deno.test("where none can be had, Gradio's way takes over, and connecting waits", async () => {
+Deno.test("without a connection Gradio is used, and reconnecting waits", async () => {
   const { server, gradio, calls } = makeBench();
-  const asked = server.ask("keep", { version: null }, Uint8Array.of(1, 2));
+  const answer = server.request("keep", { version: null }, Uint8Array.of(1, 2));
   FakeSocket.all[0].close();
-  assert.deepEqual(await asked, { digit: 3 });
+  assert.deepEqual(await answer, { digit: 3 });
   assert.deepEqual([calls[0].ask, calls[0].content], ["keep", btoa("\x01\x02")]);
   gradio.answer = { sheet: `data:image/png;base64,${btoa(String.fromCharCode(...PNG))}` };
-  const { sheet } = await server.ask("repaint", {}); // at once: it is too early to connect again
+  const { sheet } = await server.request("repaint", {}); // too early to reconnect
   assert.equal(sheet.size, PNG.length);
   assert.equal(FakeSocket.all.length, 1);
 });
 
-Deno.test("a connection that answers nothing before it ends is none", async () => {
+Deno.test("a connection that closes without an answer counts as failed", async () => {
   const { server, calls } = makeBench();
-  const asked = server.ask("keep", {}, null);
+  const answer = server.request("keep", {}, null);
   FakeSocket.all[0].open();
   await settle();
   FakeSocket.all[0].close();
-  assert.deepEqual(await asked, { digit: 3 });
+  assert.deepEqual(await answer, { digit: 3 });
   assert.equal(calls.length, 1);
 });
 
-Deno.test("one that has answered is made anew at once when it drops", async () => {
+Deno.test("a lost connection that has answered is reopened at once", async () => {
   const { server, calls } = makeBench();
-  const asked = server.ask("keep", {});
+  const answer = server.request("keep", {});
   FakeSocket.all[0].open();
   await settle();
   FakeSocket.all[0].answer({ id: FakeSocket.all[0].sent[0].id, took: 1 });
-  await asked;
-  const lost = server.ask("keep", {});
+  await answer;
+  const lost = server.request("keep", {});
   await settle();
   FakeSocket.all[0].close();
-  assert.match((await lost).error, /lost its server/); // the loop asks again
-  server.ask("keep", {});
+  assert.match((await lost).error, /connection to the page server is lost/); // the loop retries
+  server.request("keep", {});
   assert.equal(FakeSocket.all.length, 2);
   assert.equal(calls.length, 0);
 });
 
-Deno.test("a full page is said, and not gone round", async () => {
+Deno.test("a full page is reported, without trying Gradio", async () => {
   const { server, calls } = makeBench();
-  const asked = server.ask("keep", {});
+  const answer = server.request("keep", {});
   FakeSocket.all[0].open();
   await settle();
   FakeSocket.all[0].close(1013);
-  const { error, busy } = await asked;
-  assert.match(error, /as many visitors as it can take/);
+  const { error, busy } = await answer;
+  assert.match(error, /Too many people/);
   assert.ok(busy);
-  assert.match((await server.ask("keep", {})).error, /as many visitors/); // too early to try again
+  assert.match((await server.request("keep", {})).error, /Too many people/); // too early to reconnect
   assert.equal(calls.length, 0);
 });
 
-Deno.test("while one opens after a failure, questions do not wait for it", async () => {
-  const clock = stopTheClock();
+Deno.test("after a failure, questions do not wait for the next connection", async () => {
+  const timers = useFakeTimers();
   try {
     const { server, calls } = await makeBenchAfterFailure();
-    clock.pass(60_000);
-    assert.deepEqual(await server.ask("keep", {}), { digit: 3 });
+    timers.skip(60_000);
+    assert.deepEqual(await server.request("keep", {}), { digit: 3 });
     assert.equal(calls.length, 2);
     FakeSocket.all[1].open();
-    server.ask("keep", {});
+    server.request("keep", {});
     await settle();
     assert.equal(FakeSocket.all[1].sent.length, 1);
   } finally {
-    clock.restart();
+    timers.restore();
   }
 });
 
-Deno.test("Gradio's way knows nothing of what was read before a connection", async () => {
-  const clock = stopTheClock();
+Deno.test("Gradio calls after a connection have a new visitor ID", async () => {
+  const timers = useFakeTimers();
   try {
     const { server, calls } = await makeBenchAfterFailure();
-    await server.ask("keep", {});
-    clock.pass(60_000);
-    await server.ask("keep", {}); // connects meanwhile
+    await server.request("keep", {});
+    timers.skip(60_000);
+    await server.request("keep", {}); // starts to connect as well
     FakeSocket.all[1].open();
-    const second = server.ask("keep", {});
+    const second = server.request("keep", {});
     await settle();
     FakeSocket.all[1].answer({ id: FakeSocket.all[1].sent[0].id, took: 1 });
     await second;
     FakeSocket.all[1].close();
-    const third = server.ask("repaint", {});
+    const third = server.request("repaint", {});
     FakeSocket.all[2].close();
     await third;
-    const [one, two, three, four] = calls.map(({ visitor }) => visitor);
-    assert.deepEqual([two, three], [one, one]);
-    assert.notEqual(four, one);
+    const visitors = calls.map(({ visitor }) => visitor);
+    assert.deepEqual(visitors.slice(1, 3), [visitors[0], visitors[0]]);
+    assert.notEqual(visitors[3], visitors[0]);
   } finally {
-    clock.restart();
+    timers.restore();
   }
 });
 
-Deno.test("an superseded drawing tells nothing of the way's length", async () => {
+Deno.test("a superseded answer does not change the maximum in flight", async () => {
   const { server } = makeBench();
-  const asked = server.ask("predict", {});
+  const answer = server.request("predict", {});
   FakeSocket.all[0].open();
   await settle();
   FakeSocket.all[0].answer({ id: FakeSocket.all[0].sent[0].id, superseded: true });
-  assert.ok((await asked).superseded);
-  assert.equal(server.mostUnderWay, 1);
+  assert.ok((await answer).superseded);
+  assert.equal(server.maxInFlight, 1);
 });
 
-Deno.test("a connection that swallows everything is given up in time", async () => {
-  const clock = stopTheClock();
+Deno.test("a connection that never opens times out", async () => {
+  const timers = useFakeTimers();
   try {
     const { server, calls } = makeBench();
-    const never = server.ask("keep", {}); // opens never
+    const first = server.request("keep", {});
     await settle();
-    clock.wake(2000);
-    assert.deepEqual(await never, { digit: 3 });
+    timers.fire(2000);
+    assert.deepEqual(await first, { digit: 3 });
     assert.equal(calls.length, 1);
   } finally {
-    clock.restart();
+    timers.restore();
   }
 });

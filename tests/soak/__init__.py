@@ -1,1 +1,1 @@
-"""Whether anything is lost: a page is used for an hour while all that can fail does."""
+"""Endurance test: clients use a page for an hour while faults are injected; nothing may be lost."""

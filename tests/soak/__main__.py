@@ -1,4 +1,4 @@
-"""Has all go wrong that can, for an hour, and tells what was lost: it should be nothing.
+"""Endurance test with fault injection: reports everything that was lost.
 
 python -m tests.soak [--minutes 60] [--seed 1]
 """
@@ -16,13 +16,13 @@ def main() -> None:
         prog="python -m tests.soak", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=1, help="of what goes wrong when")
-    parser.add_argument("--no-browser", action="store_true", help="do without a real browser")
+    parser.add_argument("--seed", type=int, default=1, help="of the kind and time of the faults")
+    parser.add_argument("--no-browser", action="store_true", help="run without a real browser")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all is tidied up
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is cleaned up
     result = run(arguments.minutes, arguments.seed, has_browser=not arguments.no_browser)
     print(report(result))
-    sys.exit(bool(result.lost))
+    sys.exit(bool(result.violations))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Programs that call the API, each in its own way; what each gets is right or a clear error."""
+"""Clients of the APIs; every response must be correct or a clear error."""
 
 import base64
 import json
@@ -13,125 +13,134 @@ import httpx
 import numpy as np
 
 from serving.client import Client, ServingError, WrongAnswer
-from tests.bench.pens import SIDE
-from tests.soak.tally import Tally
-from tests.soak.world import LINE, PAGE, SERVER, VISITORS, World
+from tests.bench.page_load import SIDE
+from tests.soak.outcomes import Outcomes
+from tests.soak.system import PAGE, SERVER, SERVER_CONNECTION, VISITOR_CONNECTION, System
 
 PAUSE = 0.5  # seconds between two calls
-TIMEOUT = 75.0  # seconds; the page gives up itself before
-GRADIO_TIMEOUT = 30.0
-HANGS = 10.0  # seconds that a page may be silent on a connection that has broken
-PINNED = 0.3  # of the calls name a version
+TIMEOUT = 75.0  # seconds; longer than the page's own
+GRADIO_TIMEOUT = 30.0  # seconds
+PINNED = 0.3  # fraction of the calls that name a version
 
-Call = Callable[[World, Random, Tally], None]
+Call = Callable[[System, Random, Outcomes], None]
 
 
-def call_on(call: Call, world: World, tally: Tally, seed: int, stop: threading.Event) -> None:
-    """Calls until it is told to stop."""
-    chance = Random(seed)
+def call_repeatedly(
+    call: Call, system: System, outcomes: Outcomes, seed: int, stop: threading.Event
+) -> None:
+    """Calls until it is stopped."""
+    random = Random(seed)
     while not stop.is_set():
-        call(world, chance, tally)
-        stop.wait(PAUSE * chance.uniform(0.5, 1.5))
+        call(system, random, outcomes)
+        stop.wait(PAUSE * random.uniform(0.5, 1.5))
 
 
-def rest_at_the_page(world: World, chance: Random, tally: Tally) -> None:
-    _call_rest(world.url.rstrip("/"), (PAGE, VISITORS, LINE, SERVER), world, chance, tally)
+def call_page_rest(system: System, random: Random, outcomes: Outcomes) -> None:
+    components = (PAGE, VISITOR_CONNECTION, SERVER_CONNECTION, SERVER)
+    _call_rest(system.url.rstrip("/"), components, system, random, outcomes)
 
 
-def rest_at_the_server(world: World, chance: Random, tally: Tally) -> None:
-    _call_rest(f"http://{world.rest_target}", (SERVER,), world, chance, tally)
+def call_server_rest(system: System, random: Random, outcomes: Outcomes) -> None:
+    _call_rest(f"http://{system.rest_target}", (SERVER,), system, random, outcomes)
 
 
 def _call_rest(
-    base: str, fragile: tuple[str, ...], world: World, chance: Random, tally: Tally
+    base: str, components: tuple[str, ...], system: System, random: Random, outcomes: Outcomes
 ) -> None:
-    digit = chance.choice(world.truth.sure)
-    version = chance.choice(world.originals) if chance.random() < PINNED else None
-    of_version = "" if version is None else f"/versions/{version}"
-    png = base64.b64encode(world.truth.pngs[digit]).decode()
+    """Classifies a PNG; an outage of any of the components excuses a broken connection."""
+    digit = random.choice(system.oracle.reliable_digits)
+    version = random.choice(system.originals) if random.random() < PINNED else None
+    version_path = "" if version is None else f"/versions/{version}"
+    png = base64.b64encode(system.oracle.pngs[digit]).decode()
     body = {"signature_name": "classify", "instances": [{"b64": png}]}
     began = time.monotonic()
     try:
-        answer = httpx.post(
-            f"{base}/v1/models/mnist{of_version}:predict",
+        response = httpx.post(
+            f"{base}/v1/models/mnist{version_path}:predict",
             json=body,
             timeout=TIMEOUT,
             trust_env=False,
         )
     except httpx.HTTPError as error:
-        if world.was_away(fragile, began - 1):
-            return tally.broken()
-        return tally.fail(f"{error!r} after {time.monotonic() - began:.1f} s, and nothing was away")
+        if system.had_outage(components, began - 1):
+            return outcomes.disconnected()
+        return outcomes.fail(f"{error!r} after {time.monotonic() - began:.1f} s without a fault")
     try:
-        told = answer.json()
+        content = response.json()
     except json.JSONDecodeError:
-        return tally.fail(f"{answer.status_code}, no JSON: {answer.text[:300]}")
-    if answer.status_code != 200:
-        return tally.error(told.get("error"))
-    [prediction] = told["predictions"]
-    if prediction["classes"] != digit or not world.truth.is_classified(
+        return outcomes.fail(f"{response.status_code}, not JSON: {response.text[:300]}")
+    if response.status_code != 200:
+        return outcomes.error(content.get("error"))
+    [prediction] = content["predictions"]
+    if prediction["classes"] != digit or not system.oracle.matches_png(
         version, digit, prediction["probabilities"]
     ):
-        return tally.fail(f"a {digit} of version {version}: {prediction}")
-    return tally.right()
+        return outcomes.fail(f"a {digit}, version {version}: {prediction}")
+    return outcomes.correct()
 
 
-def grpc_at_the_server(client: Client) -> Call:
-    def call(world: World, chance: Random, tally: Tally) -> None:
-        digit = chance.choice(world.truth.sure)
-        frames = world.truth.frames[digit]
-        frame = chance.randrange(len(frames))
-        version = chance.choice(world.originals) if chance.random() < PINNED else None
+def make_grpc_call(client: Client) -> Call:
+    """Returns a call of the model server through `client`."""
+
+    def call(system: System, random: Random, outcomes: Outcomes) -> None:
+        digit = random.choice(system.oracle.reliable_digits)
+        frames = system.oracle.frames[digit]
+        frame = random.randrange(len(frames))
+        version = random.choice(system.originals) if random.random() < PINNED else None
         drawing = np.frombuffer(frames[frame], np.uint8).reshape(1, SIDE, SIDE)
         try:
-            answer = client.predict("sketch", {"drawings": drawing}, version=version)
+            outputs = client.predict("sketch", {"drawings": drawing}, version=version)
         except WrongAnswer as error:
-            return tally.fail(str(error))
+            return outcomes.fail(str(error))
         except ServingError as error:
-            return tally.error(str(error))
-        [probabilities] = answer["probabilities"].tolist()
-        is_asked_one = version in (None, answer.version)
-        if is_asked_one and world.truth.is_read(answer.version, digit, frame, probabilities):
-            return tally.right()
-        return tally.fail(f"a {digit} of version {version}: {answer.version} {probabilities}")
+            return outcomes.error(str(error))
+        [probabilities] = outputs["probabilities"].tolist()
+        is_requested_version = version in (None, outputs.version)
+        if is_requested_version and system.oracle.matches_drawing(
+            outputs.version, digit, frame, probabilities
+        ):
+            return outcomes.correct()
+        return outcomes.fail(
+            f"a {digit}, version {version}: version {outputs.version}, {probabilities}"
+        )
 
     return call
 
 
 class GradioCaller:
-    """Sends a picture through Gradio's own client; a new one when the old one has failed."""
+    """Sends a PNG with Gradio's own client, which is replaced after a failure."""
 
     def __init__(self, folder: Path):
         self._folder = folder
         self._client: gradio_client.Client | None = None
 
-    def __call__(self, world: World, chance: Random, tally: Tally) -> None:
-        digit = chance.choice(world.truth.sure)
-        picture = self._folder / "drawn.png"
-        picture.write_bytes(world.truth.pngs[digit])
+    def __call__(self, system: System, random: Random, outcomes: Outcomes) -> None:
+        digit = random.choice(system.oracle.reliable_digits)
+        file = self._folder / "drawing.png"
+        file.write_bytes(system.oracle.pngs[digit])
         began = time.monotonic()
         try:
             if not self._client:
                 self._client = gradio_client.Client(
-                    world.url, verbose=False, download_files=False, analytics_enabled=False
+                    system.url, verbose=False, download_files=False, analytics_enabled=False
                 )
             job = self._client.submit(
-                gradio_client.handle_file(picture),
-                api_name=chance.choice(["/activations", "/classify"]),
+                gradio_client.handle_file(file),
+                api_name=random.choice(["/activations", "/classify"]),
             )
-            answer = job.result(timeout=GRADIO_TIMEOUT)
-        except Exception as error:  # of whatever kind its client raises
+            prediction = job.result(timeout=GRADIO_TIMEOUT)
+        except Exception as error:  # gradio_client documents none
             self.close()
-            if world.was_away((PAGE, VISITORS), began - 1):
-                return tally.broken()
+            if system.had_outage((PAGE, VISITOR_CONNECTION), began - 1):
+                return outcomes.disconnected()
             if isinstance(error, gradio_client.exceptions.AppError):
-                return tally.error(str(error))
+                return outcomes.error(str(error))
             if isinstance(error, httpx.HTTPStatusError):
-                return tally.error(error.response.text)
-            return tally.fail(f"{error!r} after {time.monotonic() - began:.1f} s")
-        if answer["best"]["index"] != digit:
-            return tally.fail(f"a {digit}: {answer['best']} {answer['scores']}")
-        return tally.right()
+                return outcomes.error(error.response.text)
+            return outcomes.fail(f"{error!r} after {time.monotonic() - began:.1f} s")
+        if prediction["best"]["index"] != digit:
+            return outcomes.fail(f"a {digit}: {prediction['best']} {prediction['scores']}")
+        return outcomes.correct()
 
     def close(self) -> None:
         if self._client:
@@ -139,14 +148,14 @@ class GradioCaller:
             self._client = None
 
 
-def metrics_of_the_page(world: World, chance: Random, tally: Tally) -> None:
+def get_page_metrics(system: System, random: Random, outcomes: Outcomes) -> None:
     began = time.monotonic()
     try:
-        answer = httpx.get(f"{world.url}metrics", timeout=TIMEOUT, trust_env=False)
+        response = httpx.get(f"{system.url}metrics", timeout=TIMEOUT, trust_env=False)
     except httpx.HTTPError as error:
-        if world.was_away((PAGE, VISITORS), began - 1):
-            return tally.broken()
-        return tally.fail(f"{error!r} after {time.monotonic() - began:.1f} s")
-    if answer.status_code == 200 and "layer_xray_visitors" in answer.text:
-        return tally.right()
-    return tally.fail(f"{answer.status_code}: {answer.text[:300]}")
+        if system.had_outage((PAGE, VISITOR_CONNECTION), began - 1):
+            return outcomes.disconnected()
+        return outcomes.fail(f"{error!r} after {time.monotonic() - began:.1f} s")
+    if response.status_code == 200 and "layer_xray_visitors" in response.text:
+        return outcomes.correct()
+    return outcomes.fail(f"{response.status_code}: {response.text[:300]}")

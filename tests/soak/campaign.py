@@ -1,4 +1,4 @@
-"""The campaign: pens draw and callers call while faults are done; then all is counted."""
+"""Runs a campaign: visitors draw and clients call while faults are injected; then it is judged."""
 
 import contextlib
 import secrets
@@ -22,125 +22,141 @@ from tests.pages import ROOT
 from tests.soak.browser import BrowserVisitor
 from tests.soak.callers import (
     GradioCaller,
-    call_on,
-    grpc_at_the_server,
-    metrics_of_the_page,
-    rest_at_the_page,
-    rest_at_the_server,
+    call_page_rest,
+    call_repeatedly,
+    call_server_rest,
+    get_page_metrics,
+    make_grpc_call,
 )
-from tests.soak.faults import OF_THE_PAGE, OF_THE_SERVER, OTHERS, Fault, Faults
-from tests.soak.pens import LIMIT, Pen
-from tests.soak.tally import Tally
-from tests.soak.watch import MARK, Growth, Look, Watch, environment, find_left
-from tests.soak.world import World
+from tests.soak.faults import OTHER_FAULTS, PAGE_FAULTS, SERVER_FAULTS, Fault, FaultInjector
+from tests.soak.outcomes import Outcomes
+from tests.soak.resources import (
+    MARKER,
+    Growth,
+    ResourceMonitor,
+    Sample,
+    find_leftovers,
+    set_environment,
+)
+from tests.soak.system import System
+from tests.soak.visitors import MAX_RECOVERY, Visitor
 
-PENS = 4
-MAX_WORKING = 16  # threads: pens, callers, the browser
-MAX_OF_A_DIGIT = 10.0  # seconds, to draw one that was begun before the faults were over
-# Of the time, until when these faults are done: what lives on then has to stay as large as it is.
-PAGE_UNTIL, SERVER_UNTIL = 0.3, 0.6
+VISITORS = 4
+MAX_THREADS = 16  # visitors, callers, browser
+MAX_DRAWING_SECONDS = 10.0  # to finish a drawing that was begun before the end of the faults
+# Fractions of the time after which the page and the server are no longer killed: the memory of
+# their last processes must then stay constant.
+LAST_PAGE_FAULT, LAST_SERVER_FAULT = 0.3, 0.6
 WARM_UP, MIN_MEASURED = 120.0, 240.0  # seconds
-MAX_GROWTH = 40.0  # MB an hour, where that is more than the memory goes up and down by anyway:
-CLEARLY = 3.0  # standard deviations
-UNHANDLED = "Exception in ASGI application"  # uvicorn's words
-MAX_OF_LOG = 3000  # characters
-MAX_MORE = 20  # open files, and threads, than after the warm-up
-
-Visitor = Pen | BrowserVisitor
+# A process leaks if it grows faster than this and by more than its memory fluctuates.
+MAX_GROWTH = 40.0  # MB per hour
+SIGNIFICANCE = 3.0  # standard deviations
+MAX_ADDED = 20  # open files, and threads, since the warm-up
+UNHANDLED = "Exception in ASGI application"  # uvicorn's message
+MAX_LOG_CHARACTERS = 3000
 
 
 @dataclass
 class Result:
-    """What has come of a campaign; `lost` is empty if every promise was kept."""
+    """The result of a campaign; `violations` is empty if it has passed."""
 
     seed: int
     minutes: float
-    lost: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     faults: dict[Fault, int] = field(default_factory=dict)
     rounds: int = 0
-    recovery: dict[Fault, float] = field(default_factory=dict)  # seconds, the longest
-    tallies: list[Tally] = field(default_factory=list)
+    recovery: dict[Fault, float] = field(default_factory=dict)  # longest, seconds
+    outcomes: list[Outcomes] = field(default_factory=list)
     growth: dict[str, Growth | None] = field(default_factory=dict)
-    looks: dict[str, list[Look]] = field(default_factory=dict)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
     page_starts: int = 0
 
 
 def run(minutes: float, seed: int, *, has_browser: bool = True) -> Result:
-    """Runs a campaign of so many minutes, besides those that starting and ending take.
+    """Runs a campaign on 127.0.0.1 and in a temporary folder.
 
-    Everything is on 127.0.0.1, and in a folder that is removed in the end.
+    Args:
+        minutes: duration, without start and shutdown.
+        seed: of the kind and time of the faults.
+        has_browser: whether one visitor uses a real browser.
     """
-    result, mark = Result(seed, minutes), secrets.token_hex(8)
+    result, marker = Result(seed, minutes), secrets.token_hex(8)
     exported = ROOT / "exported" / "for-tests"
     export_versions(find_snapshots(RELEASED), exported)
     folder = Path(tempfile.mkdtemp(prefix="layer-xray-soak-"))
     try:
-        temporary, everything = folder / "temporary", folder / "world"
+        temporary, system_folder = folder / "temporary", folder / "system"
         temporary.mkdir()
-        everything.mkdir()
-        with environment(**{MARK: mark}), _temporary(temporary):
-            with World(exported, everything) as world:
-                ports = world.ports
-                _run(world, result, has_browser)
-        result.lost += world.lost
-        result.page_starts = world.page_starts
-        result.left = find_left(mark, ports, [temporary])
-        if UNHANDLED in (log := world.page_log()):
-            last = log.rpartition(UNHANDLED)[2][:MAX_OF_LOG]
-            result.lost.append(
-                f"The page has failed {log.count(UNHANDLED)} times, the last time:{last}"
+        system_folder.mkdir()
+        with set_environment(**{MARKER: marker}), _set_temporary_folder(temporary):
+            with System(exported, system_folder) as system:
+                ports = system.ports
+                _run(system, result, has_browser)
+        result.violations += system.violations
+        result.page_starts = system.page_starts
+        result.leftovers = find_leftovers(marker, ports, [temporary])
+        if UNHANDLED in (log := system.page_log()):
+            last = log.rpartition(UNHANDLED)[2][:MAX_LOG_CHARACTERS]
+            result.violations.append(
+                f"The page had {log.count(UNHANDLED)} unhandled exceptions, the last:{last}"
             )
     finally:
         shutil.rmtree(folder)
-    result.lost += result.left
+    result.violations += result.leftovers
     return result
 
 
-def _run(world: World, result: Result, has_browser: bool) -> None:
-    if not world.disk.is_small:
-        result.left_out.append("the full disk, for nothing may be mounted here")
+def _run(system: System, result: Result, has_browser: bool) -> None:
+    if not system.disk.is_small:
+        result.skipped.append("the full disk (no permission to mount one)")
     if has_browser and not _has_chromium():
-        result.left_out.append("the real browser, for there is none here")
+        result.skipped.append("the real browser (none is installed)")
         has_browser = False
-    seed, stop, faults = result.seed, threading.Event(), Faults(world, result.seed)
-    processes = {"page": lambda: world.page.pid, "server": lambda: world.server.pid}
+    seed, stop, faults = result.seed, threading.Event(), FaultInjector(system, result.seed)
+    processes = {"page": lambda: system.page.pid, "server": lambda: system.server.pid}
     with (
-        Watch(processes) as watch,
-        Client(world.server.target) as client,
-        contextlib.closing(GradioCaller(world.base_path.parent)) as gradio,
-        ThreadPoolExecutor(MAX_WORKING) as pool,
-        _set_in_the_end(stop),
+        ResourceMonitor(processes) as monitor,
+        Client(system.server.target) as client,
+        contextlib.closing(GradioCaller(system.base_path.parent)) as gradio,
+        ThreadPoolExecutor(MAX_THREADS) as pool,
+        _set_at_exit(stop),
     ):
-        result.tallies = [pens := Tally("pens")]
-        visitors = [Pen(world, faults, pens, 1000 * seed + number) for number in range(PENS)]
-        working = [pool.submit(pen.draw_on, stop) for pen in visitors]
+        result.outcomes = [outcomes := Outcomes("visitors")]
+        visitors: list[Visitor | BrowserVisitor] = [
+            Visitor(system, faults, outcomes, 1000 * seed + number) for number in range(VISITORS)
+        ]
+        running = [pool.submit(visitor.run, stop) for visitor in visitors]
         callers = {
-            "REST at the page": rest_at_the_page,
-            "REST at the server": rest_at_the_server,
-            "gRPC at the server": grpc_at_the_server(client),
+            "REST at the page": call_page_rest,
+            "REST at the server": call_server_rest,
+            "gRPC at the server": make_grpc_call(client),
             "Gradio's API": gradio,
-            "/metrics": metrics_of_the_page,
+            "/metrics": get_page_metrics,
         }
-        for number, (kind, call) in enumerate(callers.items()):
-            result.tallies.append(tally := Tally(kind))
-            working.append(pool.submit(call_on, call, world, tally, 2000 * seed + number, stop))
+        for number, (name, call) in enumerate(callers.items()):
+            result.outcomes.append(outcomes := Outcomes(name))
+            running.append(
+                pool.submit(call_repeatedly, call, system, outcomes, 2000 * seed + number, stop)
+            )
         if has_browser:
-            result.tallies.append(tally := Tally("a real browser"))
-            visitors.append(BrowserVisitor(world, faults, tally, seed))
-            working.append(pool.submit(visitors[-1].draw_on, stop))
+            result.outcomes.append(outcomes := Outcomes("real browser"))
+            visitors.append(BrowserVisitor(system, faults, outcomes, seed))
+            running.append(pool.submit(visitors[-1].run, stop))
         for kinds in _plan(60 * result.minutes):
-            faults.do_some(kinds)
-            _wait_until_read(visitors, faults, world)
+            faults.inject(kinds)
+            _wait_for_predictions(visitors, faults, system)
         stop.set()
-        result.lost += [f"A caller failed: {e!r}" for done in working if (e := done.exception())]
+        result.violations += [
+            f"A client raised {error!r}" for future in running if (error := future.exception())
+        ]
         gradio.close()
-        _check_nobody_stays(world)
-    _count(result, faults, visitors)
-    _judge_growth(result, watch)
-    for tally in result.tallies:
-        result.lost += tally.wrong
+        _check_no_visitors(system)
+    _count_faults(result, faults, visitors)
+    _judge_growth(result, monitor)
+    for outcomes in result.outcomes:
+        result.violations += outcomes.failures
 
 
 def _has_chromium() -> bool:
@@ -152,76 +168,82 @@ def _has_chromium() -> bool:
 
 
 def _plan(seconds: float) -> Iterator[tuple[Fault, ...]]:
-    """The kinds of faults of the next round, until the time is over."""
+    """Yields the kinds of faults of the next round, until the time is over."""
     began = time.monotonic()
     while (passed := time.monotonic() - began) < seconds:
         yield (
-            *OTHERS,
-            *(OF_THE_PAGE if passed < PAGE_UNTIL * seconds else ()),
-            *(OF_THE_SERVER if passed < SERVER_UNTIL * seconds else ()),
+            *OTHER_FAULTS,
+            *(PAGE_FAULTS if passed < LAST_PAGE_FAULT * seconds else ()),
+            *(SERVER_FAULTS if passed < LAST_SERVER_FAULT * seconds else ()),
         )
 
 
-def _wait_until_read(visitors: list[Visitor], faults: Faults, world: World) -> None:
-    """Until each visitor has had a digit read after the faults."""
-    end = time.monotonic() + LIMIT + MAX_OF_A_DIGIT
+def _wait_for_predictions(
+    visitors: list[Visitor | BrowserVisitor], faults: FaultInjector, system: System
+) -> None:
+    """Waits until every visitor has got a prediction since the faults."""
+    end = time.monotonic() + MAX_RECOVERY + MAX_DRAWING_SECONDS
     while time.monotonic() < end:
-        if all(pen.readings and pen.readings[-1][1] > faults.calm_since for pen in visitors):
+        if all(v.predictions and v.predictions[-1][1] > faults.healthy_since for v in visitors):
             return
         time.sleep(0.2)
-    world.note("Not every visitor had a drawing read after the faults.")
+    system.report("Not every visitor got a prediction after the faults.")
 
 
-def _check_nobody_stays(world: World) -> None:
-    """When all have left, the page knows of nobody."""
-    wanted, end = "layer_xray_visitors 0.0", time.monotonic() + LIMIT
+def _check_no_visitors(system: System) -> None:
+    """Checks that the page forgets visitors who have left."""
+    expected = ("layer_xray_visitors 0.0", "layer_xray_queued_drawings 0.0")
+    end = time.monotonic() + MAX_RECOVERY
     while time.monotonic() < end:
-        told = httpx.get(f"http://127.0.0.1:{world.page_port}/metrics", timeout=10, trust_env=False)
-        if wanted in told.text and "layer_xray_queued_drawings 0.0" in told.text:
+        url = f"http://127.0.0.1:{system.page_port}/metrics"
+        metrics = httpx.get(url, timeout=10, trust_env=False).text
+        if all(line in metrics for line in expected):
             return
         time.sleep(0.2)
-    world.note("The page believes that somebody is there still, or waits: its /metrics says so.")
+    system.report("The page's /metrics counts visitors or drawings although all have left.")
 
 
-def _count(result: Result, faults: Faults, visitors: list[Visitor]) -> None:
+def _count_faults(
+    result: Result, faults: FaultInjector, visitors: list[Visitor | BrowserVisitor]
+) -> None:
     result.faults, result.rounds = dict(faults.counts), len(faults.rounds)
-    for one in faults.rounds:
-        waited = [
-            read - one.ended
+    for each in faults.rounds:
+        waits = [
+            predicted - each.ended
             for visitor in visitors
-            for drawn, read in visitor.readings
-            if drawn <= one.ended < read
+            for drawn, predicted in visitor.predictions
+            if drawn <= each.ended < predicted
         ]
-        for fault in one.faults:
-            result.recovery[fault] = max([*waited, result.recovery.get(fault, 0.0)])
+        for fault in each.faults:
+            result.recovery[fault] = max([*waits, result.recovery.get(fault, 0.0)])
 
 
-def _judge_growth(result: Result, watch: Watch) -> None:
-    result.looks = watch.looks
-    for name in watch.looks:
-        growth = result.growth[name] = watch.growth(name, WARM_UP)
+def _judge_growth(result: Result, monitor: ResourceMonitor) -> None:
+    result.samples = monitor.samples
+    for name in monitor.samples:
+        growth = result.growth[name] = monitor.growth(name, WARM_UP)
         if growth is None or growth.seconds < MIN_MEASURED:
             continue
-        result.lost += complaints(name, growth)
+        result.violations += find_leaks(name, growth)
 
 
-def complaints(name: str, growth: Growth) -> list[str]:
-    """Sentences on a process that is not flat."""
+def find_leaks(name: str, growth: Growth) -> list[str]:
+    """Describes what a process leaks: memory, files or threads."""
     found = []
-    if growth.mb_an_hour > MAX_GROWTH and growth.rise_mb > CLEARLY * growth.spread_mb:
+    if growth.mb_an_hour > MAX_GROWTH and growth.rise_mb > SIGNIFICANCE * growth.spread_mb:
         found.append(
-            f"The {name} grows by {growth.mb_an_hour:.0f} MB an hour, from {growth.first_mb:.0f} "
+            f"The {name} grows by {growth.mb_an_hour:.0f} MB per hour, from {growth.first_mb:.0f} "
             f"to {growth.last_mb:.0f} MB."
         )
-    if growth.files > MAX_MORE:
-        found.append(f"The {name} has {growth.files} more files open than after its warm-up.")
-    if growth.threads > MAX_MORE:
+    if growth.files > MAX_ADDED:
+        found.append(f"The {name} has {growth.files} more open files than after its warm-up.")
+    if growth.threads > MAX_ADDED:
         found.append(f"The {name} has {growth.threads} more threads than after its warm-up.")
     return found
 
 
 @contextlib.contextmanager
-def _set_in_the_end(event: threading.Event) -> Iterator[None]:
+def _set_at_exit(event: threading.Event) -> Iterator[None]:
     try:
         yield
     finally:
@@ -229,9 +251,9 @@ def _set_in_the_end(event: threading.Event) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[None]:
-    """Has this process, and those that it starts, put their temporary files into a folder."""
-    with environment(TMPDIR=str(folder)):
+def _set_temporary_folder(folder: Path) -> Iterator[None]:
+    """Redirects temporary files of this process, and of those it starts, to a folder."""
+    with set_environment(TMPDIR=str(folder)):
         before, tempfile.tempdir = tempfile.tempdir, str(folder)
         try:
             yield

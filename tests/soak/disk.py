@@ -1,7 +1,7 @@
-"""A disk that is small, so that it can be full: a tmpfs that only the page sees.
+"""A small disk that can be filled: a tmpfs that only the page sees.
 
-It is mounted in a namespace of its own, which one process holds open until its input ends: so it
-is gone with the campaign, however that ends.
+It is mounted in a new mount namespace. A process keeps the namespace alive until its standard
+input is closed, so the disk disappears with the campaign, even if that is killed.
 """
 
 import errno
@@ -9,10 +9,10 @@ import os
 import subprocess
 from pathlib import Path
 
-FILLING = "filling"  # the file that fills it
+FILLER = "filler"  # name of the file that fills the disk
 SIZE = 16 * 2**20  # bytes
-# Ways into a new namespace, and how others follow: as root, and as anybody.
-WAYS = (
+# Options of `unshare` to create the namespace and of `nsenter` to enter it: as root, as a user.
+NAMESPACE_OPTIONS = (
     (["--mount"], ["--mount"]),
     (["--user", "--map-root-user", "--mount"], ["--user", "--preserve-credentials", "--mount"]),
 )
@@ -21,44 +21,46 @@ WAYS = (
 class SmallDisk:
     """Mounts the disk on a folder, as a context manager.
 
+    Without the right to mount, the folder stays an ordinary one, `is_small` is False, and `fill`
+    does nothing.
+
     Args:
-        folder: an empty one. Without the right to mount it stays an ordinary folder, `is_small` is
-            False, and `fill` does nothing.
+        folder: an empty folder.
     """
 
     def __init__(self, folder: Path):
         self._folder = folder
         self.is_small = False
-        self.enter: list[str] = []  # the beginning of a command that is to see the disk
-        self.seen = folder  # the disk as this process sees it
+        self.enter: list[str] = []  # prefix of a command that runs in the namespace
+        self.path = folder  # path of the disk from this process
 
     def __enter__(self) -> "SmallDisk":
         mount = f'mount -t tmpfs -o size={SIZE},mode=1777 tmpfs "$0" && echo mounted && exec cat'
-        for make, follow in WAYS:
+        for unshare, nsenter in NAMESPACE_OPTIONS:
             self._holder = subprocess.Popen(
-                ["unshare", *make, "sh", "-c", mount, self._folder],
+                ["unshare", *unshare, "sh", "-c", mount, self._folder],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
             if self._holder.stdout.readline():
                 target = f"--target={self._holder.pid}"
-                self.enter = ["nsenter", target, *follow, "env", f"--chdir={Path.cwd()}"]
-                self.seen = Path(f"/proc/{self._holder.pid}/root{self._folder}")
+                self.enter = ["nsenter", target, *nsenter, "env", f"--chdir={Path.cwd()}"]
+                self.path = Path(f"/proc/{self._holder.pid}/root{self._folder}")
                 self.is_small = True
                 break
-            self._end()
+            self._unmount()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.is_small:
-            self._end()
+            self._unmount()
 
     def fill(self) -> None:
-        """Leaves not one byte free."""
+        """Fills the disk to the last byte."""
         if not self.is_small:
             return
-        with (self.seen / FILLING).open("ab", buffering=0) as file:
+        with (self.path / FILLER).open("ab", buffering=0) as file:
             try:
                 while file.write(bytes(2**16)):
                     pass
@@ -67,17 +69,17 @@ class SmallDisk:
                     raise
 
     def empty(self) -> None:
-        """Frees it again."""
-        (self.seen / FILLING).unlink(missing_ok=True)
+        """Undoes `fill`."""
+        (self.path / FILLER).unlink(missing_ok=True)
 
     def files(self) -> list[str]:
-        """What is on it, without folders."""
+        """Returns the relative paths of all files on the disk."""
         found = []
-        for folder, _, names in os.walk(self.seen):
-            found += [str(Path(folder, name).relative_to(self.seen)) for name in names]
+        for folder, _, names in os.walk(self.path):
+            found += [str(Path(folder, name).relative_to(self.path)) for name in names]
         return found
 
-    def _end(self) -> None:
+    def _unmount(self) -> None:
         self._holder.stdin.close()
         self._holder.stdout.close()
         self._holder.wait(10)

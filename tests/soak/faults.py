@@ -1,4 +1,4 @@
-"""What is done to page and server, in an order that a seed gives, some of it at the same time."""
+"""Fault injection: what is done to page and server, in random order and partly concurrently."""
 
 import shutil
 import signal
@@ -10,213 +10,211 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 
-from tests.soak.world import LINE, SERVER, VISITORS, World
+from tests.soak.system import SERVER, SERVER_CONNECTION, VISITOR_CONNECTION, System
 
 DAY = 86400.0
-MAX_CONCURRENT = 3
-POLLS_SECONDS = 2.5  # two looks of the server at its folder
-LOAD_SECONDS = 90.0  # for a version to be loaded, also by a server that is still to start
+MAX_CONCURRENT = 3  # faults
+TWO_POLLS_SECONDS = 2.5  # for the server to look at its versions twice
+LOAD_SECONDS = 90.0  # to load a version, including a restart of the server
 
 
-def kill_the_server(world: World, chance: Random) -> None:
-    """Every second, for a while."""
-    with world.away(SERVER):
-        for _ in range(chance.randint(1, 6)):
-            world.signal_server(signal.SIGKILL)
+def kill_the_server_repeatedly(system: System, random: Random) -> None:
+    """Sends SIGKILL every second, for a while."""
+    with system.outage(SERVER):
+        for _ in range(random.randint(1, 6)):
+            system.signal_server(signal.SIGKILL)
             time.sleep(1)
-        world.wait_for_server()
+        system.wait_for_server()
 
 
-def stop_the_server_for_a_while(world: World, chance: Random) -> None:
-    with world.away(SERVER):
-        stopped = world.signal_server(signal.SIGSTOP)
+def pause_the_server(system: System, random: Random) -> None:
+    with system.outage(SERVER):
+        paused = system.signal_server(signal.SIGSTOP)
         try:
-            time.sleep(chance.uniform(1, 8))
+            time.sleep(random.uniform(1, 8))
         finally:
-            world.signal_server(signal.SIGCONT, stopped)
-        world.wait_for_server()
+            system.signal_server(signal.SIGCONT, paused)
+        system.wait_for_server()
 
 
-def a_version_comes_and_goes(world: World, chance: Random) -> None:
-    version = _add_version(world, chance)
-    time.sleep(chance.uniform(0, 4))
-    shutil.rmtree(world.base_path / str(version))
+def add_and_remove_a_version(system: System, random: Random) -> None:
+    original = random.choice(system.originals)
+    version = system.reserve_version(original)
+    system.add_version(original, version)
+    system.wait_for_version(version, LOAD_SECONDS)
+    time.sleep(random.uniform(0, 4))
+    shutil.rmtree(system.base_path / str(version))
 
 
-def a_version_is_broken_and_mended(world: World, chance: Random) -> None:
-    """An empty folder or half a SavedModel, which goes and comes back whole."""
-    original = chance.choice(world.originals)
-    version = world.take_version(original)
-    folder = world.base_path / str(version)
-    if chance.random() < 0.5:
+def break_and_repair_a_version(system: System, random: Random) -> None:
+    """Adds an empty folder or a truncated SavedModel, and replaces it with a complete one."""
+    original = random.choice(system.originals)
+    version = system.reserve_version(original)
+    folder = system.base_path / str(version)
+    if random.random() < 0.5:
         folder.mkdir()
     else:
-        world.add_version(original, version)  # which may be loaded before it breaks
+        system.add_version(original, version)  # may be loaded before it is truncated
         graph = folder / "saved_model.pb"
-        graph.write_bytes(graph.read_bytes()[: chance.randint(0, 100_000)])
-    time.sleep(chance.uniform(0, 4))
+        graph.write_bytes(graph.read_bytes()[: random.randint(0, 100_000)])
+    time.sleep(random.uniform(0, 4))
     shutil.rmtree(folder)
-    time.sleep(POLLS_SECONDS)
-    world.add_version(original, version)
-    world.wait_for_version(version, LOAD_SECONDS)
+    time.sleep(TWO_POLLS_SECONDS)
+    system.add_version(original, version)
+    system.wait_for_version(version, LOAD_SECONDS)
     shutil.rmtree(folder)
 
 
-def all_versions_go_and_come_back(world: World, chance: Random) -> None:
-    hidden = world.base_path.with_name(f"hidden-{chance.random()}")
+def remove_and_restore_all_versions(system: System, random: Random) -> None:
+    hidden = system.base_path.with_name(f"hidden-{random.random()}")
     hidden.mkdir()
     try:
-        for version in world.originals:
-            (world.base_path / str(version)).rename(hidden / str(version))
-        time.sleep(chance.uniform(1, 5))
+        for version in system.originals:
+            (system.base_path / str(version)).rename(hidden / str(version))
+        time.sleep(random.uniform(1, 5))
     finally:
-        for version in world.originals:
-            (hidden / str(version)).rename(world.base_path / str(version))
+        for version in system.originals:
+            (hidden / str(version)).rename(system.base_path / str(version))
         hidden.rmdir()
-    for version in world.originals:
-        world.wait_for_version(version, LOAD_SECONDS)
+    for version in system.originals:
+        system.wait_for_version(version, LOAD_SECONDS)
 
 
-def kill_the_page(world: World, chance: Random) -> None:
-    world.restart_page(signal.SIGKILL)
+def kill_the_page(system: System, random: Random) -> None:
+    system.restart_page(signal.SIGKILL)
 
 
-def tell_the_page_to_end(world: World, chance: Random) -> None:
-    world.restart_page(signal.SIGTERM)
+def terminate_the_page(system: System, random: Random) -> None:
+    system.restart_page(signal.SIGTERM)
 
 
-def drop_the_page_s_line_to_the_server(world: World, chance: Random) -> None:
-    """Again and again."""
-    with world.away(LINE):
-        for _ in range(chance.randint(1, 5)):
-            for line in world.lines:
-                line.drop()
-            time.sleep(chance.uniform(0, 1))
+def reset_the_server_connections(system: System, random: Random) -> None:
+    """Breaks the page's connections to the server repeatedly."""
+    with system.outage(SERVER_CONNECTION):
+        for _ in range(random.randint(1, 5)):
+            for connection in system.server_connections:
+                connection.drop()
+            time.sleep(random.uniform(0, 1))
 
 
-def cut_the_page_s_line_to_the_server(world: World, chance: Random) -> None:
-    with world.away(LINE):
-        for line in world.lines:
-            line.cut()
-        time.sleep(chance.uniform(1, 8))
-        for line in world.lines:
-            line.mend()
+def block_the_server_connections(system: System, random: Random) -> None:
+    """Lets the page's connections to the server hang for a while."""
+    with system.outage(SERVER_CONNECTION):
+        for connection in system.server_connections:
+            connection.cut()
+        time.sleep(random.uniform(1, 8))
+        for connection in system.server_connections:
+            connection.mend()
 
 
-def drop_the_visitors_line(world: World, chance: Random) -> None:
-    with world.away(VISITORS):
-        for _ in range(chance.randint(1, 5)):
-            world.visitors_line.drop()
-            time.sleep(chance.uniform(0, 1))
+def reset_the_visitor_connections(system: System, random: Random) -> None:
+    """Breaks the visitors' connections to the page repeatedly."""
+    with system.outage(VISITOR_CONNECTION):
+        for _ in range(random.randint(1, 5)):
+            system.visitor_connection.drop()
+            time.sleep(random.uniform(0, 1))
 
 
-def cut_the_visitors_line(world: World, chance: Random) -> None:
-    with world.away(VISITORS):
-        world.visitors_line.cut()
-        time.sleep(chance.uniform(1, 8))
-        world.visitors_line.mend()
+def block_the_visitor_connections(system: System, random: Random) -> None:
+    """Lets the visitors' connections to the page hang for a while."""
+    with system.outage(VISITOR_CONNECTION):
+        system.visitor_connection.cut()
+        time.sleep(random.uniform(1, 8))
+        system.visitor_connection.mend()
 
 
-def fill_the_disk(world: World, chance: Random) -> None:
-    """The one that the page has its temporary files on."""
+def fill_the_disk(system: System, random: Random) -> None:
+    """Fills the disk with the page's temporary files, for a while."""
     try:
-        world.disk.fill()
-        time.sleep(chance.uniform(2, 8))
+        system.disk.fill()
+        time.sleep(random.uniform(2, 8))
     finally:
-        world.disk.empty()
+        system.disk.empty()
 
 
-def let_the_clock_jump(world: World, chance: Random) -> None:
-    """To any time within a day, forward or back; it stays there."""
-    for _ in range(chance.randint(1, 3)):
-        world.set_clock(chance.uniform(-DAY, DAY))
-        time.sleep(chance.uniform(0, 2))
+def shift_the_clock(system: System, random: Random) -> None:
+    """Shifts the wall clock by up to a day, forward or back; the last shift remains."""
+    for _ in range(random.randint(1, 3)):
+        system.set_clock(random.uniform(-DAY, DAY))
+        time.sleep(random.uniform(0, 2))
 
 
-def _add_version(world: World, chance: Random) -> int:
-    original = chance.choice(world.originals)
-    version = world.take_version(original)
-    world.add_version(original, version)
-    world.wait_for_version(version, LOAD_SECONDS)
-    return version
-
-
-Fault = Callable[[World, Random], None]
-OF_THE_PAGE: tuple[Fault, ...] = (kill_the_page, tell_the_page_to_end)  # its memory begins anew
-OF_THE_SERVER: tuple[Fault, ...] = (kill_the_server,)  # the same of the server
-OTHERS: tuple[Fault, ...] = (
-    stop_the_server_for_a_while,
-    a_version_comes_and_goes,
-    a_version_is_broken_and_mended,
-    all_versions_go_and_come_back,
-    drop_the_page_s_line_to_the_server,
-    cut_the_page_s_line_to_the_server,
-    drop_the_visitors_line,
-    cut_the_visitors_line,
+Fault = Callable[[System, Random], None]
+# These end a process, so they stop early enough to measure the memory of its last start.
+PAGE_FAULTS: tuple[Fault, ...] = (kill_the_page, terminate_the_page)
+SERVER_FAULTS: tuple[Fault, ...] = (kill_the_server_repeatedly,)
+OTHER_FAULTS: tuple[Fault, ...] = (
+    pause_the_server,
+    add_and_remove_a_version,
+    break_and_repair_a_version,
+    remove_and_restore_all_versions,
+    reset_the_server_connections,
+    block_the_server_connections,
+    reset_the_visitor_connections,
+    block_the_visitor_connections,
     fill_the_disk,
-    let_the_clock_jump,
+    shift_the_clock,
 )
 
 
 def name_of(fault: Fault) -> str:
-    return fault.__name__.replace("_s_", "'s_").replace("_", " ")
+    return fault.__name__.replace("_", " ")
 
 
 @dataclass
 class Round:
-    """Some faults at the same time."""
+    """Faults that were injected at the same time."""
 
     faults: list[Fault]
-    ended: float  # when all of them were over
+    ended: float  # when the system was healthy again
 
 
-class Faults:
-    """Deals faults like cards: each kind comes once before any comes again.
+class FaultInjector:
+    """Injects faults in random order; every kind occurs once before any is repeated.
 
     Args:
-        world: that they are done to.
-        seed: of their order, and of how each of them is done.
+        system: the system under test.
+        seed: of the order of the faults and their parameters.
     """
 
-    def __init__(self, world: World, seed: int):
-        self._world, self._chance = world, Random(seed)
-        self._deck: list[Fault] = []
+    def __init__(self, system: System, seed: int):
+        self._system, self._random = system, Random(seed)
+        self._queue: list[Fault] = []
         self.rounds: list[Round] = []
-        self.calm_since: float | None = time.monotonic()  # None while anything is wrong
+        self.healthy_since: float | None = time.monotonic()  # None while a fault is active
 
     @property
     def counts(self) -> Counter[Fault]:
-        return Counter(fault for one in self.rounds for fault in one.faults)
+        return Counter(fault for each in self.rounds for fault in each.faults)
 
-    def do_some(self, kinds: tuple[Fault, ...]) -> None:
-        """One round; ends when all is mended."""
-        faults = self._deal(kinds)
-        self.calm_since = None
+    def inject(self, kinds: tuple[Fault, ...]) -> None:
+        """Injects one round of faults; returns when the system is healthy again."""
+        faults = self._choose(kinds)
+        self.healthy_since = None
         began = time.strftime("%H:%M:%S")
         with ThreadPoolExecutor() as pool:
-            doing = []
+            running = []
             for fault in faults:
-                chance, pause = Random(self._chance.random()), self._chance.uniform(0, 3)
-                doing.append((fault, pool.submit(self._do, fault, chance, pause)))
-        for fault, done in doing:
-            if error := done.exception():
-                self._world.note(f"after “{name_of(fault)}” all was not well again: {error!r}")
-        self.calm_since = time.monotonic()
-        self.rounds.append(Round(faults, self.calm_since))
-        done = ", ".join(map(name_of, faults))
-        print(f"{began} to {time.strftime('%H:%M:%S')}: {done}", file=sys.stderr, flush=True)
+                random, delay = Random(self._random.random()), self._random.uniform(0, 3)
+                running.append((fault, pool.submit(self._run, fault, random, delay)))
+        for fault, future in running:
+            if error := future.exception():
+                self._system.report(f"No recovery after “{name_of(fault)}”: {error!r}")
+        self.healthy_since = time.monotonic()
+        self.rounds.append(Round(faults, self.healthy_since))
+        names = ", ".join(map(name_of, faults))
+        print(f"{began} to {time.strftime('%H:%M:%S')}: {names}", file=sys.stderr, flush=True)
 
-    def _do(self, fault: Fault, chance: Random, pause: float) -> None:
-        time.sleep(pause)
-        fault(self._world, chance)
+    def _run(self, fault: Fault, random: Random, delay: float) -> None:
+        time.sleep(delay)
+        fault(self._system, random)
 
-    def _deal(self, kinds: tuple[Fault, ...]) -> list[Fault]:
-        dealt: list[Fault] = []
-        for _ in range(self._chance.randint(1, MAX_CONCURRENT)):
-            self._deck = [fault for fault in self._deck if fault in kinds] or self._chance.sample(
-                kinds, len(kinds)
-            )
-            if self._deck[-1] in dealt:
+    def _choose(self, kinds: tuple[Fault, ...]) -> list[Fault]:
+        chosen: list[Fault] = []
+        for _ in range(self._random.randint(1, MAX_CONCURRENT)):
+            self._queue = [fault for fault in self._queue if fault in kinds]
+            self._queue = self._queue or self._random.sample(kinds, len(kinds))
+            if self._queue[-1] in chosen:
                 break
-            dealt.append(self._deck.pop())
-        return dealt
+            chosen.append(self._queue.pop())
+        return chosen

@@ -1,14 +1,21 @@
-// How a unit adds up, as Python has taken it apart.
+// How a unit adds up, as decomposed by demo/arithmetic.py.
 
 import { make } from "./dom.js";
 import { plain, setText, signed } from "./text.js";
 
-const SIGNS = [" × ", " = "]; // between what it sees, its kernel, and what that gives
+const OPERATORS = [" × ", " = "]; // between the input patch, the kernel and their product
+const ACTIVATIONS = {
+  relu: "ReLU",
+  relu6: "ReLU6",
+  silu: "SiLU",
+  softmax: "softmax",
+  tanh: "tanh",
+};
 
 function makeGrid({ title, numbers, picture, winner }) {
   const cell = (number, row, column) => {
-    const wins = winner && winner[0] === row && winner[1] === column;
-    return make("td", { className: wins ? "wins" : "" }, plain(number, 2));
+    const isStrongest = winner && winner[0] === row && winner[1] === column;
+    return make("td", { className: isStrongest ? "strongest" : "" }, plain(number, 2));
   };
   const rows = numbers.map((row, y) => make("tr", {}, ...row.map((n, x) => cell(n, y, x))));
   const table = make("table", { className: "grid" }, make("tbody", {}, ...rows));
@@ -18,106 +25,93 @@ function makeGrid({ title, numbers, picture, winner }) {
 
 function makeTerm({ name, at, contribution, input, weight, pictures = [] }, largest) {
   const product = input === undefined ? "" : `${plain(input, 3)} × ${plain(weight, 3)}`;
-  const share = make("i", { className: contribution < 0 ? "against" : "for" });
-  share.style.width = `${((100 * Math.abs(contribution)) / largest).toFixed(1)}%`;
+  const bar = make("i", { className: contribution < 0 ? "against" : "for" });
+  bar.style.width = `${((100 * Math.abs(contribution)) / largest).toFixed(1)}%`;
   const heading = at
-    ? make("button", { className: "tool at", data: { at: JSON.stringify(at) } }, name)
+    ? make("button", { className: "tool term-link", data: { unit: JSON.stringify(at) } }, name)
     : name;
-  const row = make("th", { scope: "row" }, heading);
-  const images = pictures.map((src) => make("img", { src, alt: "" }));
   return make(
     "tr",
     {},
-    row,
-    make("td", { className: "pictures" }, ...images, product),
-    make("td", { className: "share" }, share),
+    make("th", { scope: "row" }, heading),
+    make("td", {}, ...pictures.map((src) => make("img", { src, alt: "" })), product),
+    make("td", { className: "share" }, bar),
     make("td", { className: "number" }, signed(contribution)),
   );
 }
 
-const NAMES = { relu: "ReLU", relu6: "ReLU6", silu: "SiLU", softmax: "softmax", tanh: "tanh" };
-
-// The last line, in which everything adds up.
-function makeSum({ bias, sum, value, activation }) {
-  // Of rounded numbers, so that the line adds up to its last decimal.
-  const inputs = `what comes in ${plain(Number(sum.toFixed(4)) - Number(bias.toFixed(4)))}`;
+// The last line: inputs + bias = sum → activation → value.
+function makeTotal({ bias, sum, value, activation }) {
+  // The difference of rounded numbers, so that the line adds up to its last decimal.
+  const inputs = plain(Number(sum.toFixed(4)) - Number(bias.toFixed(4)));
   const isLinear = activation === "linear";
   const total = isLinear ? make("b", {}, plain(sum)) : plain(sum);
-  const end = isLinear ? "" : ` → ${NAMES[activation] ?? activation} → `;
   return make(
     "p",
     { className: "total" },
-    `${inputs} ${bias < 0 ? "−" : "+"} bias ${Math.abs(bias).toFixed(4)} = `,
+    `inputs ${inputs} ${bias < 0 ? "−" : "+"} bias ${Math.abs(bias).toFixed(4)} = `,
     total,
-    end,
+    isLinear ? null : ` → ${ACTIVATIONS[activation] ?? activation} → `,
     isLinear ? null : make("b", {}, value.toFixed(4)),
   );
 }
 
 export function makeArithmetic(element) {
-  const feature = element.querySelector(".feature");
-  const examples = element.querySelector(".examples");
   const heading = element.querySelector(".unit");
   const body = element.querySelector(".sum");
   const follow = element.querySelector(".follow");
-  const anatomy = { unit: null }; // the one that is shown
+  const arithmetic = { unit: null }; // {row, column} on display
 
-  function showPicture(figure, url) {
-    figure.hidden = !url;
-    const picture = figure.querySelector("img");
-    if (url && picture.src !== url) picture.src = url;
-  }
-
-  anatomy.clear = () => {
-    anatomy.unit = null;
+  arithmetic.clear = () => {
+    arithmetic.unit = null;
     body.replaceChildren();
     heading.textContent = "";
     follow.hidden = true;
   };
 
-  // `isScore` of a class, which has no place among maps.
-  anatomy.show = (layer, told, { of, isChosen, isScore }) => {
-    if (told.error) {
-      anatomy.clear();
-      body.textContent = `How it adds up cannot be told: ${told.error}`;
+  // `picture` is a prefix that names A or B; a class score (`isScore`) has no row and column.
+  arithmetic.show = (layer, answer, { picture, isChosen, isScore }) => {
+    if (answer.error) {
+      arithmetic.clear();
+      body.textContent = `The arithmetic is not available. ${answer.error}`;
       return;
     }
-    const { row, column, value, grids, terms } = told;
-    anatomy.unit = { row, column };
-    const place = layer.units === null
+    const { row, column, value, grids, terms, rest, others } = answer;
+    arithmetic.unit = { row, column };
+    const position = layer.units === null
       ? `row ${row}, column ${column}`
       : `unit ${row * layer.size[1] + column}`;
-    const which = isChosen ? "chosen unit" : "strongest unit";
-    const what = isScore ? "what weighs most" : `${which}: ${place}, ${value.toFixed(4)}`;
-    setText(heading, of + what);
+    const title = `${isChosen ? "chosen" : "strongest"} unit: ${position}, ${value.toFixed(4)}`;
+    setText(heading, picture + (isScore ? "largest contributions" : title));
     follow.hidden = !isChosen || layer.units !== null;
-    const contributions = [...terms.map(({ contribution }) => contribution), told.rest ?? 0];
-    const largest = Math.max(...contributions.map(Math.abs), 1e-9); // one scale for all of them
-    const parts = [
-      make(
-        "div",
-        { className: "grids" },
-        ...grids.flatMap((grid, i) => [
-          makeGrid(grid),
-          i + 1 < grids.length ? make("span", {}, SIGNS[i]) : null,
-        ]),
-      ),
-    ];
+    const gridParts = grids.flatMap((grid, i) => [
+      makeGrid(grid),
+      i + 1 < grids.length ? make("span", {}, OPERATORS[i]) : null,
+    ]);
+    const parts = [make("div", { className: "grids" }, ...gridParts)];
     if (terms.length) {
-      const rest = told.others
-        ? [{ name: `the other ${told.others.toLocaleString("en")}`, contribution: told.rest }]
-        : [];
-      const rows = [...terms, ...rest].map((term) => makeTerm(term, largest));
+      const all = [...terms];
+      if (others) {
+        all.push({ name: `${others.toLocaleString("en")} smaller terms`, contribution: rest });
+      }
+      const sizes = all.map(({ contribution }) => Math.abs(contribution));
+      const largest = Math.max(...sizes, 1e-9); // one scale for all bars
+      const rows = all.map((term) => makeTerm(term, largest));
       parts.push(make("table", { className: "terms" }, make("tbody", {}, ...rows)));
     }
-    if (told.bias !== undefined) parts.push(makeSum(told));
+    if (answer.bias !== undefined) parts.push(makeTotal(answer));
     body.replaceChildren(...parts);
   };
 
-  anatomy.like = (told) => {
-    showPicture(feature, told.feature);
-    showPicture(examples, told.examples);
+  // The map's feature visualization and dataset examples; both are optional data URLs.
+  arithmetic.showFeatures = ({ feature, examples }) => {
+    for (const [name, url] of Object.entries({ feature, examples })) {
+      const figure = element.querySelector(`.${name}`);
+      const image = figure.querySelector("img");
+      figure.hidden = !url;
+      if (url && image.src !== url) image.src = url;
+    }
   };
 
-  return anatomy;
+  return arithmetic;
 }

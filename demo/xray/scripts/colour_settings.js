@@ -1,12 +1,13 @@
-// What colours stand for: which colour map, what its brightest is, and how brightness grows.
-// `largest` tells what was largest, by layer; `changed` is called to have the same activations
-// painted again.
+// The colour scale: colour map, what its brightest colour stands for, and the brightness curve.
 
-export function makeColourSettings(element, state, largest, changed) {
+const MIDPOINTS = { root: "midpoint ¼ max", linear: "midpoint ½ max" };
+
+// `getMaxima` returns the largest shown activation by layer; `changed` repaints the activations.
+export function makeColourSettings(element, state, getMaxima, changed) {
   const colours = element.querySelector(".colours");
   const scale = element.querySelector(".scale");
-  const { style } = state;
   const curve = element.querySelector(".curve");
+  const { style } = state;
   Object.assign(style, { colours: colours.value, scale: scale.value, curve: curve.value });
 
   colours.addEventListener("change", () => {
@@ -15,26 +16,24 @@ export function makeColourSettings(element, state, largest, changed) {
   });
 
   scale.addEventListener("change", () => {
-    if (!state.answer) return (scale.value = style.scale); // there is nothing to hold yet
+    if (!state.answer) return (scale.value = style.scale); // no maxima yet
     style.scale = scale.value;
-    style.held = scale.value === "held" ? largest() : null;
+    style.held = scale.value === "held" ? getMaxima() : null;
     return changed();
   });
 
-  // What stands in the middle of the ramp, as a part of what its brightest stands for.
-  const middle = { root: "middle: ¼ of it", linear: "middle: ½ of it" };
   curve.addEventListener("change", () => {
     style.curve = curve.value;
-    element.querySelector(".middle").textContent = middle[curve.value];
+    element.querySelector(".midpoint").textContent = MIDPOINTS[curve.value];
     changed();
   });
 
-  element.addEventListener("described", ({ detail: { layers, scores } }) => {
-    const isSigned = layers.some((layer) =>
+  element.addEventListener("network-loaded", ({ detail: { layers, scores } }) => {
+    const hasNegative = layers.some((layer) =>
       layer.isSigned && layer.index > 0 && layer.index !== scores?.layer
     );
-    element.classList.toggle("signed", isSigned);
-    if (style.scale === "held") style.scale = scale.value = "layer"; // what was held is of others
+    element.classList.toggle("has-negative", hasNegative);
+    if (style.scale === "held") style.scale = scale.value = "layer"; // the maxima were another's
     style.held = null;
   });
 }

@@ -1,54 +1,50 @@
-// A picture is kept as A and the next ones, B, are seen beside it: A, B, or their difference.
+// Compares pictures: one is kept as A, later ones are B; the galleries show A, B or the difference.
 
-export function makeCompare(element, state, scores, askKeep, complain, changed) {
+export function makeCompare(element, state, scores, requestKeep, showError, changed) {
   const keep = element.querySelector(".keep");
-  const which = element.querySelector(".which");
+  const compareSwitch = element.querySelector(".compare-switch");
   const compare = {};
 
   function show(shown) {
     state.style.shown = element.dataset.shown = shown;
-    for (const button of which.querySelectorAll("[value]")) {
+    for (const button of compareSwitch.querySelectorAll("[value]")) {
       button.setAttribute("aria-pressed", button.value === shown);
     }
     changed();
   }
 
-  // `picture` stays A until another is kept or it is dropped.
   compare.keep = async (picture) => {
-    const told = await askKeep(picture);
-    if (told.error) {
-      complain(told);
-      return changed(); // which takes the complaint back as soon as it can
+    const answer = await requestKeep(picture);
+    if (answer.error) {
+      showError(answer);
+      return changed(); // the next successful answer clears the error
     }
-    state.a = picture;
-    scores.compare(told);
-    which.hidden = false;
+    state.reference = picture;
+    scores.compareWith(answer);
+    compareSwitch.hidden = false;
     keep.hidden = true;
-    which.querySelector('[value="B"]').focus({ preventScroll: true });
+    compareSwitch.querySelector('[value="B"]').focus({ preventScroll: true });
     show(state.style.shown);
   };
 
-  function end() {
-    state.a = null;
-    scores.compare(null);
-    which.hidden = true;
+  function removeReference() {
+    state.reference = null;
+    scores.compareWith(null);
+    compareSwitch.hidden = true;
     keep.hidden = false;
   }
 
-  compare.drop = () => {
-    end();
-    keep.focus({ preventScroll: true });
-    show("B");
-  };
-
-  element.addEventListener("described", () => {
-    end(); // it is of other layers
+  element.addEventListener("network-loaded", () => {
+    removeReference(); // its layers are another network's
     show("B");
   });
 
-  which.addEventListener("click", ({ target }) => {
-    if (target.matches(".drop")) compare.drop();
-    else if (target.value) show(target.value);
+  compareSwitch.addEventListener("click", ({ target }) => {
+    if (target.matches(".remove-a")) {
+      removeReference();
+      keep.focus({ preventScroll: true });
+      show("B");
+    } else if (target.value) show(target.value);
   });
   return compare;
 }

@@ -1,23 +1,23 @@
-// Take it with you: the view as a link, the galleries as a picture, the activations as numbers, and
-// the present drawing as a request that runs when pasted.
+// The menu "Share & download": a link to the view, the galleries as a PNG, the activations as
+// numbers, and requests that send the current picture.
 
 import { short } from "./text.js";
 
-const SCALE = 2; // of the galleries in the picture
-const MARGIN = 24; // pixels of the picture
-const SAID_MS = 2000; // that a button says what it has done
-const FAILED_MS = 6000; // that it says why it could not
-const KEPT_MS = 60_000; // that a browser may take to save a file
+const SCALE = 2; // screen pixels per unit in the PNG
+const MARGIN = 24; // pixels
+const DONE_MS = 2000; // how long a button says what it did
+const FAILED_MS = 6000; // how long it shows an error
+const SAVE_MS = 60_000; // time for the browser to save a file
 
 export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
+  setTimeout(() => URL.revokeObjectURL(link.href), SAVE_MS);
 }
 
-// Not every page may copy: then the text is there to be copied by hand.
+// Copies a text, or shows it to be copied by hand if the browser forbids it.
 export async function copy(text, area) {
   try {
     await navigator.clipboard.writeText(text);
@@ -26,15 +26,15 @@ export async function copy(text, area) {
     area.value = text;
     area.hidden = false;
     area.select();
-    return "Copy it from below";
+    return "Copy the text below";
   }
 }
 
-// All galleries that are in sight one under the other, with their names, on the page's dark ground.
-export function drawPicture(element, state, galleries) {
+// Draws all galleries in view under each other, with their names; resolves to a PNG.
+export function drawGalleries(element, state, galleries) {
   const style = getComputedStyle(element);
   const [ground, ink] = ["--ground", "--on-ground"].map((name) => style.getPropertyValue(name));
-  const shown = galleries.each().filter(({ layer }) => state.answer.layers.includes(layer.index));
+  const shown = galleries.all().filter(({ layer }) => state.answer.layers.includes(layer.index));
   const canvas = document.createElement("canvas");
   const heightOf = ({ layer }) => SCALE * layer.height + 3 * MARGIN;
   canvas.width = SCALE * Math.max(...shown.map(({ layer }) => layer.width)) + 2 * MARGIN;
@@ -45,15 +45,12 @@ export function drawPicture(element, state, galleries) {
   context.fillStyle = ink;
   context.font = `20px ${style.fontFamily}`;
   context.imageSmoothingEnabled = false;
+  const picture = { A: "A, ", difference: "B − A, " }[state.style.shown] ?? "";
   let top = MARGIN;
   for (const gallery of shown) {
-    const { layer, most } = gallery;
-    const of = { A: "A, ", difference: "B − A, " }[state.style.shown] ?? "";
-    context.fillText(
-      `${layer.title}  ${layer.name}, ${of}largest ${short(most)}`,
-      MARGIN,
-      top + 20,
-    );
+    const { layer, maximum } = gallery;
+    const caption = `${layer.title}  ${layer.name}, ${picture}max ${short(maximum)}`;
+    context.fillText(caption, MARGIN, top + 20);
     const [width, height] = [SCALE * layer.width, SCALE * layer.height];
     context.drawImage(gallery.canvas, MARGIN, top + 36, width, height);
     top += heightOf(gallery);
@@ -61,23 +58,23 @@ export function drawPicture(element, state, galleries) {
   return new Promise((resolve) => canvas.toBlob(resolve));
 }
 
-// `ways` by the names of the menu's buttons; each does its work and returns what to say of it.
-export function makeDownloads(menu, ways) {
-  const area = menu.querySelector(".copied");
+// `actions` by the values of the menu's buttons; each resolves to the text that its button shows.
+export function makeDownloads(menu, actions) {
+  const area = menu.querySelector(".copy-text");
   for (const button of menu.querySelectorAll("button")) {
     const label = button.textContent;
     button.addEventListener("click", async () => {
       area.hidden = true;
-      let shownFor = SAID_MS;
-      button.textContent = await ways[button.value]().catch((error) => {
-        shownFor = FAILED_MS;
+      let duration = DONE_MS;
+      button.textContent = await actions[button.value]().catch((error) => {
+        duration = FAILED_MS;
         return error.message;
       });
-      setTimeout(() => (button.textContent = label), shownFor);
+      setTimeout(() => (button.textContent = label), duration);
     });
   }
   menu.addEventListener("toggle", () => (area.hidden = true));
-  // A click elsewhere and Escape close it, as with any menu.
+  // Like any menu, it closes on Escape and on a click elsewhere.
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
     event.stopPropagation();

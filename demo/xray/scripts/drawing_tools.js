@@ -1,20 +1,20 @@
-// What is drawn with: pen and eraser, the brush's size, undo and clear, ready-made drawings.
+// The drawing tools: pen, eraser, brush size, undo, clear, and sample drawings.
 
 import { make } from "./dom.js";
 
-// Returns what keys do, by key.
+// Returns the tools' actions by key.
 export function makeDrawingTools(element, pad) {
   const find = (selector) => element.querySelector(selector);
-  const keys = {
-    p: () => choose(false),
-    e: () => choose(true),
+  const actions = {
+    p: () => setErase(false),
+    e: () => setErase(true),
     z: pad.undo,
     c: () => pad.set([]),
     "[": () => resize(-1),
     "]": () => resize(1),
   };
 
-  function choose(erase) {
+  function setErase(erase) {
     pad.erase = erase;
     find(".pen").setAttribute("aria-pressed", !erase);
     find(".eraser").setAttribute("aria-pressed", erase);
@@ -26,26 +26,26 @@ export function makeDrawingTools(element, pad) {
     pad.size = size.value / 100;
   }
 
-  // Those that the model comes with; the first ten have the keys 0 to 9.
-  element.addEventListener("described", ({ detail: { input, samples } }) => {
+  // The model's sample drawings; the first ten have the keys 0 to 9.
+  element.addEventListener("network-loaded", ({ detail: { input, samples } }) => {
     if (input.kind !== "drawing") return;
-    for (let key = 0; key < 10; key++) delete keys[key];
+    for (let key = 0; key < 10; key++) delete actions[key];
     const buttons = samples.map(({ name, strokes }, i) => {
-      const title = i < 10 ? `Start from a ${name} (key ${i})` : `Start from a ${name}`;
+      const title = i < 10 ? `Load a sample ${name} (key ${i})` : `Load a sample ${name}`;
       const button = make("button", { className: "tool sample", title }, name);
       button.addEventListener("click", () => pad.set(strokes));
-      if (i < 10) keys[i] = () => pad.set(strokes);
+      if (i < 10) actions[i] = () => pad.set(strokes);
       return button;
     });
     find(".samples").replaceChildren(...buttons);
     find(".samples").hidden = buttons.length === 0;
   });
 
-  find(".pen").addEventListener("click", keys.p);
-  find(".eraser").addEventListener("click", keys.e);
-  find(".undo").addEventListener("click", keys.z);
-  find(".clear").addEventListener("click", keys.c);
+  find(".pen").addEventListener("click", actions.p);
+  find(".eraser").addEventListener("click", actions.e);
+  find(".undo").addEventListener("click", actions.z);
+  find(".clear").addEventListener("click", actions.c);
   find(".size").addEventListener("input", () => resize(0));
   resize(0);
-  return keys;
+  return actions;
 }

@@ -1,106 +1,92 @@
-// What an answer looks like: what the network sees, and a gallery of each layer. Events of the
-// element: `shown` of an answer, `pointed` at a unit (or at none), `chosen` of one.
+// One gallery for each layer, and the network's input, cut out of the PNG of an answer.
 
-import { make } from "./dom.js";
-import { frameMap, hasMaps, nameOf, neighbour, neighbourMap, STEPS, unitAt } from "./maps.js";
+import { emit, make, makeCopy } from "./dom.js";
+import { describeMap, frameMap, hasMaps, neighbour, neighbourMap, STEPS, unitAt } from "./maps.js";
 import { setText, short } from "./text.js";
 
-const FEW = 8; // layers that are all asked for before it is known which are in sight
+const FEW = 8; // layers requested before it is known which are in view
 
-// A canvas that copies parts of pictures, pixel by pixel; the style sheet scales it up.
-export function makeCopy(canvas) {
-  const context = canvas.getContext("2d");
-  return (picture, x, y, width, height) => {
-    // Setting a size, even the same, makes the browser lay out the whole page again.
-    if (canvas.width !== width) canvas.width = width;
-    if (canvas.height !== height) canvas.height = height;
-    context.globalCompositeOperation = "copy";
-    context.drawImage(picture, x, y, width, height, 0, 0, width, height);
-  };
-}
-
-// `changed` is called when other layers have come into sight.
+// `changed` is called when other layers come into view.
 export function makeGalleries(element, state, changed) {
   const find = (selector) => element.querySelector(selector);
-  const copyInput = makeCopy(find(".seen canvas"));
-  const tell = (event, detail) => element.dispatchEvent(new CustomEvent(event, { detail }));
+  const copyInput = makeCopy(find(".network-input canvas"));
   const galleries = {};
-  let shownLayers = []; // {layer, figure, mosaic, canvas, copy, largest}, in order
-  let inSight = null; // numbers of layers; null before that is known
-  let asked = 0;
-  let shown = 0; // pictures may be decoded in another order than they came
+  let all = []; // [{layer, figure, canvas, marks, maximumLabel, copy, maximum}], in order
+  let inView = null; // Set of layer indices; null until known
+  let received = 0; // answers
+  let shown = 0; // number of the answer on display: sheets may be decoded in another order
 
   const observer = new IntersectionObserver((entries) => {
-    const before = galleries.layers().join();
-    inSight ??= new Set();
+    const before = galleries.requestedLayers().join();
+    inView ??= new Set();
     for (const { target, isIntersecting } of entries) {
       const index = Number(target.dataset.layer);
-      if (isIntersecting) inSight.add(index);
-      else inSight.delete(index);
+      if (isIntersecting) inView.add(index);
+      else inView.delete(index);
     }
-    if (galleries.layers().join() !== before) changed();
+    if (galleries.requestedLayers().join() !== before) changed();
   });
 
-  // A gallery for each layer that has activations to show: scores have a place of their own.
+  // Input and scores are shown elsewhere and have no gallery.
   galleries.build = ({ layers, scores }) => {
     observer.disconnect();
-    inSight = null;
-    const galleried = layers.filter(({ index }) => index > 0 && index !== scores?.layer);
-    element.classList.toggle("many", galleried.length > FEW);
-    shownLayers = galleried.map((layer) => makeGallery(layer, tell));
-    pair(shownLayers);
-    find(".galleries").replaceChildren(...shownLayers.map(({ figure }) => figure));
-    for (const { figure } of shownLayers) observer.observe(figure);
+    inView = null;
+    const withGallery = layers.filter(({ index }) => index > 0 && index !== scores?.layer);
+    element.classList.toggle("many-layers", withGallery.length > FEW);
+    all = withGallery.map((layer) => makeGallery(element, layer));
+    pair(all);
+    find(".galleries").replaceChildren(...all.map(({ figure }) => figure));
+    for (const { figure } of all) observer.observe(figure);
     const [input] = layers;
-    find(".seen-size").textContent = input.size.toReversed().join("×");
+    find(".input-size").textContent = input.size.toReversed().join("×");
   };
 
-  galleries.each = () => shownLayers;
+  galleries.all = () => all;
 
-  // Those to ask for: what is in sight, and of a drawing what the network sees.
-  galleries.layers = () => {
-    const known = shownLayers.map(({ layer }) => layer.index);
-    const wanted = inSight ? known.filter((index) => inSight.has(index)) : known.slice(0, FEW);
+  // Indices of the layers in view, with the input if it is a drawing.
+  galleries.requestedLayers = () => {
+    const indices = all.map(({ layer }) => layer.index);
+    const wanted = inView ? indices.filter((index) => inView.has(index)) : indices.slice(0, FEW);
     return state.network.input.kind === "drawing" ? [0, ...wanted] : wanted;
   };
 
   galleries.show = async (answer, askedAt) => {
-    const turn = ++asked;
-    const picture = await createImageBitmap(answer.sheet);
-    if (turn < shown || !state.network) return picture.close();
-    shown = turn;
+    const number = ++received;
+    const sheet = await createImageBitmap(answer.sheet);
+    if (number < shown || !state.network) return sheet.close();
+    shown = number;
     let top = 0;
     answer.layers.forEach((index, i) => {
       const layer = state.network.layers[index];
-      if (index === 0) copyInput(picture, 0, top, layer.width, layer.height);
-      const gallery = shownLayers.find((one) => one.layer.index === index);
-      if (gallery) paint(gallery, picture, top, answer.largest[i]);
+      if (index === 0) copyInput(sheet, 0, top, layer.width, layer.height);
+      const gallery = all.find((gallery) => gallery.layer.index === index);
+      if (gallery) paint(gallery, sheet, top, answer.largest[i]);
       top += layer.height;
     });
-    picture.close();
+    sheet.close();
     state.answer = answer;
-    element.dispatchEvent(new CustomEvent("shown", { detail: { answer, askedAt }, bubbles: true }));
+    emit(element, "answer-shown", { answer, askedAt });
   };
 
-  function paint(gallery, picture, top, most) {
+  function paint(gallery, sheet, top, maximum) {
     const { layer } = gallery;
-    gallery.copy(picture, 0, top, layer.width, layer.height);
-    gallery.most = most;
-    // Where the scale is held, what its brightest colour stands for, and else the largest.
-    const held = state.style.held?.[layer.index];
-    setText(gallery.largest, held === undefined ? `max ${short(most)}` : `to ${short(held)}`);
+    gallery.copy(sheet, 0, top, layer.width, layer.height);
+    gallery.maximum = maximum;
+    const fixed = state.style.held?.[layer.index]; // what the brightest colour stands for
+    const label = fixed === undefined ? `max ${short(maximum)}` : `to ${short(fixed)}`;
+    setText(gallery.maximumLabel, label);
   }
 
-  // By layer, the largest activation that was shown last.
-  galleries.largest = () =>
+  // The largest activation on display, by layer index.
+  galleries.maxima = () =>
     Object.fromEntries(
-      shownLayers.flatMap(({ layer, most }) => most === undefined ? [] : [[layer.index, most]]),
+      all.flatMap(({ layer, maximum }) => maximum === undefined ? [] : [[layer.index, maximum]]),
     );
 
   return galleries;
 }
 
-// Captions of galleries that share a row with a small one have two lines.
+// Captions in a row with a narrow gallery need two lines.
 function pair(galleries) {
   const rows = [[]];
   for (const gallery of galleries) {
@@ -113,88 +99,93 @@ function pair(galleries) {
   }
 }
 
-function makeGallery(layer, tell) {
+function makeGallery(element, layer) {
+  const isMaps = layer.units === null;
+  const size = { width: layer.width, height: layer.height };
   const frame = make("i", { className: "frame" });
-  const canvas = make("canvas", { width: layer.width, height: layer.height });
-  const spots = make("canvas", { className: "spots", width: layer.width, height: layer.height });
+  const canvas = make("canvas", size);
+  const marks = make("canvas", { className: "marks", ...size });
   const mosaic = make(
     "div",
-    { className: "mosaic", tabIndex: 0, role: "button" },
+    {
+      className: "mosaic",
+      tabIndex: 0,
+      role: "button",
+      ariaLabel: `${layer.title} ${layer.name}, ` +
+        (isMaps ? `${layer.count} maps of ${layer.size.join(" by ")}` : `${layer.units} units`) +
+        `. Arrow keys select a ${isMaps ? "map" : "unit"}, Enter opens it.`,
+    },
     canvas,
-    spots,
+    marks,
     frame,
   );
-  const what = layer.units === null
-    ? `${layer.count} maps of ${layer.size.join(" by ")}`
-    : `${layer.units} units`;
-  mosaic.setAttribute(
-    "aria-label",
-    `${layer.title} ${layer.name}, ${what}: arrow keys point at one, Enter opens it`,
-  );
-  const ask = make("button", { className: "ask" }, "?");
-  ask.setAttribute("aria-label", `About ${layer.title}`);
-  ask.dataset.lesson = layer.kind;
-  ask.lesson = layer.lessons;
+  const help = make("button", {
+    className: "help",
+    ariaLabel: `About ${layer.title}`,
+    data: { lesson: layer.kind },
+    lessons: layer.lessons,
+  }, "?");
   const readout = make("span", { className: "readout" });
-  const largest = make("span", { className: "largest" });
+  const maximumLabel = make("span", { className: "maximum" });
   const figure = make(
     "figure",
     {
-      className: ["gallery", layer.isWide && "wide", layer.units !== null && "units"]
-        .filter(Boolean).join(" "),
+      className: ["gallery", layer.isWide && "wide", !isMaps && "units"].filter(Boolean).join(" "),
       data: { layer: layer.index, name: layer.name },
-      style: { "--aspect": layer.width / layer.height, "--pixels": layer.width },
+      style: { "--aspect": layer.width / layer.height },
     },
     make(
       "figcaption",
       {},
       make("b", {}, layer.title),
-      ask,
+      help,
       make("code", {}, layer.name),
       make("span", { className: "about" }, layer.about),
       readout,
-      largest,
+      maximumLabel,
     ),
     mosaic,
   );
-  let unit = null; // pointed at
+  let hovered = null; // unit
 
-  function point(to) {
-    unit = to;
+  function hover(unit) {
+    hovered = unit;
     frameMap(mosaic, layer, unit.map);
-    figure.classList.add("pointed");
-    setText(readout, nameOf(layer, unit.map));
-    tell("pointed", unit);
+    figure.classList.add("hovered");
+    setText(readout, describeMap(layer, unit.map));
+    emit(element, "unit-hovered", unit);
   }
 
   function leave() {
-    unit = null;
+    hovered = null;
     frame.style.display = "none";
-    figure.classList.remove("pointed");
+    figure.classList.remove("hovered");
     readout.textContent = "";
-    tell("pointed", null);
+    emit(element, "unit-hovered", null);
   }
 
-  mosaic.addEventListener("pointermove", (event) => point(unitAt(layer, mosaic, event)));
+  const select = (unit) => emit(element, "unit-selected", unit);
+
+  mosaic.addEventListener("pointermove", (event) => hover(unitAt(layer, mosaic, event)));
   mosaic.addEventListener("pointerleave", leave);
   mosaic.addEventListener("blur", leave);
-  mosaic.addEventListener("click", (event) => tell("chosen", unitAt(layer, mosaic, event)));
-  // Arrows go from map to map, or with Shift, and in a layer of one map, from unit to unit.
+  mosaic.addEventListener("click", (event) => select(unitAt(layer, mosaic, event)));
+  // Arrow keys go from map to map; with Shift, or in a layer without maps, from unit to unit.
   mosaic.addEventListener("keydown", (event) => {
-    const { map, row, column } = unit ?? {
+    const { map, row, column } = hovered ?? {
       map: layer.maps[0],
       row: Math.floor(layer.size[0] / 2),
       column: Math.floor(layer.size[1] / 2),
     };
-    if (event.key === "Enter" || event.key === " ") tell("chosen", { layer, map, row, column });
+    if (event.key === "Enter" || event.key === " ") select({ layer, map, row, column });
     else if (!(event.key in STEPS)) return;
     else if (event.shiftKey || !hasMaps(layer)) {
-      const [down, right] = neighbour(event.key, [row, column], layer.size);
-      point({ layer, map, row: down, column: right });
-    } else point({ layer, map: unit ? neighbourMap(event.key, layer, map) : map, row, column });
+      const [newRow, newColumn] = neighbour(event.key, [row, column], layer.size);
+      hover({ layer, map, row: newRow, column: newColumn });
+    } else hover({ layer, map: hovered ? neighbourMap(event.key, layer, map) : map, row, column });
     event.preventDefault();
     event.stopPropagation();
   });
 
-  return { layer, figure, mosaic, canvas, spots, largest, copy: makeCopy(canvas) };
+  return { layer, figure, canvas, marks, maximumLabel, copy: makeCopy(canvas) };
 }

@@ -1,14 +1,16 @@
-// The network's own history: which of the served versions answers, chosen or played as a film.
+// The training history: which served version predicts, chosen or played one after the other.
 
-// Of the film: long enough to see what changed, and longer for who has asked for less motion.
+import { emit, make } from "./dom.js";
+
+// Milliseconds per version when playing; longer for visitors who prefer reduced motion.
 const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
 
 export function makeHistory(element, state, changed) {
   const list = element.querySelector(".versions");
-  const play = element.querySelector(".play");
+  const playButton = element.querySelector(".play");
   const history = {};
-  let pressed = null;
-  let film = null;
+  let pressed = null; // version
+  let timer = null; // while playing
 
   function press(version) {
     if (version === pressed) return;
@@ -25,80 +27,76 @@ export function makeHistory(element, state, changed) {
   }
 
   function stop() {
-    clearInterval(film);
-    film = null;
-    play.textContent = "Play";
+    clearInterval(timer);
+    timer = null;
+    playButton.textContent = "Play";
   }
 
-  function offer(there) {
+  function showVersions(versions) {
     stop();
-    state.versions = there;
+    state.versions = versions;
     pressed = null;
-    element.hidden = there.length < 2;
+    element.hidden = versions.length < 2;
     list.replaceChildren(
-      ...there.map((version) => {
-        const button = document.createElement("button");
-        button.className = "tool version";
-        button.value = version;
-        button.textContent = version.toLocaleString("en");
-        return button;
-      }),
+      ...versions.map((version) =>
+        make(
+          "button",
+          { className: "tool version", value: version },
+          version.toLocaleString("en"),
+        )
+      ),
     );
   }
 
-  // Has a version asked for from now on; null is the newest.
-  history.set = (version) => {
+  // Requests a version from now on; null is the newest.
+  history.request = (version) => {
     stop();
     state.version = version;
   };
 
-  // The version that is shown, if it is known.
-  history.shown = () => state.version ?? state.answeredBy;
+  // The version on display; null if unknown.
+  history.shownVersion = () => state.version ?? state.answerVersion;
 
-  // An answer tells which version it came from, which versions there are, and whether the one that
-  // was `asked` for is gone.
-  history.follow = ({ version, versions: there, unavailable_version: gone }, asked) => {
+  // Takes from an answer its version, all served versions, and whether the requested one is gone.
+  history.update = ({ version, versions, unavailable_version: gone }, requested) => {
     if (state.version === gone) state.version = null;
-    const isNew = there.length && String(there) !== String(state.versions);
-    if (isNew) offer(there);
-    state.answeredBy = version;
-    // An answer that was under way while another version was chosen changes nothing.
-    if (isNew || asked === state.version || asked === gone) press(state.version ?? version);
+    const isNew = versions.length && String(versions) !== String(state.versions);
+    if (isNew) showVersions(versions);
+    state.answerVersion = version;
+    // If another version was chosen meanwhile, its button stays pressed.
+    if (isNew || requested === state.version || requested === gone) press(state.version ?? version);
   };
-
-  const travelled = () =>
-    element.dispatchEvent(new CustomEvent("travelled", { detail: {}, bubbles: true }));
 
   history.step = (by) => {
     const { versions } = state;
     if (versions.length < 2) return;
     stop();
-    const at = versions.indexOf(history.shown()) + by;
-    choose(versions[Math.min(versions.length - 1, Math.max(0, at))]);
-    travelled();
+    const index = versions.indexOf(history.shownVersion()) + by;
+    choose(versions[Math.min(versions.length - 1, Math.max(0, index))]);
+    emit(element, "version-selected");
   };
 
   history.play = () => {
     const { versions } = state;
-    if (film || versions.length < 2) return stop();
+    if (timer || versions.length < 2) return stop();
     let next = 0;
-    const turn = () => {
+    const showNext = () => {
       choose(versions[next++]);
       if (next < versions.length) return;
       stop();
-      travelled();
+      emit(element, "version-selected");
     };
-    film = setInterval(turn, FRAME_MS);
-    play.textContent = "Stop";
-    turn();
+    timer = setInterval(showNext, FRAME_MS);
+    playButton.textContent = "Stop";
+    showNext();
   };
 
-  play.addEventListener("click", history.play);
+  playButton.addEventListener("click", history.play);
   list.addEventListener("click", ({ target }) => {
     if (!target.value) return;
     stop();
     choose(Number(target.value));
-    travelled();
+    emit(element, "version-selected");
   });
   return history;
 }

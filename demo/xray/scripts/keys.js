@@ -1,7 +1,7 @@
-// The keyboard: what a key does, unless something else on the page has it.
+// Keyboard shortcuts of the page.
 
-// `wayOf` tells what a key does; `zoom` has its own keys while it is open.
-export function listenToKeys(element, zoom, wayOf) {
+// `zoom` handles its own keys while a map is open; `actionOf` returns the action of another key.
+export function listenToKeys(element, zoom, actionOf) {
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest?.(
       "input:not(.size), select, textarea, [contenteditable]",
@@ -9,14 +9,13 @@ export function listenToKeys(element, zoom, wayOf) {
     const isSliding = event.target.closest?.(".size") && /^(Arrow|Page|Home|End)/.test(event.key);
     const isHidden = !element.isConnected || !element.offsetParent;
     const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
-    // On many keyboards a bracket is typed with AltGr (Control and Alt) or Option (Alt).
-    const isTyped = event.altKey && !event.metaKey && ["[", "]"].includes(event.key);
-    const isCommand = (event.altKey || event.ctrlKey || event.metaKey) && !isUndo && !isTyped;
+    // Many keyboard layouts need AltGr (Control and Alt) or Option (Alt) for a bracket.
+    const isBracket = event.altKey && !event.metaKey && ["[", "]"].includes(event.key);
+    const isCommand = (event.altKey || event.ctrlKey || event.metaKey) && !isUndo && !isBracket;
     if (isTyping || isSliding || isHidden || isCommand) return;
-    const key = event.key.toLowerCase();
-    const way = zoom.press(event.key) ? () => {} : wayOf(key);
-    if (!way) return;
+    const action = zoom.press(event.key) ? () => {} : actionOf(event.key.toLowerCase());
+    if (!action) return;
     event.preventDefault();
-    way();
+    action();
   });
 }

@@ -1,53 +1,45 @@
-// The open map, large: its units can be pointed at, chosen, and walked through with the arrows.
+// The enlarged map: hover and choose its units by pointer or with the arrow keys.
 
+import { emit, makeCopy } from "./dom.js";
 import { neighbour, STEPS } from "./maps.js";
 
-// `choose` gets a unit; `strongest` tells the one to set out from where none is chosen.
-export function makeLargeMap(element, state, choose, strongest) {
+// `choose` gets a unit; `getStrongest` returns the unit to start from if none is chosen.
+export function makeLargeMap(element, state, choose, getStrongest) {
   const canvas = element.querySelector(".large");
-  const context = canvas.getContext("2d");
-  const point = (detail) => element.dispatchEvent(new CustomEvent("pointed", { detail }));
   const large = {};
 
   function unitUnder(event) {
-    const { layer, map } = state.open;
+    const { layer, map } = state.openMap;
     const box = canvas.getBoundingClientRect();
-    const at = (position, size) => Math.min(size - 1, Math.max(0, Math.floor(position * size)));
+    const index = (fraction, size) => Math.min(size - 1, Math.max(0, Math.floor(fraction * size)));
     return {
       layer,
       map,
-      row: at((event.clientY - box.top) / box.height, layer.size[0]),
-      column: at((event.clientX - box.left) / box.width, layer.size[1]),
+      row: index((event.clientY - box.top) / box.height, layer.size[0]),
+      column: index((event.clientX - box.left) / box.width, layer.size[1]),
     };
   }
 
-  large.draw = (picture) => {
-    Object.assign(canvas, { width: picture.width, height: picture.height });
-    context.drawImage(picture, 0, 0);
-  };
+  // Shows a part of an image.
+  large.draw = makeCopy(canvas);
 
-  // A map as it is in its layer's mosaic.
-  large.copy = (mosaic, { mapWidth, mapHeight }, { x, y }) => {
-    if (canvas.width !== mapWidth) canvas.width = mapWidth;
-    if (canvas.height !== mapHeight) canvas.height = mapHeight;
-    context.globalCompositeOperation = "copy";
-    context.drawImage(mosaic, x, y, mapWidth, mapHeight, 0, 0, mapWidth, mapHeight);
-  };
-
-  large.clear = () => context.clearRect(0, 0, canvas.width, canvas.height);
+  large.clear = () => canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 
   large.step = (key) => {
-    const { layer, map, unit } = state.open;
+    const { layer, map, unit } = state.openMap;
     const middle = { row: Math.floor(layer.size[0] / 2), column: Math.floor(layer.size[1] / 2) };
-    const { row, column } = unit ?? strongest() ?? middle;
-    const [down, right] = neighbour(key, [row, column], layer.size);
-    choose({ layer, map, row: down, column: right });
+    const { row, column } = unit ?? getStrongest() ?? middle;
+    const [newRow, newColumn] = neighbour(key, [row, column], layer.size);
+    choose({ layer, map, row: newRow, column: newColumn });
   };
 
   large.focus = () => canvas.focus({ preventScroll: true });
 
-  canvas.addEventListener("pointermove", (event) => point(unitUnder(event)));
-  canvas.addEventListener("pointerleave", () => point(null));
+  canvas.addEventListener(
+    "pointermove",
+    (event) => emit(element, "unit-hovered", unitUnder(event)),
+  );
+  canvas.addEventListener("pointerleave", () => emit(element, "unit-hovered", null));
   canvas.addEventListener("click", (event) => choose(unitUnder(event)));
   canvas.addEventListener("keydown", (event) => {
     if (!(event.key in STEPS)) return;

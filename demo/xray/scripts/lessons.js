@@ -1,53 +1,52 @@
-// Short answers, opened where the question arises. A model has its own about its layers; else the
-// page's are shown, by kind of layer.
+// Short explanations behind the question marks. A model may bring its own, for its layers or by
+// topic; otherwise the page's are shown, by kind of layer or topic.
 
 import { make } from "./dom.js";
 
-const APART = 8; // pixels between a question mark and its answer
+const GAP = 8; // pixels between a question mark and its lesson, and from the window's edges
 
-// `lessons` are lists of [question, answer], by place and by kind of layer.
+// `lessons` are lists of [question, answer] by topic or kind of layer.
 export function makeLessons(element, lessons) {
   const popover = element.querySelector(".lesson");
-  let button = null; // that asks
+  let modelLessons = {};
+  let button = null; // the help button that was pressed last
 
-  const answersTo = ({ lesson, dataset }, own = {}) =>
-    lesson?.length ? lesson : own[dataset.lesson] ?? lessons[dataset.lesson] ?? [];
+  const lessonsOf = ({ lessons: layerLessons, dataset: { lesson } }) =>
+    layerLessons?.length ? layerLessons : modelLessons[lesson] ?? lessons[lesson] ?? [];
 
-  let own = {};
-  element.addEventListener("described", ({ detail }) => {
-    own = detail.lessons;
-    const [input] = detail.layers;
-    element.querySelector(".seen .ask").lesson = input.lessons;
-    for (const one of element.querySelectorAll(".ask")) {
-      one.hidden = answersTo(one, own).length === 0;
-      one.popoverTargetElement = popover;
+  element.addEventListener("network-loaded", ({ detail }) => {
+    modelLessons = detail.lessons;
+    element.querySelector(".network-input .help").lessons = detail.layers[0].lessons;
+    for (const help of element.querySelectorAll(".help")) {
+      help.hidden = lessonsOf(help).length === 0;
+      help.popoverTargetElement = popover;
     }
   });
 
-  // Before the popover opens, which is the button's own doing.
-  element.addEventListener("pointerdown", choose, true);
-  element.addEventListener("click", choose, true);
-  function choose({ target }) {
-    const asked = target.closest?.(".ask");
-    if (!asked) return;
-    button = asked;
+  function fill({ target }) {
+    const help = target.closest?.(".help");
+    if (!help) return;
+    button = help;
     popover.replaceChildren(
-      ...answersTo(asked, own).flatMap(([question, answer]) => [
+      ...lessonsOf(help).flatMap(([question, answer]) => [
         make("h3", {}, question),
         make("p", {}, answer),
       ]),
     );
   }
+  // While capturing, before the button itself opens the popover.
+  element.addEventListener("pointerdown", fill, true);
+  element.addEventListener("click", fill, true);
 
   popover.addEventListener("toggle", ({ newState }) => {
     if (newState !== "open") return;
-    const at = button.getBoundingClientRect();
+    const box = button.getBoundingClientRect();
     const { width, height } = popover.getBoundingClientRect();
-    // Beside the pad and the scores if there is room, so that these stay in sight.
-    const beside = button.closest(".hand")?.getBoundingClientRect().right ?? 0;
-    const left = Math.min(innerWidth - width - APART, Math.max(APART, at.left, beside + APART));
-    const below = at.bottom + APART;
-    const top = below + height < innerHeight ? below : Math.max(APART, at.top - APART - height);
+    // Beside the pad and the scores if there is room, so that they stay visible.
+    const beside = button.closest(".input-panel")?.getBoundingClientRect().right ?? 0;
+    const left = Math.min(innerWidth - width - GAP, Math.max(GAP, box.left, beside + GAP));
+    const below = box.bottom + GAP;
+    const top = below + height < innerHeight ? below : Math.max(GAP, box.top - GAP - height);
     Object.assign(popover.style, { left: `${left}px`, top: `${top}px` });
   });
 }

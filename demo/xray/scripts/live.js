@@ -1,24 +1,25 @@
-// The live component: what the visitor does, and where that leads.
+// The live component: creates its modules and connects them.
 
-import { makeUrl } from "./url.js";
+import { makeAddressBar } from "./address_bar.js";
 import { makeColourSettings } from "./colour_settings.js";
 import { makeCompare } from "./compare.js";
+import { emit } from "./dom.js";
+import { copy, drawGalleries, makeDownloads, save } from "./download.js";
+import { makeDrawingTools } from "./drawing_tools.js";
+import { makeExplanation } from "./explanation.js";
 import { makeGalleries } from "./galleries.js";
 import { makeHistory } from "./history.js";
 import { listenToKeys } from "./keys.js";
 import { makeLens } from "./lens.js";
-import { makeRequests } from "./requests.js";
 import { makeLoop } from "./loop.js";
 import { makeNetwork } from "./network.js";
 import { makePad } from "./pad.js";
 import { makePicture } from "./picture.js";
+import { makeRequests } from "./requests.js";
 import { makeScores } from "./scores.js";
-import { makeServer } from "./server.js";
-import { copy, drawPicture, makeDownloads, save } from "./download.js";
+import { fromBase64, makeServer } from "./server.js";
 import { setText } from "./text.js";
-import { makeDrawingTools } from "./drawing_tools.js";
-import { makeTour, remembered } from "./tour.js";
-import { makeWhy } from "./why.js";
+import { hasSeenTour, makeTour } from "./tour.js";
 import { makeZoom } from "./zoom.js";
 
 export function startLive({ xray, props, gradio, state, notice }) {
@@ -26,52 +27,51 @@ export function startLive({ xray, props, gradio, state, notice }) {
   const hint = find(".hint");
 
   const server = makeServer(props.live, gradio);
-  const network = makeNetwork(xray, state, server, notice.tell);
+  const network = makeNetwork(xray, state, server, notice.show);
   const isDrawing = () => state.network.input.kind === "drawing";
-  const seen = async () => {
+  const currentPicture = async () => {
     const content = await (isDrawing() ? pad.content() : picture.content());
     return { content, version: state.version };
   };
-  const galleries = makeGalleries(xray, state, () => changed());
-  const requests = makeRequests(xray, state, server, seen, galleries.layers);
-  const ask = makeLoop({
-    ask: requests.ask,
-    mostUnderWay: () => server.mostUnderWay,
+  const galleries = makeGalleries(xray, state, () => update());
+  const requests = makeRequests(xray, state, server, currentPicture, galleries.requestedLayers);
+  const requestPrediction = makeLoop({
+    send: requests.predict,
+    maxInFlight: () => server.maxInFlight,
     show: (answer, askedAt) => {
       // Another version may have other layers.
       if (answer.network !== state.network.identity) {
         return network.load(state.model, answer.version);
       }
       notice.clear();
-      history.follow(answer, answer.asked);
+      history.update(answer, answer.requestedVersion);
       return galleries.show(answer, askedAt);
     },
-    complain: notice.tell,
+    showError: notice.show,
   });
-  const changed = () => state.network && ask();
-  requests.again = changed;
+  const update = () => state.network && requestPrediction();
+  requests.repredict = update;
 
   const pad = makePad(find(".pad"), () => {
     if (hint.hidden === pad.isSample) hint.hidden = !pad.isSample;
-    drawn();
+    pictureChanged();
   });
-  const picture = makePicture(xray, drawn);
-  function drawn() {
-    xray.dispatchEvent(new CustomEvent("drawn", { detail: {}, bubbles: true }));
-    changed();
-    address.drawn();
+  const picture = makePicture(xray, pictureChanged);
+  function pictureChanged() {
+    emit(xray, "picture-changed");
+    update();
+    addressBar.clearOutdated();
   }
   const history = makeHistory(find(".history"), state, () => {
-    state.cached = null; // the newest may be another by now
-    changed();
+    state.cached = null; // the newest version may have changed
+    update();
   });
-  makeColourSettings(xray, state, galleries.largest, changed);
+  makeColourSettings(xray, state, galleries.maxima, update);
   const scores = makeScores(xray, state, (label) => {
-    // Open arithmetic of one score gives way to another's.
     if (zoom.showsScore()) zoom.openScore(label);
-    why.choose(label);
+    explanation.choose(label);
   });
-  const compare = makeCompare(xray, state, scores, requests.keep, notice.tell, changed);
+  const compare = makeCompare(xray, state, scores, requests.keep, notice.show, update);
   makeLens(xray, state, galleries, (unit) => requests.detail("inspect_unit", unit));
   const zoom = makeZoom(
     xray,
@@ -81,82 +81,81 @@ export function startLive({ xray, props, gradio, state, notice }) {
     (map) => requests.detail("show_map", map),
     (map) => requests.detail("map_features", map),
   );
-  const canvas = () => (isDrawing() ? find(".pad") : picture.canvas);
-  const why = makeWhy(xray, state, scores, canvas, requests.why);
+  const getCanvas = () => (isDrawing() ? find(".pad") : picture.canvas);
+  const explanation = makeExplanation(xray, state, scores, getCanvas, requests.explain);
   const tour = makeTour(xray, props.tour);
-  const address = makeUrl(xray, state, { pad, history, zoom, network });
-  const tools = makeDrawingTools(xray, pad);
+  const addressBar = makeAddressBar(xray, state, { pad, history, zoom, network });
+  const toolActions = makeDrawingTools(xray, pad);
 
-  xray.addEventListener("shown", ({ detail }) => scores.show(detail.answer));
-  xray.addEventListener("described", ({ detail }) => {
+  xray.addEventListener("answer-shown", ({ detail }) => scores.show(detail.answer));
+  xray.addEventListener("network-loaded", ({ detail }) => {
     galleries.build(detail);
     scores.build(detail);
-    history.set(null);
-    find(".take").hidden = detail.downloads.length === 0;
-    find(".add-up").hidden = (detail.scores?.layer ?? null) === null;
-    if (address.restore() || !isDrawing()) return;
+    history.request(null);
+    find(".downloads").hidden = detail.downloads.length === 0;
+    find(".show-sum").hidden = (detail.scores?.layer ?? null) === null;
+    if (addressBar.restore() || !isDrawing()) return;
     pad.fit(detail.input.side);
-    pad.set(detail.samples[3]?.strokes ?? pad.strokes(), true); // a first visit finds it firing
+    pad.set(detail.samples[3]?.strokes ?? pad.strokes(), true);
   });
 
-  async function take(what) {
-    const told = await requests.take(what, history.shown());
-    if (told.isLoggedOut) notice.tell(told);
-    if (told.error) throw new Error(told.error);
-    return told.content;
+  async function download(what) {
+    const answer = await requests.download(what, history.shownVersion());
+    if (answer.isLoggedOut) notice.show(answer);
+    if (answer.error) throw new Error(answer.error);
+    return answer.content;
   }
 
-  makeDownloads(find(".take"), {
-    link: () => copy(address.link(), find(".copied")),
+  const copyText = find(".copy-text");
+  makeDownloads(find(".downloads"), {
+    link: () => copy(addressBar.update(), copyText),
     picture: async () => {
-      save(await drawPicture(xray, state, galleries), "layer-xray.png");
+      save(await drawGalleries(xray, state, galleries), "layer-xray.png");
       return "Saved";
     },
     npz: async () => {
-      const bytes = Uint8Array.from(atob(await take("npz")), (byte) => byte.charCodeAt(0));
-      save(new Blob([bytes]), "layer-xray.npz");
+      save(new Blob([fromBase64(await download("npz"))]), "layer-xray.npz");
       return "Saved";
     },
-    curl: async () => copy(await take("curl"), find(".copied")),
-    python: async () => copy(await take("python"), find(".copied")),
-    grpc: async () => copy(await take("grpc"), find(".copied")),
+    curl: async () => copy(await download("curl"), copyText),
+    python: async () => copy(await download("python"), copyText),
+    grpc: async () => copy(await download("grpc"), copyText),
   });
 
+  const actions = {
+    w: explanation.toggle,
+    f: history.play,
+    ",": () => history.step(-1),
+    ".": () => history.step(1),
+  };
   listenToKeys(
     xray,
     zoom,
-    (key) =>
-      (state.network && isDrawing() ? tools[key] : undefined) ?? {
-        w: why.toggle,
-        f: history.play,
-        ",": () => history.step(-1),
-        ".": () => history.step(1),
-      }[key],
+    (key) => (state.network && isDrawing() ? toolActions[key] : undefined) ?? actions[key],
   );
 
   find(".keep").addEventListener("click", async () => {
-    compare.keep({ ...(await seen()), layers: galleries.layers() });
+    compare.keep({ ...(await currentPicture()), layers: galleries.requestedLayers() });
   });
-  find(".add-up").addEventListener("click", () => {
-    zoom.openScore(state.why.label ?? state.answer?.best?.index ?? 0);
+  find(".show-sum").addEventListener("click", () => {
+    zoom.openScore(state.explanation.label ?? state.answer?.best?.index ?? 0);
   });
   find(".log-in").addEventListener("click", () => {
-    address.link();
+    addressBar.update();
     location.reload();
   });
 
-  // Screen readers hear what is read once the pen is up, not all that it was on the way.
+  // Screen readers announce a prediction when the pen is up, not each one on the way.
   function announce() {
+    if (pad.isDown() || picture.isLive()) return;
     const { best = null, sure } = state.answer ?? {};
-    const reading = sure ? `Read as ${best?.label}.` : `Not sure; perhaps a ${best?.label}.`;
-    if (!pad.isDown() && !picture.isLive()) {
-      setText(find(".announcement"), best === null ? "" : reading);
-    }
+    const prediction = sure ? `Prediction: ${best?.label}.` : `Not sure, perhaps ${best?.label}.`;
+    setText(find(".announcement"), best === null ? "" : prediction);
   }
   find(".pad").addEventListener("pointerup", announce);
-  xray.addEventListener("shown", announce);
+  xray.addEventListener("answer-shown", announce);
 
-  network.load(address.model()).then(() => {
-    if (!address.isGiven() && isDrawing() && !remembered()) tour.start();
+  network.load(addressBar.model()).then(() => {
+    if (!addressBar.hasLink() && isDrawing() && !hasSeenTour()) tour.start();
   });
 }

@@ -1,44 +1,45 @@
-// When to ask: the newest drawing is sent next, and the last one always is; what has failed is asked
-// again, ever later, so that a server that was away is back by itself.
+// Request loops: the newest drawing is sent next, the last one is always sent, and failed requests
+// are retried with growing pauses.
 
 import { backOff, wait } from "./wait.js";
 
-const RETRY_MS = 400; // after a failure, twice as long after the next one, up to
+const RETRY_MS = 400; // pause after the first failure, doubled after each further one, up to
 const MAX_RETRY_MS = 1600;
-const MAX_BUSY_MS = 6400; // for a server that has too much to do
-const UNREADABLE = { error: "The picture of the layers could not be shown. Draw on.", final: true };
+const MAX_BUSY_MS = 6400; // for a busy server
+const UNREADABLE = { error: "The layers could not be displayed. Keep drawing.", final: true };
 
 const pause = (failures, isBusy) =>
   wait(backOff(failures, RETRY_MS, isBusy ? MAX_BUSY_MS : MAX_RETRY_MS));
 
-// The live loop. `mostUnderWay` tells how many drawings may be asked about before one is answered.
-export function makeLoop({ ask, mostUnderWay, show, complain }) {
+// The loop for predictions. `maxInFlight` returns how many requests may be unanswered at a time.
+// Returns a function to call when the drawing has changed.
+export function makeLoop({ send, maxInFlight, show, showError }) {
   let isDue = false;
-  let underWay = 0;
+  let inFlight = 0;
   let failures = 0;
   let isPausing = false;
 
   async function run() {
-    underWay++;
+    inFlight++;
     try {
       while (isDue && !isPausing) await step();
     } finally {
-      underWay--;
+      inFlight--;
     }
   }
 
   async function step() {
     isDue = false;
     const askedAt = performance.now();
-    const answer = await ask();
+    const answer = await send();
     if (answer.superseded) return;
     if (!answer.error) {
       failures = 0;
-      show(answer, askedAt).catch(() => complain(UNREADABLE)); // the next one does not wait for it
+      show(answer, askedAt).catch(() => showError(UNREADABLE)); // the next request need not wait
       return;
     }
-    complain(answer);
-    if (answer.final) return; // until something has changed
+    showError(answer);
+    if (answer.final) return; // until the drawing changes
     isDue = true;
     if (isPausing) return;
     isPausing = true;
@@ -48,39 +49,39 @@ export function makeLoop({ ask, mostUnderWay, show, complain }) {
 
   return function changed() {
     isDue = true;
-    if (!isPausing && underWay < mostUnderWay()) run();
+    if (!isPausing && inFlight < maxInFlight()) run();
   };
 }
 
-// One question at a time, and the last one is always asked, again if that may help: `tell` gets each
-// answer that is still wanted. `null` asks nothing and wants no answer.
-export function makeAsker(ask, tell) {
+// The loop for details: one request at a time, always for the newest question. `handle` gets each
+// question with its answer. Returns a function that takes a question; null cancels.
+export function makeRequester(send, handle) {
   let wanted = null;
-  let isAsking = false;
-  let wake = () => {}; // ends the pause after a failure: what is new is asked at once
+  let isRunning = false;
+  let wake = () => {}; // ends the pause after a failure, because a new question need not wait
 
-  return async function (question) {
+  return async function request(question) {
     wanted = question;
     wake();
-    if (isAsking) return;
-    isAsking = true;
-    let told = null; // the question that needs no more asking
-    for (let failures = 0; wanted !== null && wanted !== told;) {
-      const asked = wanted;
-      const answer = await ask(asked);
+    if (isRunning) return;
+    isRunning = true;
+    let answered = null; // the last question that needs no further attempt
+    for (let failures = 0; wanted !== null && wanted !== answered;) {
+      const sent = wanted;
+      const answer = await send(sent);
       if (wanted === null) break;
       try {
-        await tell(asked, answer);
+        await handle(sent, answer);
       } catch (error) {
         reportError(error);
       }
       if (answer.error && !answer.final) {
         await Promise.race([pause(failures++, answer.busy), new Promise((done) => (wake = done))]);
       } else {
-        told = asked;
+        answered = sent;
         failures = 0;
       }
     }
-    isAsking = false;
+    isRunning = false;
   };
 }

@@ -1,13 +1,13 @@
-// Where things are in a mosaic: maps in rows and columns with a gap between them, units in maps.
-// A map has its own number among all of its layer; only some of them may be in the mosaic.
+// Geometry of a layer's mosaic: maps in rows and columns with a gap between them, units in maps.
+// Maps are numbered within their layer; the mosaic of a large layer shows only some of them.
 
-// The corner of a map in its layer's mosaic; null if it is not shown there.
-export function placeOf(layer, map) {
-  const shown = layer.maps.indexOf(map);
-  if (shown < 0) return null;
+// The top left corner of a map in its layer's mosaic; null if it is not shown there.
+export function cornerOf(layer, map) {
+  const position = layer.maps.indexOf(map);
+  if (position < 0) return null;
   return {
-    x: (shown % layer.columns) * layer.stepX,
-    y: Math.floor(shown / layer.columns) * layer.stepY,
+    x: (position % layer.columns) * layer.stepX,
+    y: Math.floor(position / layer.columns) * layer.stepY,
   };
 }
 
@@ -16,31 +16,33 @@ const clamp = (number, end) => Math.min(end - 1, Math.max(0, number));
 // The unit in the middle of a pixel, which may stand for a block of units.
 const unitOf = (pixel, block, size) => clamp(pixel * block + Math.floor(block / 2), size);
 
+// The pixel of a unit within its map.
 export const pixelOf = (layer, { row, column }) => ({
   y: Math.floor(row / layer.blocks[0]),
   x: Math.floor(column / layer.blocks[1]),
 });
 
-// The map and the unit under a pointer.
+// The unit under the pointer in a mosaic.
 export function unitAt(layer, mosaic, event) {
   const box = mosaic.getBoundingClientRect();
-  const at = (position, pixels, step, size) => {
-    const pixel = clamp(Math.floor(position * pixels), pixels);
+  const split = (fraction, pixels, step, size) => {
+    const pixel = clamp(Math.floor(fraction * pixels), pixels);
     return [Math.floor(pixel / step), clamp(pixel % step, size)];
   };
   const { width, height, stepX, stepY, mapWidth, mapHeight, blocks, size } = layer;
-  const [mapColumn, x] = at((event.clientX - box.left) / box.width, width, stepX, mapWidth);
-  const [mapRow, y] = at((event.clientY - box.top) / box.height, height, stepY, mapHeight);
-  const shown = clamp(mapRow * layer.columns + mapColumn, layer.maps.length);
+  const [mapColumn, x] = split((event.clientX - box.left) / box.width, width, stepX, mapWidth);
+  const [mapRow, y] = split((event.clientY - box.top) / box.height, height, stepY, mapHeight);
+  const position = clamp(mapRow * layer.columns + mapColumn, layer.maps.length);
   return {
     layer,
-    map: layer.maps[shown],
+    map: layer.maps[position],
     row: unitOf(y, blocks[0], size[0]),
     column: unitOf(x, blocks[1], size[1]),
   };
 }
 
-export function place(frame, left, top, width, height) {
+// Shows a frame; all numbers are fractions of its parent's size.
+export function placeFrame(frame, left, top, width, height) {
   const percent = (fraction) => `${100 * fraction}%`;
   Object.assign(frame.style, {
     display: "block",
@@ -53,11 +55,11 @@ export function place(frame, left, top, width, height) {
 
 export function frameMap(mosaic, layer, map) {
   const frame = mosaic.querySelector(".frame");
-  const corner = placeOf(layer, map);
+  const corner = cornerOf(layer, map);
   frame.style.display = "none";
   if (!corner) return;
   const [width, height] = [layer.mapWidth / layer.width, layer.mapHeight / layer.height];
-  place(frame, corner.x / layer.width, corner.y / layer.height, width, height);
+  placeFrame(frame, corner.x / layer.width, corner.y / layer.height, width, height);
 }
 
 export const STEPS = {
@@ -67,31 +69,31 @@ export const STEPS = {
   ArrowDown: [1, 0],
 };
 
-// The neighbour that an arrow key leads to, on a field of rows and columns without an edge.
+// The neighbour in an arrow key's direction, in a grid that wraps around.
 export function neighbour(key, [row, column], [rows, columns]) {
   const [down, right] = STEPS[key];
   return [(row + down + rows) % rows, (column + right + columns) % columns];
 }
 
-// Among the maps that are shown; from any other one, the next by number.
+// The neighbour among the shown maps; for a map that is not shown, the next or previous number.
 export function neighbourMap(key, layer, map) {
-  const shown = layer.maps.indexOf(map);
-  if (shown < 0) {
+  const position = layer.maps.indexOf(map);
+  if (position < 0) {
     const [down, right] = STEPS[key];
     return (map + (down || right) + layer.count) % layer.count;
   }
-  const from = [Math.floor(shown / layer.columns), shown % layer.columns];
+  const from = [Math.floor(position / layer.columns), position % layer.columns];
   const [row, column] = neighbour(key, from, [layer.rows, layer.columns]);
   return layer.maps[Math.min(row * layer.columns + column, layer.maps.length - 1)];
 }
 
 export const hasMaps = (layer) => layer.count > 1;
 
-// Whether a map is in the mosaic, unit by unit.
-export const isShownWhole = (layer, map) =>
+// Whether the mosaic shows every unit of a map as a pixel.
+export const isShownInFull = (layer, map) =>
   layer.maps.includes(map) && layer.blocks.every((block) => block === 1);
 
-export function nameOf(layer, map) {
+export function describeMap(layer, map) {
   if (layer.units !== null) return `units 0–${layer.units - 1}, row by row`;
-  return hasMaps(layer) ? `map ${map} of 0–${layer.count - 1}` : `${layer.size.join("×")}`;
+  return hasMaps(layer) ? `map ${map} of 0–${layer.count - 1}` : layer.size.join("×");
 }

@@ -1,50 +1,46 @@
-// Which model is shown, and what it is: asked of the page's server, told to all parts.
+// Loads the description of the chosen model from the page server.
 
-import { make } from "./dom.js";
+import { emit, make } from "./dom.js";
 import { wait } from "./wait.js";
 
 const RETRY_MS = 1000;
 
-// `complain` gets what is wrong meanwhile. The event `described` follows a change.
-export function makeNetwork(element, state, server, complain) {
-  const chooser = element.querySelector(".models");
-  let turn = 0;
+// `showError` gets each failed answer.
+export function makeNetwork(element, state, server, showError) {
+  const select = element.querySelector(".models");
+  let lastLoad = 0;
   const network = {};
 
-  function adopt(outline) {
-    Object.assign(state, { network: outline, model: outline.model, answer: null, cached: null });
-    const { kind } = outline.input;
+  function setNetwork(description) {
+    const { model, models, title, input: { kind } } = description;
+    Object.assign(state, { network: description, model, answer: null, cached: null });
     element.classList.toggle("for-drawing", kind === "drawing");
     element.classList.toggle("for-picture", kind === "picture");
-    offer(outline);
-    element.dispatchEvent(new CustomEvent("described", { detail: outline }));
-  }
-
-  function offer({ model, models, title }) {
     element.querySelector(".model-title").textContent = title;
-    element.querySelector(".model").hidden = models.length < 2;
-    chooser.replaceChildren(
+    element.querySelector(".model-header").hidden = models.length < 2;
+    select.replaceChildren(
       ...models.map((name) => make("option", { value: name, selected: name === model }, name)),
     );
+    emit(element, "network-loaded", description);
   }
 
-  // Asks until there is an answer; a later call takes the place of an earlier one.
+  // Retries until it succeeds or a later call replaces it.
   network.load = async (model = state.model, version = null) => {
-    const mine = ++turn;
+    const load = ++lastLoad;
     for (;;) {
-      const told = await server.ask("describe", { model, version });
-      if (mine !== turn) return false;
-      if (!told.error) {
-        if (told.identity !== state.network?.identity) adopt(told);
+      const answer = await server.request("describe", { model, version });
+      if (load !== lastLoad) return false;
+      if (!answer.error) {
+        if (answer.identity !== state.network?.identity) setNetwork(answer);
         return true;
       }
-      complain(told);
-      if (told.isLoggedOut) return false;
+      showError(answer);
+      if (answer.isLoggedOut) return false;
       await wait(RETRY_MS);
-      if (mine !== turn) return false;
+      if (load !== lastLoad) return false;
     }
   };
 
-  chooser.addEventListener("change", () => network.load(chooser.value));
+  select.addEventListener("change", () => network.load(select.value));
   return network;
 }

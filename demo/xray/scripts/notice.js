@@ -1,20 +1,20 @@
-// What is wrong at the moment, over the galleries, which are dimmed meanwhile.
+// Shows the current error over the galleries, which are dimmed meanwhile.
 
 import { setText } from "./text.js";
 
 export function makeNotice(element) {
   const box = element.querySelector(".notice");
   return {
-    tell({ error, isLoggedOut }) {
+    show({ error, isLoggedOut }) {
       setText(box.querySelector("span"), error);
       box.querySelector(".log-in").hidden = !isLoggedOut;
       box.hidden = false;
-      element.classList.add("away");
+      element.classList.add("outdated");
     },
     clear() {
       if (box.hidden) return;
       box.hidden = true;
-      element.classList.remove("away");
+      element.classList.remove("outdated");
     },
   };
 }

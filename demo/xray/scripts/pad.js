@@ -1,24 +1,25 @@
-// The pad: pointer events become strokes on two canvases, the large one that is seen and a small
-// one whose ink is what the network gets. `changed` is called whenever the ink has.
+// The drawing pad: pointer events become strokes on two canvases, the visible one and a small one
+// whose ink is sent to the server. `changed` is called whenever the ink changes.
 
 import { drawAll, drawStroke, rounded } from "./strokes.js";
 
-const PRIMARY = 0; // button of a mouse, a finger or a pen's tip
-const ERASER = 5; // a pen's other end
+const PRIMARY = 0; // pointer button: left mouse button, finger or pen tip
+const ERASER = 5; // pointer button: eraser end of a pen
 
 export function makePad(canvas, changed) {
-  const seen = canvas.getContext("2d");
+  const visible = canvas.getContext("2d");
   const small = document.createElement("canvas");
   const sent = small.getContext("2d", { willReadFrequently: true });
   const pad = { size: 0.08, erase: false, isSample: false };
-  const history = [[]]; // every state of the drawing that undo can go back to, the present one last
-  let stroke = null; // the one being drawn
-  let pointer = null; // what draws it
+  const history = [[]]; // drawings that undo returns to; the current one is the last
+  let stroke = null; // being drawn
+  let pointer = null; // ID of the pointer that draws it
+  let box; // the pad's position, read once a stroke because reading it forces a layout
 
   pad.strokes = () => history[history.length - 1];
 
   function paint() {
-    drawAll(seen, pad.strokes());
+    drawAll(visible, pad.strokes());
     drawAll(sent, pad.strokes());
   }
 
@@ -43,7 +44,7 @@ export function makePad(canvas, changed) {
 
   pad.isDown = () => stroke !== null;
 
-  // Uint8Array of side x side, 0 = paper, 255 = ink.
+  // The ink that is sent: Uint8Array [side × side], 0 = paper, 255 = ink.
   pad.content = () => {
     const side = small.width;
     const rgba = sent.getImageData(0, 0, side, side).data;
@@ -52,19 +53,18 @@ export function makePad(canvas, changed) {
     return ink;
   };
 
-  // The canvas has as many pixels as the screen gives it, and what is sent as many as is wanted; ink
-  // has the theme's colour.
+  // Fits the visible canvas to the screen's pixels and the theme's colour, and the small one to
+  // `side` pixels.
   pad.fit = (side = small.width) => {
     if (small.width !== side) small.width = small.height = side;
     drawAll(sent, pad.strokes());
     const pixels = Math.round(canvas.clientWidth * devicePixelRatio);
     if (!pixels) return;
     canvas.width = canvas.height = pixels;
-    seen.strokeStyle = getComputedStyle(canvas).color;
-    drawAll(seen, pad.strokes());
+    visible.strokeStyle = getComputedStyle(canvas).color;
+    drawAll(visible, pad.strokes());
   };
 
-  let box; // where the pad is, asked once a stroke: each asking makes the browser lay out the page
   function position(event) {
     const x = event.clientX - box.left - canvas.clientLeft; // inside the border
     const y = event.clientY - box.top - canvas.clientTop;
@@ -74,7 +74,7 @@ export function makePad(canvas, changed) {
   function extend(events) {
     const first = stroke.points.length;
     stroke.points.push(...events.map(position));
-    drawStroke(seen, stroke, first);
+    drawStroke(visible, stroke, first);
     drawStroke(sent, stroke, first);
     changed();
   }
@@ -86,7 +86,7 @@ export function makePad(canvas, changed) {
     canvas.setPointerCapture(event.pointerId);
     const erase = pad.erase || event.button === ERASER;
     if (pad.isSample && !erase) {
-      history.push([]); // the sample can be had back
+      history.push([]); // undo can bring the sample back
       paint();
     }
     pad.isSample = false;
@@ -97,19 +97,19 @@ export function makePad(canvas, changed) {
     extend([event]);
   });
 
-  // Raw updates come at once, moves only with the next frame; not every browser has them.
+  // pointermove waits for the next frame; pointerrawupdate does not, but not all browsers have it.
   const move = "onpointerrawupdate" in canvas ? "pointerrawupdate" : "pointermove";
   canvas.addEventListener(move, (event) => {
     if (!stroke || event.pointerId !== pointer) return;
-    const all = event.getCoalescedEvents?.() ?? [];
-    extend(all.length ? all : [event]);
+    const events = event.getCoalescedEvents?.() ?? [];
+    extend(events.length ? events : [event]);
   });
 
   for (const end of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(end, (event) => {
       if (!stroke || event.pointerId !== pointer) return;
       stroke = null;
-      redraw(); // in one piece: where pieces meet, their soft edges add up
+      redraw(); // as a whole: where pieces overlap, their antialiased edges are too dark
     });
   }
 

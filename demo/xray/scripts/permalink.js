@@ -1,64 +1,64 @@
-// A view as part of an address: model, strokes, version, open map and its chosen unit. What a teacher
-// sends is what the class sees; a picture stays where it is.
+// Encodes a view in a URL: model, strokes, version, open map and its chosen unit. Picture files and
+// camera frames are never part of it.
 //
-// Strokes are whole units, each point as its distance from the one before, in bytes of variable
-// number (the low bit is the sign; seven bits a byte, the eighth says that more follow), in the
-// base64 of addresses: three characters or so a point.
+// Strokes are base64url of variable-length integers: the lowest bit is the sign, seven bits a byte,
+// and the eighth bit says that more bytes follow. Each point is stored as its distance from the
+// previous one, which takes about three characters.
 
 import { UNITS } from "./strokes.js";
 
-const FARTHEST = 100 * UNITS; // that a link may lead a stroke: what is sent to people can be anything
+const MAX_COORDINATE = 100 * UNITS; // links come from strangers and may hold any number
 
 export function packStrokes(strokes) {
   const bytes = [];
-  function put(number) {
+  function write(number) {
     let rest = number < 0 ? -2 * number - 1 : 2 * number;
     for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push(128 | rest % 128);
     bytes.push(rest);
   }
   for (const { size, erase, points } of strokes) {
-    put(Math.round(size * UNITS));
-    put(erase ? 1 : 0);
-    put(points.length);
-    let from = [0, 0];
-    for (const [x, y] of points) {
-      const to = [Math.round(x * UNITS), Math.round(y * UNITS)];
-      put(to[0] - from[0]);
-      put(to[1] - from[1]);
-      from = to;
+    write(Math.round(size * UNITS));
+    write(erase ? 1 : 0);
+    write(points.length);
+    let previous = [0, 0];
+    for (const point of points) {
+      const [x, y] = point.map((fraction) => Math.round(fraction * UNITS));
+      write(x - previous[0]);
+      write(y - previous[1]);
+      previous = [x, y];
     }
   }
   const base64 = btoa(bytes.map((byte) => String.fromCharCode(byte)).join(""));
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-// Throws what is no packed drawing.
+// Throws if the text is not a packed drawing.
 export function unpackStrokes(text) {
   const bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  let at = 0;
-  function take() {
+  let index = 0;
+  function read() {
     let number = 0;
     for (let unit = 1;; unit *= 128) {
-      if (at >= bytes.length) throw new RangeError("the drawing breaks off");
-      const byte = bytes.charCodeAt(at++);
+      if (index >= bytes.length) throw new RangeError("the drawing is incomplete");
+      const byte = bytes.charCodeAt(index++);
       number += unit * (byte & 127);
-      if (number > FARTHEST) throw new RangeError("a point far from the pad");
+      if (number > MAX_COORDINATE) throw new RangeError("a number is too large");
       if (byte < 128) return number % 2 ? -(number + 1) / 2 : number / 2;
     }
   }
   const strokes = [];
-  while (at < bytes.length) {
-    const stroke = { size: take() / UNITS, erase: take() === 1, points: [] };
+  while (index < bytes.length) {
+    const stroke = { size: read() / UNITS, erase: read() === 1, points: [] };
     let [x, y] = [0, 0];
-    for (let left = take(); left > 0; left--) {
-      x += take();
-      y += take();
-      if (Math.abs(x) > FARTHEST || Math.abs(y) > FARTHEST) {
-        throw new RangeError("a point far from the pad");
+    for (let count = read(); count > 0; count--) {
+      x += read();
+      y += read();
+      if (Math.abs(x) > MAX_COORDINATE || Math.abs(y) > MAX_COORDINATE) {
+        throw new RangeError("a point is too far from the pad");
       }
       stroke.points.push([x / UNITS, y / UNITS]);
     }
-    if (!stroke.points.length) throw new RangeError("a stroke without points");
+    if (!stroke.points.length) throw new RangeError("a stroke has no points");
     strokes.push(stroke);
   }
   return strokes;
@@ -72,14 +72,14 @@ export function writeLink({ model, strokes, version, layer, map, unit }) {
   if (layer !== undefined) {
     view.set("map", [layer, map, ...(unit ? [unit.row, unit.column] : [])].join("."));
   }
-  const address = new URL(location.href);
-  address.search = ""; // the visitor's own settings and keys
-  address.hash = view;
-  return address.href;
+  const url = new URL(location.href);
+  url.search = ""; // the visitor's settings and tokens
+  url.hash = view;
+  return url.href;
 }
 
-// The view that an address holds; null if it has none that can be read. A layer is named by its
-// number, or in older links by its name.
+// The view in a URL's fragment; null if it holds none or is malformed. `layer` is the layer's index,
+// or its name in older links.
 export function readLink(hash) {
   const view = new URLSearchParams(hash.slice(1));
   if (!view.has("drawing") && !view.has("model")) return null;

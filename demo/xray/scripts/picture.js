@@ -1,22 +1,21 @@
-// The picture that goes into a network: a file, pasted or dropped, a ready one, or the live camera,
-// whose frames are drawn one over the other and kept nowhere. `changed` is called when it has.
+// The picture for networks that take pictures: a file (opened, pasted or dropped), a sample, or the
+// live camera, whose frames are never stored. `changed` is called whenever the picture changes.
 
 import { make } from "./dom.js";
 import { SAMPLES } from "./sample_pictures.js";
 import { setText } from "./text.js";
 
-const MAX_SIDE = 512; // pixels of what is sent; a network's own size if that is smaller
-const STILL = { type: "image/png" };
+const MAX_SIDE = 512; // pixels per side that are sent, or the network's input size if smaller
+const FILE = { type: "image/png" };
 const FRAME = { type: "image/jpeg", quality: 0.85 };
 const CAMERA = { video: { width: { ideal: 640 }, facingMode: "environment" } };
-const UNREADABLE = "This is no picture that the browser can read. PNG, JPEG and WebP are.";
-const NO_CAMERA = {
-  NotAllowedError:
-    "The camera is not allowed. Allow it in the browser's address bar, and try again.",
-  NotFoundError: "There is no camera here.",
-  NotReadableError: "The camera is in use by another program.",
+const UNREADABLE = "This is no picture that the browser can read. Use a PNG, JPEG or WebP file.";
+const CAMERA_ERRORS = {
+  NotAllowedError: "The camera is not allowed. Allow it in the address bar, then try again.",
+  NotFoundError: "No camera was found.",
+  NotReadableError: "Another program is using the camera.",
 };
-const NOT_SECURE = "A browser gives its camera to pages over https or on localhost alone.";
+const NOT_SECURE = "Browsers allow the camera only on https pages and on localhost.";
 
 export function makePicture(element, changed) {
   const find = (selector) => element.querySelector(selector);
@@ -25,11 +24,11 @@ export function makePicture(element, changed) {
   const video = find(".video");
   const cameraButton = find(".camera");
   const picture = { canvas };
-  let encoded = null; // a promise of the bytes of what is on the canvas
+  let encoded = null; // promise of the canvas as a file's bytes
   let stream = null; // of the camera
-  let turn = 0; // counts uses of the camera
+  let session = 0; // number of the camera session; late results of an earlier session are ignored
 
-  // The middle of a source, as large as it goes.
+  // Fills the canvas with the middle of a source.
   function paint(source, width, height) {
     const scale = Math.max(canvas.width / width, canvas.height / height);
     const [w, h] = [width * scale, height * scale];
@@ -41,73 +40,74 @@ export function makePicture(element, changed) {
   async function encode() {
     const copy = new OffscreenCanvas(canvas.width, canvas.height);
     copy.getContext("2d").drawImage(canvas, 0, 0);
-    const file = await copy.convertToBlob(stream ? FRAME : STILL);
+    const file = await copy.convertToBlob(stream ? FRAME : FILE);
     return new Uint8Array(await file.arrayBuffer());
   }
 
-  // The bytes of a file of what is on the canvas now.
+  // The current picture as a file's bytes.
   picture.content = () => (encoded ??= encode());
 
   picture.isLive = () => stream !== null;
 
-  function complain(sentence) {
+  function showProblem(text) {
     const line = find(".picture-problem");
-    setText(line, sentence ?? "");
-    line.hidden = !sentence;
+    setText(line, text ?? "");
+    line.hidden = !text;
   }
 
-  async function show(file) {
+  async function showFile(file) {
     if (!file) return;
     let bitmap;
     try {
       bitmap = await createImageBitmap(file);
     } catch {
-      return complain(UNREADABLE);
+      return showProblem(UNREADABLE);
     }
-    stop();
-    complain(null);
+    stopCamera();
+    showProblem(null);
     paint(bitmap, bitmap.width, bitmap.height);
     bitmap.close();
   }
 
   function showSample(draw) {
-    stop();
-    complain(null);
-    const drawn = new OffscreenCanvas(MAX_SIDE, MAX_SIDE);
-    draw(drawn.getContext("2d"), MAX_SIDE);
-    paint(drawn, MAX_SIDE, MAX_SIDE);
+    stopCamera();
+    showProblem(null);
+    const sample = new OffscreenCanvas(MAX_SIDE, MAX_SIDE);
+    draw(sample.getContext("2d"), MAX_SIDE);
+    paint(sample, MAX_SIDE, MAX_SIDE);
   }
 
-  async function start() {
-    const mine = ++turn;
-    complain(null);
-    if (!navigator.mediaDevices) return complain(NOT_SECURE);
+  async function startCamera() {
+    const current = ++session;
+    showProblem(null);
+    if (!navigator.mediaDevices) return showProblem(NOT_SECURE);
     cameraButton.setAttribute("aria-pressed", "true");
     try {
-      const given = await navigator.mediaDevices.getUserMedia(CAMERA);
-      if (mine !== turn) return given.getTracks().forEach((track) => track.stop());
-      stream = given;
+      const opened = await navigator.mediaDevices.getUserMedia(CAMERA);
+      if (current !== session) return opened.getTracks().forEach((track) => track.stop());
+      stream = opened;
       video.srcObject = stream;
       await video.play();
-      stream.getVideoTracks()[0].addEventListener("ended", stop);
-      follow(mine);
+      stream.getVideoTracks()[0].addEventListener("ended", stopCamera);
+      paintFrames(current);
     } catch (error) {
-      if (mine !== turn) return;
-      stop();
-      complain(NO_CAMERA[error.name] ?? `The camera cannot be used: ${error.message}`);
+      if (current !== session) return;
+      stopCamera();
+      showProblem(CAMERA_ERRORS[error.name] ?? `The camera cannot be used: ${error.message}`);
     }
   }
 
-  function follow(mine) {
-    if (mine !== turn) return;
+  function paintFrames(current) {
+    if (current !== session) return;
     if (video.videoWidth) paint(video, video.videoWidth, video.videoHeight);
-    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(() => follow(mine));
-    else requestAnimationFrame(() => follow(mine));
+    const next = () => paintFrames(current);
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(next);
+    else requestAnimationFrame(next);
   }
 
-  // What was seen last stays.
-  function stop() {
-    turn++;
+  // The last frame stays.
+  function stopCamera() {
+    session++;
     stream?.getTracks().forEach((track) => track.stop());
     stream = null;
     encoded = null;
@@ -115,41 +115,41 @@ export function makePicture(element, changed) {
     cameraButton.setAttribute("aria-pressed", "false");
   }
 
-  element.addEventListener("described", ({ detail: { input } }) => {
-    stop();
+  element.addEventListener("network-loaded", ({ detail: { input } }) => {
+    stopCamera();
     if (input.kind !== "picture") return;
     const scale = Math.min(1, MAX_SIDE / Math.max(input.width, input.height));
     canvas.width = Math.round(input.width * scale);
     canvas.height = Math.round(input.height * scale);
-    element.style.setProperty("--input", input.width / input.height);
+    element.style.setProperty("--input-aspect", input.width / input.height);
     showSample(SAMPLES[0].draw);
   });
 
-  find(".ready").replaceChildren(
+  find(".sample-pictures").replaceChildren(
     ...SAMPLES.map(({ name, draw }) => {
-      const button = make("button", { className: "tool sample", title: `Look at ${name}` }, name);
+      const button = make("button", { className: "tool sample", title: `Sample: ${name}` }, name);
       button.addEventListener("click", () => showSample(draw));
       return button;
     }),
   );
-  cameraButton.addEventListener("click", () => (stream ? stop() : start()));
+  cameraButton.addEventListener("click", () => (stream ? stopCamera() : startCamera()));
   find(".file").addEventListener("change", ({ target }) => {
-    show(target.files[0]);
-    target.value = ""; // so that the same file can be chosen again
+    showFile(target.files[0]);
+    target.value = ""; // so that the same file can be opened again
   });
-  const stage = find(".stage-picture");
-  stage.addEventListener("dragover", (event) => event.preventDefault());
-  stage.addEventListener("drop", (event) => {
+  const frame = find(".picture-frame");
+  frame.addEventListener("dragover", (event) => event.preventDefault());
+  frame.addEventListener("drop", (event) => {
     event.preventDefault();
-    show([...event.dataTransfer.files][0]);
+    showFile([...event.dataTransfer.files][0]);
   });
   document.addEventListener("paste", (event) => {
-    const isHere = element.classList.contains("for-picture") && element.offsetParent;
+    const isVisible = element.classList.contains("for-picture") && element.offsetParent;
     const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
-    if (!isHere || !file) return;
+    if (!isVisible || !file) return;
     event.preventDefault();
-    show(file);
+    showFile(file);
   });
-  addEventListener("pagehide", stop);
+  addEventListener("pagehide", stopCamera);
   return picture;
 }

@@ -1,65 +1,66 @@
-// What is asked about the picture that is shown: to have it read, and details of it. The page's server
-// keeps what it has read last; where it has forgotten that, it reads it anew.
+// The requests about the visitor's picture. The page server caches the activations of the last
+// prediction; when they have expired there, the picture is predicted again.
 
 import { wait } from "./wait.js";
 
-const REREAD_MS = 2000; // that a picture may take to be read anew
+const REPREDICT_MS = 2000; // timeout for predicting an expired picture again
 const EXPIRED = { error: "The server no longer has this drawing. Draw again." };
 
-// `picture` tells {content, version}, `layers` the numbers of those that are in sight.
-export function makeRequests(element, state, server, picture, layers) {
-  const askAbout = (name, { content, version }, fields = {}) =>
-    server.ask(name, { model: state.model, version, ...fields }, content);
+// `getPicture` returns {content, version}, `getLayers` the indices of the layers in view.
+export function makeRequests(element, state, server, getPicture, getLayers) {
+  const send = (name, { content, version }, fields = {}) =>
+    server.request(name, { model: state.model, version, ...fields }, content);
   const isSame = (a, b) =>
     a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
-  const isKept = ({ content, version }) =>
+  const isCached = ({ content, version }) =>
     state.cached?.version === version && isSame(state.cached.content, content);
 
-  let lastAsked = 0; // counts pictures
-  const requests = { again: () => {} }; // has it read once more; the live loop's
+  let predictions = 0;
+  const requests = { repredict: () => {} }; // set by live.js
 
-  // The newest picture is read, or, if it has been, only painted again.
-  requests.ask = async () => {
+  // Predicts the newest picture; one that is already cached is only painted again.
+  requests.predict = async () => {
     const { style } = state;
-    const asked = await picture();
-    const how = { style, layers: layers() };
-    if (isKept(asked)) {
-      const answer = await server.ask("repaint", { model: state.model, ...how });
-      if (answer.sheet) return { ...answer, asked: asked.version };
+    const picture = await getPicture();
+    const display = { style, layers: getLayers() };
+    if (isCached(picture)) {
+      const answer = await server.request("repaint", { model: state.model, ...display });
+      if (answer.sheet) return { ...answer, requestedVersion: picture.version };
     }
-    const turn = ++lastAsked;
+    const prediction = ++predictions;
     state.cached = null;
-    let answer = await askAbout("predict", asked, how);
-    if (answer.reference_expired && state.a) { // A, which it is compared with
-      const reminded = await askAbout("keep", state.a, { layers: how.layers });
-      if (reminded.error) return reminded;
-      answer = await askAbout("predict", asked, how);
+    let answer = await send("predict", picture, display);
+    if (answer.reference_expired && state.reference) {
+      const kept = await send("keep", state.reference, { layers: display.layers });
+      if (kept.error) return kept;
+      answer = await send("predict", picture, display);
     }
     if (answer.reference_expired) return EXPIRED;
-    if (answer.sheet && turn === lastAsked) state.cached = asked;
-    return { ...answer, asked: asked.version };
+    if (answer.sheet && prediction === predictions) state.cached = picture;
+    return { ...answer, requestedVersion: picture.version };
   };
 
-  requests.keep = (asked) => askAbout("keep", asked, { layers: layers() });
-  requests.why = async (label) => askAbout("explain", await picture(), { label });
-  requests.take = async (what, version) => {
+  requests.keep = (picture) => send("keep", picture, { layers: getLayers() });
+  requests.explain = async (label) => send("explain", await getPicture(), { label });
+  requests.download = async (what, version) => {
     const page = location.href.split(/[?#]/)[0];
-    return askAbout("download", { ...await picture(), version }, { what, page });
+    return send("download", { ...await getPicture(), version }, { what, page });
   };
 
-  // A detail of the picture that was read last.
+  // A detail of the last prediction: of a unit or a map.
   requests.detail = async (name, fields) => {
     const { model, style } = state;
-    const ask = () => server.ask(name, { model, shown: style.shown, ...fields });
-    const told = await ask();
-    if (!told.expired) return told;
+    const request = () => server.request(name, { model, shown: style.shown, ...fields });
+    const answer = await request();
+    if (!answer.expired) return answer;
     state.cached = null;
-    const isRead = new Promise((done) => element.addEventListener("shown", done, { once: true }));
-    requests.again();
-    // The live loop says what is the matter where that fails.
-    if (!(await Promise.race([isRead, wait(REREAD_MS)]))) return EXPIRED;
-    const again = await ask();
-    return again.expired ? EXPIRED : again;
+    const isShown = new Promise((done) =>
+      element.addEventListener("answer-shown", done, { once: true })
+    );
+    requests.repredict();
+    if (!(await Promise.race([isShown, wait(REPREDICT_MS)]))) return EXPIRED;
+    const secondAnswer = await request();
+    return secondAnswer.expired ? EXPIRED : secondAnswer;
   };
 
   return requests;

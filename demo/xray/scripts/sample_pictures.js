@@ -1,9 +1,10 @@
-// Ready pictures, drawn here: nothing has to be fetched, and each has something for early layers.
+// Sample pictures, drawn here so that nothing has to be downloaded. Each has edges, colours or
+// frequencies that early layers respond to.
 
-const TURN = 2 * Math.PI;
+const TURN = 2 * Math.PI; // radians
 
-function drawShapes(context, size) {
-  const at = (fraction) => fraction * size;
+function drawHouse(context, size) {
+  const px = (fraction) => fraction * size;
   const sky = context.createLinearGradient(0, 0, 0, size);
   sky.addColorStop(0, "#4a90d9");
   sky.addColorStop(0.6, "#bfe0f5");
@@ -13,26 +14,26 @@ function drawShapes(context, size) {
   context.fillRect(0, 0, size, size);
   context.fillStyle = "#f6c945";
   context.beginPath();
-  context.arc(at(0.8), at(0.2), at(0.1), 0, TURN);
+  context.arc(px(0.8), px(0.2), px(0.1), 0, TURN);
   context.fill();
   context.fillStyle = "#c65b3c";
-  context.fillRect(at(0.2), at(0.45), at(0.36), at(0.32));
+  context.fillRect(px(0.2), px(0.45), px(0.36), px(0.32));
   context.fillStyle = "#6b2d1f";
   context.beginPath();
-  context.moveTo(at(0.14), at(0.45));
-  context.lineTo(at(0.38), at(0.24));
-  context.lineTo(at(0.62), at(0.45));
+  context.moveTo(px(0.14), px(0.45));
+  context.lineTo(px(0.38), px(0.24));
+  context.lineTo(px(0.62), px(0.45));
   context.fill();
   context.fillStyle = "#fff4c2";
-  for (const x of [0.26, 0.43]) context.fillRect(at(x), at(0.52), at(0.08), at(0.09));
+  for (const x of [0.26, 0.43]) context.fillRect(px(x), px(0.52), px(0.08), px(0.09));
   context.fillStyle = "#3b2a1a";
-  context.fillRect(at(0.345), at(0.63), at(0.07), at(0.14));
+  context.fillRect(px(0.345), px(0.63), px(0.07), px(0.14));
   context.strokeStyle = "#3b2a1a";
-  context.lineWidth = at(0.02);
+  context.lineWidth = px(0.02);
   for (let x = 0.66; x < 1; x += 0.06) {
     context.beginPath();
-    context.moveTo(at(x), at(0.62));
-    context.lineTo(at(x), at(0.76));
+    context.moveTo(px(x), px(0.62));
+    context.lineTo(px(x), px(0.76));
     context.stroke();
   }
 }
@@ -64,7 +65,7 @@ function drawColours(context, size) {
 }
 
 export const SAMPLES = [
-  { name: "House", draw: drawShapes },
+  { name: "House", draw: drawHouse },
   { name: "Rings", draw: drawRings },
   { name: "Colours", draw: drawColours },
 ];

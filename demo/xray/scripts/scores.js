@@ -1,109 +1,113 @@
-// The reading and the scores of classes, beside those of the picture that it is compared with: all
-// of a few in their order, or the best of many.
+// The prediction and the class scores: all of a few classes in order, or the best of many. In a
+// comparison each row also shows A's score.
 
 import { make } from "./dom.js";
 import { setText, short } from "./text.js";
 
-const FEW = 10; // classes, or the best of many
+const FEW = 10; // rows
 
-// `choose` gets the number of a class that is asked about; without it nothing can be asked.
+// `choose` gets the index of a clicked class; without it the scores are not buttons.
 export function makeScores(element, state, choose) {
   const find = (selector) => element.querySelector(selector);
   const list = find(".scores");
   const scores = {};
   let rows = [];
-  let other = null; // the reading that this one is compared with
+  let reference = null; // A's prediction
 
-  scores.build = ({ scores: told }) => {
-    other = null;
+  scores.build = ({ scores: description }) => {
+    reference = null;
     element.classList.remove("comparing");
-    list.hidden = !told;
-    find(".verdict").classList.toggle("unscored", !told);
-    // Names have no room under bars.
-    const isLong = told && (told.classes > FEW || told.labels.some((label) => label.length > 2));
+    list.hidden = !description;
+    find(".result").classList.toggle("no-scores", !description);
+    // Bars in columns have no room for names under them.
+    const isLong = description &&
+      (description.classes > FEW || description.labels.some((label) => label.length > 2));
     list.classList.toggle("rows", Boolean(isLong));
-    rows = Array.from({ length: told ? Math.min(told.classes, FEW) : 0 }, (_, i) => makeRow(i));
-    list.replaceChildren(...rows.map(({ row }) => row));
+    const count = description ? Math.min(description.classes, FEW) : 0;
+    rows = Array.from({ length: count }, (_, index) => makeRow(index));
+    list.replaceChildren(...rows.map(({ item }) => item));
   };
 
+  const isExplainable = () => choose && state.network.canExplain;
+
   function makeRow(index) {
-    const parts = {
+    const row = {
       label: make("b"),
       percent: make("span", { className: "percent" }, "0"),
-      otherPercent: make("span", { className: "other-percent" }),
-      otherBar: make("span", { className: "other-bar" }),
+      referencePercent: make("span", { className: "reference-percent" }),
+      referenceBar: make("span", { className: "reference-bar" }),
       bar: make("span", { className: "bar" }),
       index,
     };
-    const track = make("span", { className: "track" }, parts.otherBar, parts.bar);
-    const fields = { className: "score", title: "" };
-    const isButton = choose && state.network.canExplain;
-    parts.score = make(
+    const track = make("span", { className: "track" }, row.referenceBar, row.bar);
+    const isButton = isExplainable();
+    row.score = make(
       isButton ? "button" : "span",
-      fields,
-      parts.percent,
-      parts.otherPercent,
+      { className: "score" },
+      row.percent,
+      row.referencePercent,
       track,
-      parts.label,
+      row.label,
     );
     if (isButton) {
-      parts.score.setAttribute("aria-pressed", "false");
-      parts.score.addEventListener("click", () => choose(parts.index));
+      row.score.setAttribute("aria-pressed", "false");
+      row.score.addEventListener("click", () => choose(row.index));
     }
-    parts.row = make("li", {}, parts.score);
-    return parts;
+    row.item = make("li", {}, row.score);
+    return row;
   }
 
-  const isShare = (value) => value >= 0 && value <= 1; // and no number of another kind
+  const isProbability = (value) => value >= 0 && value <= 1;
 
   function fill(bar, percent, value) {
     const decimals = list.classList.contains("rows") ? 1 : 0;
-    setText(percent, isShare(value) ? (100 * value).toFixed(decimals) : short(value));
+    setText(percent, isProbability(value) ? (100 * value).toFixed(decimals) : short(value));
     bar.style.setProperty("--value", Math.min(1, Math.max(0, value)));
   }
 
-  scores.show = (reading) => {
-    const { best, sure, scores: all } = reading;
-    element.classList.toggle("unsure", !sure);
-    const value = best &&
-      (isShare(best.value) ? `${(100 * best.value).toFixed(1)}%` : short(best.value));
-    const [name, sureness] = best === null
+  const formatConfidence = ({ value }) =>
+    isProbability(value) ? `${(100 * value).toFixed(1)}%` : short(value);
+
+  scores.show = ({ best, sure, scores: all }) => {
+    element.classList.toggle("low-confidence", !sure);
+    const [name, confidence] = best === null
       ? ["–", state.network.input.kind === "drawing" ? "no ink" : ""]
       : sure
-      ? [best.label, value]
+      ? [best.label, formatConfidence(best)]
       : ["?", "not sure"];
     setText(find(".best"), name);
     find(".best").classList.toggle("long", name.length > 2);
-    setText(find(".sure"), sureness);
+    setText(find(".confidence"), confidence);
     rows.forEach((row, i) => {
-      const told = all[i];
-      row.row.hidden = !told;
-      if (!told) return;
-      row.index = told.index;
-      setText(row.label, told.label);
-      row.score.title = `Why ${told.label}, or why not`;
-      row.row.classList.toggle("winner", told.index === best?.index);
-      fill(row.bar, row.percent, best === null ? 0 : told.value);
+      row.item.hidden = !all[i];
+      if (!all[i]) return;
+      const { index, label, value } = all[i];
+      row.index = index;
+      setText(row.label, label);
+      if (isExplainable()) row.score.title = `Explain ${label}`;
+      row.item.classList.toggle("winner", index === best?.index);
+      fill(row.bar, row.percent, best === null ? 0 : value);
     });
-    compareRows();
+    fillReference();
   };
 
-  function compareRows() {
-    if (other === null) return;
-    const values = new Map(other.scores.map(({ index, value }) => [index, value]));
-    for (const { index, otherBar, otherPercent } of rows) {
-      fill(otherBar, otherPercent, other.best === null ? 0 : values.get(index) ?? 0);
+  function fillReference() {
+    if (reference === null) return;
+    const values = new Map(reference.scores.map(({ index, value }) => [index, value]));
+    for (const { index, referenceBar, referencePercent } of rows) {
+      const value = reference.best === null ? 0 : values.get(index) ?? 0;
+      fill(referenceBar, referencePercent, value);
     }
   }
 
-  // The reading of the other picture; null ends the comparison.
-  scores.compare = (reading) => {
-    other = reading;
-    element.classList.toggle("comparing", other !== null);
-    compareRows();
+  // Shows A's scores as well; null ends the comparison.
+  scores.compareWith = (prediction) => {
+    reference = prediction;
+    element.classList.toggle("comparing", reference !== null);
+    fillReference();
   };
 
-  // Marks the class that is asked about.
+  // Marks the class that is explained.
   scores.press = (label) => {
     for (const { index, score } of rows) {
       if (score.tagName === "BUTTON") score.setAttribute("aria-pressed", index === label);

@@ -1,24 +1,26 @@
-// The one place that talks to the page's server: over a WebSocket (demo/live.py), and where none can
-// be had, as calls of Gradio's. `ask` never fails: what went wrong is the answer's `error`.
+// All requests to the page server: over a WebSocket (demo/live.py), or as Gradio calls where a proxy
+// does not allow one. `request` never rejects: failures are in the answer's `error`.
 
 import { backOff, within } from "./wait.js";
 
-const OPEN_MS = 2000; // that a connection may take to open
-const PATIENCE_MS = 5000; // for an answer: the page's server answers for the model server in time
-const RETRY_MS = 1000; // before another try to connect; twice as long after the next one, up to
+const OPEN_MS = 2000; // timeout for opening a connection
+const ANSWER_MS = 5000; // timeout for an answer; the page server's own timeouts are shorter
+const RETRY_MS = 1000; // pause before reconnecting, doubled after each failure, up to
 const MAX_RETRY_MS = 60_000;
-const TRY_AGAIN_LATER = 1013; // a closing code
+const TRY_AGAIN_LATER = 1013; // WebSocket close code of a full page
 const LINE_FEED = 10;
-const CHUNK = 2 ** 15; // bytes: a function takes only so many arguments
-const MAX_UNDER_WAY = 4; // drawings
-const FRAME_MS = 16; // the least that one takes as far as that goes
-const LOST = { error: "The page has lost its server. What you see is kept; it goes on trying." };
+const CHUNK = 2 ** 15; // bytes; the number of arguments of a function is limited
+const MAX_IN_FLIGHT = 4; // unanswered predictions
+const FRAME_MS = 16; // a server that is faster than a frame counts as this fast
+const LOST = {
+  error: "The connection to the page server is lost. What you see is kept; the page keeps trying.",
+};
 const FULL = {
-  error: "The page has as many visitors as it can take. What you see is kept; it goes on trying.",
+  error: "Too many people are using this page. What you see is kept; the page keeps trying.",
   busy: true,
 };
 const LOGGED_OUT = {
-  error: "The page asks for your password again. Your drawing is kept, and comes with you.",
+  error: "Your login has expired. Log in again; your drawing is kept.",
   isLoggedOut: true,
   final: true,
 };
@@ -27,45 +29,46 @@ export function makeServer(path, gradio) {
   const root = window.gradio_config?.root ?? "";
   const address = new URL(root + path, location.href);
   address.protocol = address.protocol.replace("http", "ws");
-  let visitor = makeName(); // in calls of Gradio's
+  let visitor = makeVisitorId(); // in Gradio calls
   let connection = null;
-  let failures = 0; // connections without an answer, one after the other
-  let tryAt = 0;
-  let isFull = false; // the page had no room for the last connection
+  let failures = 0; // consecutive connections without an answer
+  let retryAt = 0; // in the time of performance.now()
+  let isFull = false; // the page rejected the last connection
   let lastId = 0;
-  const server = { mostUnderWay: 1 }; // drawings that are worth sending before one is answered
+  const server = { maxInFlight: 1 };
 
   function connect() {
     const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
-    const waiting = new Map(); // who waits for an answer, by its id
-    const made = { socket, waiting, hasAnswered: false };
-    made.opened = new Promise((done) => {
+    const pending = new Map(); // request ID -> function that takes the answer
+    const opening = { socket, pending, hasAnswered: false };
+    opening.opened = new Promise((done) => {
       socket.onopen = done;
       socket.onclose = ({ code }) => {
-        if (connection === made) connection = null;
+        if (connection === opening) connection = null;
         isFull = code === TRY_AGAIN_LATER;
-        if (!made.hasAnswered) {
-          tryAt = performance.now() + backOff(failures++, RETRY_MS, MAX_RETRY_MS);
+        if (!opening.hasAnswered) {
+          retryAt = performance.now() + backOff(failures++, RETRY_MS, MAX_RETRY_MS);
         }
         done();
-        for (const answer of waiting.values()) answer(null);
+        for (const resolve of pending.values()) resolve(null);
       };
     });
     socket.onmessage = ({ data }) => {
-      if (!made.hasAnswered) visitor = makeName(); // what Gradio's way has read is outdated now
-      made.hasAnswered = true;
+      if (!opening.hasAnswered) visitor = makeVisitorId(); // what Gradio calls cached is outdated
+      opening.hasAnswered = true;
       failures = 0;
       const answer = unpack(data);
-      waiting.get(answer.id)?.(answer);
-      waiting.delete(answer.id);
+      pending.get(answer.id)?.(answer);
+      pending.delete(answer.id);
     };
-    return made;
+    return opening;
   }
 
-  // The first connection is waited for; after a failure Gradio's way goes on while one opens.
+  // Waits for the first connection. After a failure it does not wait: Gradio calls are used while a
+  // new connection opens.
   async function findConnection() {
-    if (!connection && performance.now() >= tryAt) {
+    if (!connection && performance.now() >= retryAt) {
       connection = connect();
       const { socket, opened } = connection;
       within(OPEN_MS, opened).then(() => {
@@ -77,54 +80,55 @@ export function makeServer(path, gradio) {
     return found?.socket.readyState === WebSocket.OPEN ? found : null;
   }
 
-  async function askConnection({ socket, waiting }, question, content) {
+  async function sendOverSocket({ socket, pending }, question, content) {
     const id = ++lastId;
-    const answered = new Promise((resolve) => waiting.set(id, resolve));
+    const answered = new Promise((resolve) => pending.set(id, resolve));
     const sentAt = performance.now();
     socket.send(pack({ id, ...question }, content));
-    const answer = await within(PATIENCE_MS, answered);
-    if (!answer) socket.close(); // which may not have noticed that it is broken
+    const answer = await within(ANSWER_MS, answered);
+    if (!answer) socket.close(); // it may be broken without having noticed
     if (!answer || answer.superseded) return answer;
-    // While a drawing is under way others can be, as long as the way takes longer than the reading.
-    const { id: _, took, ...told } = answer;
-    const times = (performance.now() - sentAt) / Math.max(took, FRAME_MS);
-    server.mostUnderWay = Math.max(1, Math.min(MAX_UNDER_WAY, Math.round(times)));
-    return told;
+    // More requests in flight are worthwhile while the network takes longer than the server.
+    const { id: _, took, ...fields } = answer;
+    const ratio = (performance.now() - sentAt) / Math.max(took, FRAME_MS);
+    server.maxInFlight = Math.max(1, Math.min(MAX_IN_FLIGHT, Math.round(ratio)));
+    return fields;
   }
 
-  // Gradio answers nothing at all, without an error, when its server cannot be reached or does not
+  // Gradio's call resolves to nothing, without an error, if its server cannot be reached or does not
   // know the visitor.
-  async function askThroughGradio(question, content) {
-    server.mostUnderWay = 1; // these answers may overtake each other
+  async function sendThroughGradio(question, content) {
+    server.maxInFlight = 1; // these answers may arrive in another order
     const text = content && { content: toBase64(content) };
-    const asking = gradio.ask({ visitor, ...question, ...text });
-    const answer = await within(PATIENCE_MS, asking).catch(() => null);
-    return answer?.sheet ? { ...answer, sheet: pictureOf(answer.sheet) } : answer;
+    const call = gradio.ask({ visitor, ...question, ...text });
+    const answer = await within(ANSWER_MS, call).catch(() => null);
+    return answer?.sheet ? { ...answer, sheet: toBlob(answer.sheet) } : answer;
   }
 
   async function isLoggedOut() {
     try {
-      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const signal = AbortSignal.timeout(ANSWER_MS);
       return (await fetch(`${root}/config`, { signal })).status === 401;
     } catch {
       return false;
     }
   }
 
-  // `name` is one of demo/answers.py's; `content` is of a picture, where it is about one.
-  server.ask = async (name, fields, content = null) => {
+  // `name` is a question of demo/answers.py; `content` is the picture, if it is about one.
+  server.request = async (name, fields, content = null) => {
     const question = { ask: name, ...fields };
     const found = await findConnection();
-    let answer = found && (await askConnection(found, question, content));
+    let answer = found && (await sendOverSocket(found, question, content));
     if (answer === null && isFull) return FULL;
-    if (answer === null && !found?.hasAnswered) answer = await askThroughGradio(question, content);
+    if (answer === null && !found?.hasAnswered) answer = await sendThroughGradio(question, content);
     return answer ?? ((await isLoggedOut()) ? LOGGED_OUT : LOST);
   };
 
   return server;
 }
 
-const makeName = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
+const makeVisitorId = () =>
+  Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
 
 function pack(question, content) {
   const head = new TextEncoder().encode(JSON.stringify(question));
@@ -136,14 +140,6 @@ function pack(question, content) {
   return message;
 }
 
-function toBase64(bytes) {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += CHUNK) {
-    text += String.fromCharCode.apply(null, bytes.subarray(at, at + CHUNK));
-  }
-  return btoa(text);
-}
-
 function unpack(data) {
   const bytes = new Uint8Array(data);
   const end = bytes.indexOf(LINE_FEED);
@@ -153,8 +149,15 @@ function unpack(data) {
   return answer;
 }
 
-// The picture in a data URL.
-export function pictureOf(url) {
-  const bytes = Uint8Array.from(atob(url.split(",")[1]), (byte) => byte.charCodeAt(0));
-  return new Blob([bytes], { type: "image/png" });
+function toBase64(bytes) {
+  let text = "";
+  for (let start = 0; start < bytes.length; start += CHUNK) {
+    text += String.fromCharCode.apply(null, bytes.subarray(start, start + CHUNK));
+  }
+  return btoa(text);
 }
+
+export const fromBase64 = (text) => Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
+
+// The PNG of a data URL.
+export const toBlob = (url) => new Blob([fromBase64(url.split(",")[1])], { type: "image/png" });

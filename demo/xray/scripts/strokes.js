@@ -1,10 +1,11 @@
-// A drawing is a list of strokes, and a stroke {size, erase, points: [[x, y], …]}, where all
-// numbers are fractions of the pad's side: it can be drawn at any size, undone, and kept.
+// A drawing is a list of strokes {size, erase, points: [[x, y], …]}. All numbers are fractions of
+// the pad's side, so that a drawing can be painted at any size.
 
-export const UNITS = 1000; // a side of the pad: no number is finer, so that a link can hold them all
+export const UNITS = 1000; // coordinate steps per side of the pad; permalinks store whole steps
 
 export const rounded = (fraction) => Math.round(fraction * UNITS) / UNITS;
 
+// Paints a stroke, or its continuation from the point with index `first`.
 export function drawStroke(context, stroke, first = 0) {
   const side = context.canvas.width;
   const points = stroke.points.slice(Math.max(0, first - 1));

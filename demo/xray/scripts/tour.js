@@ -1,10 +1,10 @@
-// Six steps for the first visit, at the side: the pen is never blocked, and doing what a step speaks
-// of leads to the next.
+// The tour of the first visit. It never covers the pad, and doing what a step describes leads to the
+// next step.
 
-const TOURED = "layer-xray-toured"; // in the browser's memory
+const TOURED = "layer-xray-toured"; // key in localStorage
 
-// A browser may forbid remembering; then the tour is offered at every visit.
-export function remembered() {
+// A browser may forbid localStorage; then the tour starts at every visit.
+export function hasSeenTour() {
   try {
     return localStorage.getItem(TOURED) !== null;
   } catch {
@@ -12,48 +12,45 @@ export function remembered() {
   }
 }
 
-function remember() {
+function rememberTour() {
   try {
     localStorage.setItem(TOURED, "yes");
   } catch {
-    // see `remembered`
+    // see `hasSeenTour`
   }
 }
 
+// `steps` are tour.json: a step may name the event that leads to the next one.
 export function makeTour(element, steps) {
   const find = (selector) => element.querySelector(selector);
   const card = find(".tour");
-  let at = null;
+  let current = null; // index of the step
 
-  function go(to) {
+  function go(index) {
     const hadFocus = card.contains(document.activeElement);
-    element.querySelector(".toured")?.classList.remove("toured");
-    const isThere = to < steps.length && find(steps[to].at).offsetParent !== null;
-    at = isThere ? to : null;
-    card.hidden = at === null;
-    if (at === null) {
+    find(".tour-target")?.classList.remove("tour-target");
+    const target = index < steps.length ? find(steps[index].target) : null;
+    current = target?.offsetParent ? index : null; // a hidden target ends the tour
+    card.hidden = current === null;
+    if (current === null) {
       if (hadFocus) find(".start-tour").focus({ preventScroll: true });
-      return remember();
+      return rememberTour();
     }
-    const { title, text, at: target } = steps[at];
-    find(".tour .count").textContent = `${at + 1} of ${steps.length}`;
+    const { title, text } = steps[index];
+    find(".tour .count").textContent = `${index + 1} of ${steps.length}`;
     find(".tour .title").textContent = title;
     find(".tour .text").textContent = text;
-    find(".tour .back").disabled = at === 0;
-    find(".tour .next").textContent = at === steps.length - 1 ? "Done" : "Next";
-    find(target).classList.add("toured");
-    find(target).scrollIntoView({ block: "nearest" }); // its margins keep it clear of pad and card
+    find(".tour .back").disabled = index === 0;
+    find(".tour .next").textContent = index === steps.length - 1 ? "Done" : "Next";
+    target.classList.add("tour-target");
+    target.scrollIntoView({ block: "nearest" }); // its scroll margin keeps it clear of pad and card
   }
 
-  steps.forEach(({ done }, step) => {
-    if (done) {
-      element.addEventListener(done, ({ detail }) => {
-        if (step === at && detail !== null) go(at + 1);
-      });
-    }
+  steps.forEach(({ event }, index) => {
+    if (event) element.addEventListener(event, () => index === current && go(index + 1));
   });
-  find(".tour .next").addEventListener("click", () => go(at + 1));
-  find(".tour .back").addEventListener("click", () => go(at - 1));
+  find(".tour .next").addEventListener("click", () => go(current + 1));
+  find(".tour .back").addEventListener("click", () => go(current - 1));
   find(".tour .end").addEventListener("click", () => go(steps.length));
   find(".start-tour").addEventListener("click", () => go(0));
   return { start: () => go(0) };

@@ -1,109 +1,108 @@
-// One map, large, over the galleries: it stays while the pen goes on, with the arithmetic of one of
-// its units, the strongest unless another is chosen. Scores open here as well.
+// The panel with one enlarged map over the galleries, and how one of its units adds up: the
+// strongest, or a chosen one. It stays open while drawing. It also shows how a class score adds up.
 
 import { makeArithmetic } from "./arithmetic.js";
-import { makeCopy } from "./galleries.js";
+import { loadImage, makeCopy } from "./dom.js";
 import { makeLargeMap } from "./large_map.js";
-import { makeAsker } from "./loop.js";
+import { makeRequester } from "./loop.js";
 import {
+  cornerOf,
+  describeMap,
   frameMap,
   hasMaps,
-  isShownWhole,
-  nameOf,
+  isShownInFull,
   neighbourMap,
-  place,
-  placeOf,
+  placeFrame,
   STEPS,
   unitAt,
 } from "./maps.js";
 
-// `askAnatomy` tells how a unit adds up, `askMap` shows a map in full, and `askFeatures` what drives it;
-// where there are none, the map alone is shown as it is in its gallery.
-export function makeZoom(element, state, galleries, askAnatomy, askMap, askFeatures) {
+// `decompose` requests a unit's arithmetic, `requestMap` a map in full, `requestFeatures` what
+// activates it. Without them the panel shows only the map as it is in its gallery.
+export function makeZoom(element, state, galleries, decompose, requestMap, requestFeatures) {
   const find = (selector) => element.querySelector(selector);
   const panel = find(".zoom");
   const overview = find(".overview");
+  const unitFrame = find(".large-map .frame");
   const copyOverview = makeCopy(overview.querySelector("canvas"));
-  const anatomy = makeArithmetic(find(".anatomy"));
-  const zoom = {};
+  const arithmetic = makeArithmetic(find(".arithmetic"));
   const large = makeLargeMap(
     element,
     state,
     ({ layer, map, row, column }) => zoom.open(layer.index, map, { row, column }),
-    () => anatomy.unit,
+    () => arithmetic.unit,
   );
+  const zoom = {};
   const isScore = (layer) => layer.index === state.network.scores?.layer;
 
-  const question = ({ layer, map, unit }) => ({
+  const questionOf = ({ layer, map, unit }) => ({
     layer: layer.index,
     map,
     row: unit?.row ?? null,
     column: unit?.column ?? null,
   });
-  const isOpen = (asked) =>
-    state.open &&
-    Object.entries(question(state.open)).every(([name, value]) => asked[name] === value);
+  const isCurrent = (question) =>
+    state.openMap &&
+    Object.entries(questionOf(state.openMap)).every(([name, value]) => question[name] === value);
+  const isOpen = ({ layer, map }) =>
+    state.openMap?.layer.index === layer && state.openMap.map === map;
 
-  const ask = makeAsker(askAnatomy, (asked, told) => {
-    if (!isOpen(asked)) return;
-    // A difference is not added up; what is told of it is the present picture's.
-    const of = { A: "In A: ", difference: "In B: " }[state.style.shown] ?? "";
-    const { layer, unit } = state.open;
-    anatomy.show(layer, told, { of, isChosen: unit !== null, isScore: isScore(layer) });
-    if (told.error) return;
+  const requestArithmetic = makeRequester(decompose, (question, answer) => {
+    if (!isCurrent(question)) return;
+    // There is no arithmetic of a difference; B's is shown.
+    const picture = { A: "In A: ", difference: "In B: " }[state.style.shown] ?? "";
+    const { layer, unit } = state.openMap;
+    arithmetic.show(layer, answer, { picture, isChosen: unit !== null, isScore: isScore(layer) });
+    if (answer.error) return;
     const [rows, columns] = layer.size;
-    place(find(".one .frame"), told.column / columns, told.row / rows, 1 / columns, 1 / rows);
+    placeFrame(unitFrame, answer.column / columns, answer.row / rows, 1 / columns, 1 / rows);
   });
 
-  const isMap = ({ layer, map }) =>
-    state.open !== null && state.open.layer.index === layer && state.open.map === map;
-
-  const askPicture = makeAsker(askMap, async (asked, told) => {
-    if (told.error || !isMap(asked)) return;
-    const picture = new Image();
-    picture.src = told.picture;
-    await picture.decode();
-    if (isMap(asked)) large.draw(picture);
+  const requestFullMap = makeRequester(requestMap, async (question, answer) => {
+    if (answer.error || !isOpen(question)) return;
+    const image = await loadImage(answer.picture);
+    if (isOpen(question)) large.draw(image, 0, 0, image.width, image.height);
   });
 
-  let liked = null; // whose pictures are shown: they are of a map and a version, of no picture
-  const askFeature = makeAsker(askFeatures, (_, told) => anatomy.like(told.error ? {} : told));
-  function like({ layer, map }) {
-    const of = `${layer.index} ${map} ${state.answer.shown_version}`;
-    if (of === liked) return;
-    liked = of;
-    askFeature({ layer: layer.index, map, row: null, column: null });
+  const requestMapFeatures = makeRequester(
+    requestFeatures,
+    (_, answer) => arithmetic.showFeatures(answer.error ? {} : answer),
+  );
+  let featuresOf = null; // the map and version whose features are shown; all pictures share them
+  function updateFeatures({ layer, map }) {
+    const key = `${layer.index} ${map} ${state.answer.shown_version}`;
+    if (key === featuresOf) return;
+    featuresOf = key;
+    requestMapFeatures({ layer: layer.index, map, row: null, column: null });
   }
 
-  zoom.opened = () => {
-    if (!state.open) return null;
-    const { layer, map, unit } = state.open;
+  zoom.openMap = () => {
+    if (!state.openMap) return null;
+    const { layer, map, unit } = state.openMap;
     return { layer: layer.index, map, unit };
   };
 
   zoom.open = (index, map, unit = null) => {
     const layer = state.network?.layers[index];
-    const isThere = (at, end) => Number.isInteger(at) && at >= 0 && at < end;
-    if (!state.answer || !layer || !isThere(map, layer.count)) return;
-    if (unit && !(isThere(unit.row, layer.size[0]) && isThere(unit.column, layer.size[1]))) {
-      unit = null;
-    }
-    const isOther = state.open?.layer !== layer || state.open.map !== map;
-    const from = state.open?.from ?? document.activeElement;
-    const isFirst = !state.open;
-    state.open = { layer, map, unit, from };
+    const isIndex = (number, end) => Number.isInteger(number) && number >= 0 && number < end;
+    if (!state.answer || !layer || !isIndex(map, layer.count)) return;
+    const [rows, columns] = layer.size;
+    if (unit && !(isIndex(unit.row, rows) && isIndex(unit.column, columns))) unit = null;
+    const previous = state.openMap;
+    const openedFrom = previous?.openedFrom ?? document.activeElement;
+    state.openMap = { layer, map, unit, openedFrom };
     panel.hidden = false;
-    if (isOther) {
-      anatomy.clear();
-      anatomy.like({});
+    if (previous?.layer !== layer || previous.map !== map) {
+      arithmetic.clear();
+      arithmetic.showFeatures({});
       large.clear();
-      find(".one .frame").style.display = "none";
+      unitFrame.style.display = "none";
     }
     draw();
-    if (isFirst) find(".zoom .close").focus({ preventScroll: true });
+    if (!previous) find(".zoom .close").focus({ preventScroll: true });
   };
 
-  // A class's score, by the number of the class.
+  // Opens the score of a class.
   zoom.openScore = (label) => {
     const { scores, layers } = state.network;
     if (scores?.layer === null || !scores) return;
@@ -111,78 +110,81 @@ export function makeZoom(element, state, galleries, askAnatomy, askMap, askFeatu
     zoom.open(scores.layer, 0, { row: Math.floor(label / columns), column: label % columns });
   };
 
-  zoom.showsScore = () => state.open !== null && isScore(state.open.layer);
+  zoom.showsScore = () => state.openMap !== null && isScore(state.openMap.layer);
 
   zoom.close = () => {
-    if (!state.open) return;
-    state.open.from?.focus({ preventScroll: true });
-    state.open = null;
-    liked = null;
-    for (const asker of [ask, askPicture, askFeature]) asker(null);
+    if (!state.openMap) return;
+    state.openMap.openedFrom?.focus({ preventScroll: true });
+    state.openMap = null;
+    featuresOf = null;
+    for (const request of [requestArithmetic, requestFullMap, requestMapFeatures]) request(null);
     panel.hidden = true;
   };
 
   function draw() {
-    const { layer, map, unit } = state.open;
-    const alone = isScore(layer);
+    const { layer, map, unit } = state.openMap;
+    const isScoreOnly = isScore(layer);
     const [title, readout] = find(".zoom header").querySelectorAll(".name, .readout");
-    const label = alone && unit ? unit.row * layer.size[1] + unit.column : null;
+    const label = isScoreOnly && unit ? unit.row * layer.size[1] + unit.column : null;
     const { labels } = state.network.scores ?? {};
-    title.textContent = alone
+    title.textContent = isScoreOnly
       ? `Score of ${labels?.[label] ?? label}`
       : `${layer.title} ${layer.name}`;
-    readout.textContent = alone ? "before the softmax" : nameOf(layer, map);
-    find(".one").hidden = alone;
-    find(".one").style.setProperty("--aspect", layer.size[1] / layer.size[0]);
-    panel.classList.toggle("alone", alone);
-    const gallery = galleries.each().find((one) => one.layer === layer);
-    overview.hidden = alone || !hasMaps(layer) || !gallery;
+    readout.textContent = isScoreOnly ? "before the softmax" : describeMap(layer, map);
+    find(".large-map").hidden = isScoreOnly;
+    find(".large-map").style.setProperty("--aspect", layer.size[1] / layer.size[0]);
+    panel.classList.toggle("score-only", isScoreOnly);
+    const gallery = galleries.all().find((gallery) => gallery.layer === layer);
+    overview.hidden = isScoreOnly || !hasMaps(layer) || !gallery;
     if (!overview.hidden) {
       overview.style.setProperty("--aspect", layer.width / layer.height);
       copyOverview(gallery.canvas, 0, 0, layer.width, layer.height);
       frameMap(overview, layer, map);
     }
-    const isWhole = gallery && isShownWhole(layer, map);
-    if (isWhole) large.copy(gallery.canvas, layer, placeOf(layer, map));
-    if (!askAnatomy) return;
-    ask(question(state.open));
-    if (alone) {
-      liked = null;
-      askFeature(null);
-      anatomy.like({});
-    } else like(state.open);
-    if (alone || isWhole) askPicture(null);
-    else askPicture({ layer: layer.index, map, row: null, column: null, style: state.style });
+    const isInGallery = gallery && isShownInFull(layer, map);
+    if (isInGallery) {
+      const { x, y } = cornerOf(layer, map);
+      large.draw(gallery.canvas, x, y, layer.mapWidth, layer.mapHeight);
+    }
+    if (!decompose) return;
+    requestArithmetic(questionOf(state.openMap));
+    if (isScoreOnly) {
+      featuresOf = null;
+      requestMapFeatures(null);
+      arithmetic.showFeatures({});
+    } else updateFeatures(state.openMap);
+    if (isScoreOnly || isInGallery) requestFullMap(null);
+    else requestFullMap({ layer: layer.index, map, row: null, column: null, style: state.style });
   }
 
-  overview.addEventListener(
-    "click",
-    (event) => zoom.open(state.open.layer.index, unitAt(state.open.layer, overview, event).map),
-  );
-  find(".zoom .close").addEventListener("click", zoom.close);
-  find(".anatomy").addEventListener("click", ({ target }) => {
-    if (target.matches(".follow")) zoom.open(state.open.layer.index, state.open.map);
-    if (!target.dataset.at) return;
-    const { layer, map, row, column } = JSON.parse(target.dataset.at);
-    zoom.open(layer, map, row === undefined ? null : { row, column });
-    large.focus(); // what was clicked is gone
+  overview.addEventListener("click", (event) => {
+    const { layer } = state.openMap;
+    zoom.open(layer.index, unitAt(layer, overview, event).map);
   });
-  // A unit of a dense layer is all that there is to open of it.
+  find(".zoom .close").addEventListener("click", zoom.close);
+  find(".arithmetic").addEventListener("click", ({ target }) => {
+    if (target.matches(".follow")) zoom.open(state.openMap.layer.index, state.openMap.map);
+    if (!target.dataset.unit) return;
+    const { layer, map, row, column } = JSON.parse(target.dataset.unit);
+    zoom.open(layer, map, row === undefined ? null : { row, column });
+    large.focus(); // the clicked button no longer exists
+  });
+  // A dense layer has no maps: there the unit itself is opened.
   element.addEventListener(
-    "chosen",
+    "unit-selected",
     ({ detail: { layer, map, row, column } }) =>
       zoom.open(layer.index, map, layer.units === null ? null : { row, column }),
   );
-  element.addEventListener("shown", () => state.open && draw());
-  element.addEventListener("described", zoom.close);
+  element.addEventListener("answer-shown", () => state.openMap && draw());
+  element.addEventListener("network-loaded", zoom.close);
 
-  // Returns whether the key was one of the zoom's.
+  // Handles a key; returns whether it did.
   zoom.press = (key) => {
-    if (!state.open || element.querySelector(":popover-open")) return false;
+    if (!state.openMap || element.querySelector(":popover-open")) return false;
     if (key === "Escape") zoom.close();
-    else if (key in STEPS && !hasMaps(state.open.layer)) large.step(key);
+    else if (key in STEPS && !hasMaps(state.openMap.layer)) large.step(key);
     else if (key in STEPS) {
-      const { layer, map } = state.open;
+      const { layer, map } = state.openMap;
       zoom.open(layer.index, neighbourMap(key, layer, map));
     } else return false;
     return true;

@@ -1,8 +1,8 @@
-"""Lets the wall clock of a Python process jump: `time.time` is off by the seconds in a file.
+"""Shifts the wall clock of a Python process: `time.time` is off by the seconds in a shared file.
 
-Python imports this at its start where the folder is on PYTHONPATH. The machine's own clock and what
-is not written in Python stay as they are. So gRPC's Python has to as well: it makes deadlines that
-its C holds against the clock.
+Python imports this module at its start if the folder is on PYTHONPATH. The system clock and native
+code are not affected; gRPC's Python code is exempt because it passes deadlines to gRPC's C core,
+which compares them with the system clock.
 """
 
 import mmap
@@ -17,9 +17,9 @@ if _file := os.environ.get("SOAK_CLOCK"):
         _shared = mmap.mmap(_opened.fileno(), 8, access=mmap.ACCESS_READ)
     _time, _time_ns = time.time, time.time_ns
 
-    def _seconds() -> float:
-        name = sys._getframe(2).f_globals.get("__name__", "")
-        return 0.0 if name.startswith("grpc.") else struct.unpack("d", _shared)[0]
+    def _offset() -> float:
+        caller = sys._getframe(2).f_globals.get("__name__", "")
+        return 0.0 if caller.startswith("grpc.") else struct.unpack("d", _shared)[0]
 
-    time.time = lambda: _time() + _seconds()
-    time.time_ns = lambda: _time_ns() + int(1e9 * _seconds())
+    time.time = lambda: _time() + _offset()
+    time.time_ns = lambda: _time_ns() + int(1e9 * _offset())

@@ -1,4 +1,4 @@
-"""Where a training step's time goes, layer by layer, and how near it is to the machine's peak."""
+"""Profiles a training step layer by layer, and compares it with the machine's peak throughput."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -11,40 +11,40 @@ from model.network import SIDE, build_network
 from model.training import FusedAdam
 
 BATCH = 128
-SIZE = 2048  # of the matrices that the peak is measured with
-REPEATS = 15
+MATRIX_SIDE = 2048  # of the matrix product that measures the peak
+REPEATS = 15  # runs, of which the median counts
 
 
 def measure_peak() -> float:
-    """Arithmetic operations a second of a large matrix product."""
-    a = tf.random.normal([SIZE, SIZE])
+    """Returns the floating-point operations per second of a large matrix product."""
+    a = tf.random.normal([MATRIX_SIDE, MATRIX_SIDE])
     product = tf.function(lambda: tf.reduce_sum(a @ a))
-    return 2 * SIZE**3 / _time(product)
+    return 2 * MATRIX_SIDE**3 / _median_seconds(product)
 
 
 def measure_step() -> list[tuple[str, float, float]]:
-    """Name, seconds and arithmetic operations of each part of a step of `BATCH`."""
+    """Returns name, seconds and floating-point operations of each part of a step of `BATCH`."""
     network = build_network()
     parts = []
     for layer in network.layers[1:]:
         x = tf.random.normal([BATCH, *layer.input.shape[1:]])
-        first = layer.name == "h_conv1"  # nothing is before it that would want a gradient
+        is_first = layer.name == "h_conv1"  # its input needs no gradient
 
         @tf.function
-        def step(layer=layer, x=x, first=first):
-            wanted = [*([] if first else [x]), *(v.value for v in layer.trainable_variables)]
+        def step(layer=layer, x=x, is_first=is_first):
+            sources = [*([] if is_first else [x]), *(v.value for v in layer.trainable_variables)]
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 y = layer(x, training=True)
-            gradients = tape.gradient(y, wanted, output_gradients=tf.ones_like(y))
+            gradients = tape.gradient(y, sources, output_gradients=tf.ones_like(y))
             return tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
 
-        products = sum(
+        operations = sum(  # of the forward pass; each gradient costs as many
             2 * BATCH * np.prod(layer.output.shape[1:-1], dtype=int) * np.prod(kernel.shape)
             for kernel in layer.trainable_variables
             if len(kernel.shape) > 1
         )
-        parts.append((layer.name, _time(step), products * (2 if first else 3)))
+        parts.append((layer.name, _median_seconds(step), operations * (2 if is_first else 3)))
 
     optimizer = FusedAdam()
     variables = network.trainable_variables
@@ -57,13 +57,13 @@ def measure_step() -> list[tuple[str, float, float]]:
         return optimizer.iterations.value
 
     images = tf.random.uniform([BATCH, SIDE, SIDE])
-    parts.append(("Adam", _time(update), 0.0))
-    parts.append(("augmentation", _time(tf.function(lambda: augment(images))), 0.0))
+    parts.append(("Adam", _median_seconds(update), 0.0))
+    augmentation = tf.function(lambda: augment(images))
+    parts.append(("augmentation", _median_seconds(augmentation), 0.0))
     return parts
 
 
-def _time(run: Callable[[], tf.Tensor]) -> float:
-    """The median of some runs, in seconds."""
+def _median_seconds(run: Callable[[], tf.Tensor]) -> float:
     times = []
     for _ in range(REPEATS):
         started = perf_counter()

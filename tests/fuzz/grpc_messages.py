@@ -1,4 +1,4 @@
-"""gRPC messages for every method of both services, wrong as bytes are wrong."""
+"""Malformed gRPC messages for every method of both services."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 from serving.config import config_of_all_versions
 from serving.defaults import MODEL
 from serving.tensors import to_proto
-from tests.fuzz.mangle import mangled
+from tests.fuzz.mutate import mutated
 from tests.fuzz.request import Request
 
 KIND = "gRPC messages"
@@ -26,13 +26,13 @@ SERVICES = (
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"],
 )
-METHODS = {  # path, and what it takes
+METHODS = {  # by path, the type of its request
     f"/{service.full_name}/{method.name}": method.input_type
     for service in SERVICES
     for method in service.methods
 }
 RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
-DEEPEST = 5
+MAX_DEPTH = 5  # of messages within messages
 NAMES = [MODEL, "serving_default", "sketch", "classify", "explain", "weights", "images", "inputs"]
 NAMES += ["preview", "layer", "parameters", "describe", "pictures"]
 NUMBERS = [0, 1, 7254, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1]
@@ -45,25 +45,29 @@ _BYTES = st.binary(max_size=16) | st.sampled_from([b"\xed\xa0\x80", b"\x80" * 20
 
 
 def message_requests(base_path: Path) -> st.SearchStrategy[Request]:
-    """Requests to every method; a configuration among them never takes the model away."""
-    kinds = [_to_method(path, kind) for path, kind in METHODS.items()]
-    return st.one_of(*kinds, _reloads(base_path)).map(
-        lambda made: Request(KIND, "grpc", made[1], made[0])
+    """Generates requests to every method; none of them unloads the model.
+
+    Args:
+        base_path: base path of the served model.
+    """
+    methods = [_method_requests(path, descriptor) for path, descriptor in METHODS.items()]
+    return st.one_of(*methods, _reloads(base_path)).map(
+        lambda request: Request(KIND, "grpc", request[1], request[0])
     )
 
 
 @st.composite
-def _to_method(draw, path: str, kind: Descriptor) -> tuple[str, bytes]:
-    right = _RIGHT[path].SerializeToString(deterministic=True)
-    content = draw(st.one_of(_BYTES, mangled(right), *[_written(kind)] * 4))
+def _method_requests(draw, path: str, descriptor: Descriptor) -> tuple[str, bytes]:
+    valid = _VALID[path].SerializeToString(deterministic=True)
+    content = draw(st.one_of(_BYTES, mutated(valid), *[_serialized(descriptor)] * 4))
     if path == RELOAD and _is_configuration(content):
-        content += b"\x07"  # a tag that there is not
+        content += b"\x07"  # an invalid tag, so that it is refused
     return path, content
 
 
 @st.composite
 def _reloads(draw, base_path: Path) -> tuple[str, bytes]:
-    """The model as it is, and beside it others that cannot be served."""
+    """Generates configurations with the served model and others that cannot be served."""
     config = config_of_all_versions(MODEL, base_path)
     for _ in range(draw(st.integers(0, 3))):
         other = config.model_config_list.config.add(
@@ -92,23 +96,24 @@ def _is_configuration(content: bytes) -> bool:
 
 
 @st.composite
-def _written(draw, kind: Descriptor, depth: int = 0) -> bytes:
-    """A message of the kind as it is on the wire: fields in any order, of odd values, also of a
-    wrong type, unknown, or longer than they are.
+def _serialized(draw, descriptor: Descriptor, depth: int = 0) -> bytes:
+    """Generates messages in wire format: fields in any order, with unusual values, and some that
+    are unknown, of a wrong type, or of a wrong length.
     """
     message = b""
+    fields = descriptor.fields
     for _ in range(draw(st.integers(0 if depth else 1, 3))):
-        field = kind.fields[draw(st.integers(0, len(kind.fields) - 1))] if kind.fields else None
-        oddity = draw(st.integers(0, 150))  # Hypothesis prefers the ends
-        if field is None or oddity == 71:
+        field = fields[draw(st.integers(0, len(fields) - 1))] if fields else None
+        malformation = draw(st.integers(0, 150))  # in the middle: Hypothesis prefers the ends
+        if field is None or malformation == 71:
             number, wire = draw(st.integers(0, 2**29)), draw(st.integers(0, 7))
             message += _varint(number << 3 | wire) + draw(st.binary(max_size=9))
-        elif oddity == 72:
+        elif malformation == 72:
             longer = draw(st.sampled_from([1, 127, 2**31 - 1, 2**32, 2**63]))
             message += _varint(field.number << 3 | 2) + _varint(longer) + draw(_TEXTS)
-        elif field.message_type and depth < DEEPEST:
-            message += _delimited(field, draw(_written(field.message_type, depth + 1)))
-        elif oddity == 73 or field.type == FieldDescriptor.TYPE_BYTES:
+        elif field.message_type and depth < MAX_DEPTH:
+            message += _delimited(field, draw(_serialized(field.message_type, depth + 1)))
+        elif malformation == 73 or field.type == FieldDescriptor.TYPE_BYTES:
             message += _delimited(field, draw(_BYTES))
         elif field.type == FieldDescriptor.TYPE_STRING:
             message += _delimited(field, draw(_TEXTS))
@@ -131,8 +136,8 @@ def _varint(number: int) -> bytes:
     return bytes([*low, number])
 
 
-def _right() -> dict[str, Message]:
-    """A right request for each method, by its path."""
+def _valid_requests() -> dict[str, Message]:
+    """Returns a valid request for each method, by path."""
     predict = PredictRequest()
     predict.inputs["images"].CopyFrom(to_proto(np.zeros((1, 28, 28), np.float32)))
     metadata = GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -147,11 +152,11 @@ def _right() -> dict[str, Message]:
     status = GetModelStatusRequest()
     for request in (predict, metadata, classify, regress, status):
         request.model_spec.name = MODEL
-    of_kind = {
+    by_type = {
         type(request).DESCRIPTOR.full_name: request
         for request in (predict, metadata, classify, regress, inference, reload, status)
     }
-    return {path: of_kind[kind.full_name] for path, kind in METHODS.items()}
+    return {path: by_type[descriptor.full_name] for path, descriptor in METHODS.items()}
 
 
-_RIGHT = _right()
+_VALID = _valid_requests()
