@@ -30,8 +30,12 @@ os.environ["PATH"] = os.pathsep.join(
 )
 # Tests that use one of these fixtures, directly or not, are marked slow.
 SLOW_FIXTURES = {"base_path", "browser", "home", "process", "reported", "trained"}
-# Start first: at the end of a run, a single long test would keep one process busy and others idle.
-LONG_MODULES = {"test_demo_main", "test_soak", "test_space", "test_training", "test_versions"}
+# Started first, the longest before all others: each file runs in one process, and a long one at the
+# end would leave the other processes idle.
+LONG_FILES = [
+    *("test_page", "test_page_faults", "test_docs", "test_versions", "test_space", "test_training"),
+    *("test_page_live", "test_demo_main", "test_soak", "test_exposed_layers", "test_local"),
+]
 TIMEOUT_MS = 20_000  # for the page to reach a state, on a machine under load
 expect.set_options(timeout=TIMEOUT_MS)
 FULL_MNIST = Path(os.environ.get("MNIST") or ROOT.parent / "shared" / "mnist")
@@ -41,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(item.fixturenames):
             item.add_marker("slow")
-    items.sort(key=lambda item: item.path.stem not in LONG_MODULES)
+    order = {name: rank for rank, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,8 @@ CAMPAIGNS = {
     "tests.bench.camera": None,  # exports MobileNetV2; part of `make bench`
     "tests.bench.failover": "test_failover.py",
     "tests.bench.faithfulness": "test_explanation.py",
-    "tests.bench.load": "test_bench.py",
-    "tests.bench.pens": "test_bench.py",
+    "tests.bench.server_load": "test_bench.py",
+    "tests.bench.page_load": "test_bench.py",
     "tests.fuzz": "test_fuzz.py",
     "tests.soak": "test_soak.py",
 }

@@ -19,7 +19,7 @@ from serving.client import Client, ModelNotLoaded, RequestRefused, ServingError
 from serving.config import read_config
 from serving.local import LocalServer, LocalServerError, find_free_port
 from serving.version import VERSION
-from tests.pages import ROOT
+from tests.pages import FAST_START, ROOT
 
 BLANK = np.zeros((1, 28, 28), np.float32)
 LISTENING = "0A"  # Linux's TCP_LISTEN
@@ -150,7 +150,7 @@ def test_local_server_error_contains_the_output(tmp_path):
 
 
 def test_model_is_served_under_the_given_name(newest_alone, final_version):
-    with LocalServer(newest_alone, "digits") as server:
+    with LocalServer(newest_alone, "digits", flags=FAST_START) as server:
         with Client(server.target, "digits") as client:
             assert client.versions() == [final_version]
             answer = client.predict("serving_default", {"images": BLANK})
@@ -162,7 +162,7 @@ def test_model_is_served_under_the_given_name(newest_alone, final_version):
 
 
 def test_local_server_restarts_after_a_crash(newest_alone):
-    with LocalServer(newest_alone) as server, Client(server.target) as client:
+    with LocalServer(newest_alone, flags=FAST_START) as server, Client(server.target) as client:
         os.kill(server.pid, signal.SIGKILL)
         wait_until(lambda: not _is_ready(client))
         wait_until(lambda: _is_ready(client), seconds=60)
@@ -254,13 +254,16 @@ def test_real_local_server_uses_a_socket_and_no_ports(real_server, base_path, mo
 
 def test_local_server_is_embedded_by_default(real_server, newest_alone, monkeypatch):
     monkeypatch.setenv("PATH", with_path(real_server)["PATH"])
-    with LocalServer(newest_alone) as server, Client(server.target) as client:
+    with LocalServer(newest_alone, flags=FAST_START) as server, Client(server.target) as client:
         assert client.versions()
     assert not (real_server / "flags").exists()
 
 
 def test_rest_can_be_disabled(newest_alone):
-    with LocalServer(newest_alone, rest_api_port=0) as server, Client(server.target) as client:
+    with (
+        LocalServer(newest_alone, rest_api_port=0, flags=FAST_START) as server,
+        Client(server.target) as client,
+    ):
         assert client.versions()
         assert listening_ports(server.pid) == {server.port}
 

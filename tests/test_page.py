@@ -17,7 +17,7 @@ from serving.local import LocalServer, find_free_port
 from tests.browser import draw
 from tests.galleries import GALLERIES
 from tests.hand import NO_DIGITS, strokes_of
-from tests.pages import run_page
+from tests.pages import FAST_START, run_page
 from tests.pictures import dark_on_light, read_sheet
 from tests.visit import SIZES, digit_of, opaque, pixels, probabilities_of, touch
 
@@ -283,7 +283,7 @@ def test_drawing_from_gradios_sketchpad_is_predicted(open_page):
 
 
 def test_page_recovers_when_the_model_server_restarts(open_page, newest_alone):
-    with LocalServer(newest_alone) as server, run_page(server.target) as url:
+    with LocalServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
         page = open_page(url=url)
         page.keyboard.press("c")
         expect(page.locator(".live .best")).to_have_text("–")
@@ -336,7 +336,7 @@ def url_without_server() -> Iterator[str]:
 
 
 def test_notice_is_visible_on_a_scrolled_phone(open_page, newest_alone):
-    with LocalServer(newest_alone) as server, run_page(server.target) as url:
+    with LocalServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
         page = open_page("phone", url=url)
         page.mouse.wheel(0, 900)
         page.wait_for_function("scrollY > 300")

@@ -23,10 +23,11 @@ from demo.metrics import Metrics
 from demo.render import render_grid
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
+from serving.messages import PredictionServiceStub
 from tests.browser import draw
 from tests.galleries import GALLERIES
 from tests.hand import strokes_of
-from tests.pages import ROOT, run_page
+from tests.pages import FAST_START, ROOT, run_page
 from tests.test_client import OtherServer
 from tests.visit import (
     NO_TOUR,
@@ -167,7 +168,11 @@ def test_new_version_appears_on_an_open_page(open_page, base_path, tmp_path):
 
     served.mkdir()
     add(first)
-    with LocalServer(served) as server, run_page(server.target) as url, Client(server.target) as c:
+    with (
+        LocalServer(served, flags=FAST_START) as server,
+        run_page(server.target) as url,
+        Client(server.target) as c,
+    ):
         page = open_page(url=url)
         pressed = page.locator('.version[aria-pressed="true"]')
         expect(page.locator(".live .history")).to_be_hidden()
@@ -430,7 +435,8 @@ def test_malformed_answer_of_the_server_is_reported(visit):
         expect(notice(page)).to_have_text(re.compile("answered with no tensor"))
 
 
-def test_pictures_are_predicted_concurrently(client):
+def test_pictures_are_predicted_concurrently(server):
+    model_server = PredictionServiceStub(grpc.insecure_channel(server.target))
     barrier = threading.Barrier(2)
 
     def answer_in_pairs(request, context) -> PredictResponse:
@@ -440,14 +446,14 @@ def test_pictures_are_predicted_concurrently(client):
                 barrier.wait(10)
             except threading.BrokenBarrierError:
                 context.abort(grpc.StatusCode.INTERNAL, "one at a time")
-        return client._predict(request, timeout=10)
+        return model_server.Predict(request, timeout=10)
 
     def describe(request, context) -> GetModelMetadataResponse:
-        return client._metadata(request, timeout=10)
+        return model_server.GetModelMetadata(request, timeout=10)
 
     with (
-        OtherServer(answer_in_pairs, threads=8, tell=describe) as server,
-        run_page(server.target) as url,
+        OtherServer(answer_in_pairs, threads=8, tell=describe) as pairing_server,
+        run_page(pairing_server.target) as url,
     ):
 
         def call(name: str) -> dict:

@@ -14,7 +14,7 @@ from serving.local import LocalServer
 from tests.browser import draw
 from tests.galleries import GALLERIES
 from tests.hand import strokes_of
-from tests.pages import run_page
+from tests.pages import FAST_START, run_page
 from tests.pictures import read_sheet
 from tests.visit import ask_anew, infer, make_answer, middle_of, opaque, pixels, touch
 
@@ -101,7 +101,11 @@ def test_removed_version_is_replaced_by_the_newest(open_page, base_path, tmp_pat
     served = tmp_path / "mnist"
     for version in (first, second, third):
         shutil.copytree(base_path / str(version), served / str(version))
-    with LocalServer(served) as server, run_page(server.target) as url, Client(server.target) as c:
+    with (
+        LocalServer(served, flags=FAST_START) as server,
+        run_page(server.target) as url,
+        Client(server.target) as c,
+    ):
         page = open_page(url=url)
         page.locator(f'.version[value="{second}"]').click()
         shutil.rmtree(served / str(second))

@@ -81,6 +81,7 @@ export function makeHistory(element, state, changed) {
     if (timer || versions.length < 2) return stop();
     let next = 0;
     const showNext = () => {
+      if (next > 0 && state.answer?.version !== versions[next - 1]) return; // not on display yet
       choose(versions[next++]);
       if (next < versions.length) return;
       stop();
