@@ -12,7 +12,6 @@ import keras
 SIDE = 28  # pixels
 CLASSES = 10
 DENSE_UNITS = 1024
-HIDDEN_LAYERS = ("h_conv1", "h_pool1", "h_conv2", "h_pool2", "h_fc1")
 
 
 def build_network(dropout: float = 0.5) -> keras.Model:
@@ -23,7 +22,8 @@ def build_network(dropout: float = 0.5) -> keras.Model:
 
     Returns:
         A Keras model from `images` float32 [N, 28, 28] (0 = paper, 1 = ink) to logits
-        float32 [N, 10], with its hidden layers named as in `HIDDEN_LAYERS`.
+        float32 [N, 10], with the hidden layers `h_conv1`, `h_pool1`, `h_conv2`,
+        `h_pool2` and `h_fc1`.
     """
     images = keras.Input((SIDE, SIDE), name="images")
     x = keras.layers.Reshape((SIDE, SIDE, 1))(images)  # [N, 28, 28, 1]
@@ -36,15 +36,3 @@ def build_network(dropout: float = 0.5) -> keras.Model:
     x = keras.layers.Dropout(dropout)(x)
     logits = keras.layers.Dense(CLASSES, name="logits")(x)
     return keras.Model(images, logits, name="deep_mnist")
-
-
-def expose_layers(network: keras.Model) -> keras.Model:
-    """Returns a model that shares the network's weights and outputs every layer.
-
-    Returns:
-        A Keras model from `images` [N, 28, 28] to a dictionary: `h_conv1` [N, 28, 28, 32],
-        `h_pool1` [N, 14, 14, 32], `h_conv2` [N, 14, 14, 64], `h_pool2` [N, 7, 7, 64],
-        `h_fc1` [N, 1024], `logits` [N, 10], all float32.
-    """
-    names = (*HIDDEN_LAYERS, "logits")
-    return keras.Model(network.input, {name: network.get_layer(name).output for name in names})

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from demo.arithmetic import ACTIVATIONS, MAX_TERMS, MAX_TERMS_WITH_PICTURES, Unit, decompose
 from demo.description import read_description
 from demo.network import ExposedNetwork, Parameters
-from model.network import build_network, expose_layers
+from model.network import build_network
 from model.weights import RELEASED, find_snapshots, load_snapshot
 from serving.client import ServingError
 from tests.exposed_zoo import KINDS, exposed
@@ -60,8 +60,8 @@ def before_relu(digit, final_version) -> dict[str, np.ndarray]:
     load_snapshot(network, find_snapshots(RELEASED)[final_version])
     for name in ("h_conv1", "h_conv2", "h_fc1"):
         network.get_layer(name).activation = None
-    layers, truth = expose_layers(network), digit.truth
-    sums = {"h_conv1": layers(truth["input"][None])["h_conv1"][0].numpy()}
+    truth = digit.truth
+    sums = {"h_conv1": network.get_layer("h_conv1")(truth["input"][None, ..., None])[0].numpy()}
     for name, source in (("h_conv2", "h_pool1"), ("h_fc1", "h_pool2")):
         inputs = truth[source][None] if name == "h_conv2" else truth[source].reshape(1, -1)
         sums[name] = network.get_layer(name)(inputs)[0].numpy()

@@ -22,7 +22,7 @@ from PIL import Image
 
 from serving.client import Client
 from serving.local import LocalServer, find_free_port
-from tests.pages import ROOT, wait_for
+from tests.pages import FAST_START, ROOT, wait_for
 
 README = ROOT / "README.md"
 DOCUMENTS = [README, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md"))]
@@ -168,7 +168,7 @@ def running(command: str, folder: Path) -> Iterator[int]:
     serves_rest = "-m serving" in command
     path = "v1/models/" + (re.search(r"--model.name (\w+)", command) or ["", "mnist"])[1]
     if serves_rest:
-        command += f" --embedded --port={find_free_port()} --rest-api-port={port}"
+        command += f" --embedded --port={find_free_port()} --rest-api-port={port} {FAST_START[0]}"
     else:
         command += f" --port={port}"
     process = subprocess.Popen(shlex.split(command), cwd=folder)

@@ -7,12 +7,14 @@ import { setText } from "./text.js";
 
 const ROWS = 0; // index of an axis
 const COLUMNS = 1;
+const REFRESH_MS = 250; // while the picture changes: for an exact value the server sends a whole layer
 
 export function makeLens(element, state, galleries, requestUnit) {
   const line = element.querySelector(".lens");
   const boxes = element.querySelectorAll(".receptive-field");
   const colour = getComputedStyle(element).getPropertyValue("--lens");
   let hovered = null; // {layer, map, row, column}
+  let timer = null; // until the value is requested again
 
   // Start and end of a unit's receptive field along an axis, as fractions of the input.
   function extentOf({ size, stride, before }, index, length) {
@@ -80,7 +82,12 @@ export function makeLens(element, state, galleries, requestUnit) {
     if (layer.receptive_field) mark(detail);
     request(hovered);
   });
-  // A copy is a new question: the value is another picture's.
-  element.addEventListener("answer-shown", () => hovered && request({ ...hovered }));
+  // The value in the next picture. A copy, since the same question is not asked twice.
+  element.addEventListener("answer-shown", () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      if (hovered) request({ ...hovered });
+    }, REFRESH_MS);
+  });
   element.addEventListener("network-loaded", clear);
 }
