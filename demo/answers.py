@@ -32,7 +32,7 @@ AWAY = (
     "The model server does not answer. What you see is kept, and the page continues automatically "
     "when the server is back."
 )
-BUSY = "The model server is busy. Your picture is kept and will be read as soon as possible."
+BUSY = "The model server is busy. Your picture is kept and will be predicted as soon as possible."
 FAILED = (
     "The page server failed to answer this; the error is in its log. You can continue to use the "
     "page."
@@ -59,7 +59,7 @@ class Answers:
         self._networks, self._endpoint, self._metrics = networks, endpoint, metrics
         self._served: dict[str, ServedNetwork] = {}
         self._cache, self._calls = VisitorCache(), CallLimit()
-        metrics.waiting.set_function(
+        metrics.queued.set_function(
             lambda: sum(served.batcher.waiting for served in self._served.values())
         )
 

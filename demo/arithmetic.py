@@ -69,7 +69,6 @@ class Sum(TypedDict, total=False):
     others: int  # number of terms that are not listed
     bias: float
     sum: float  # before the activation function
-    is_plain: bool  # nothing is added: the term is the value
 
 
 class Decomposition(Sum):
@@ -247,16 +246,16 @@ def _pooling(unit: Unit, pool: Callable[[np.ndarray], float], title: str) -> Sum
     window = _patch(unit.maps_of(source), unit, padding=np.nan)[:, :, unit.map]
     value = float(pool(window))
     if max(window.shape) > MAX_GRID_SIDE:
-        return {"sum": value, "is_plain": True}
+        return {"sum": value}
     grid = _grid(f"{title} of {source.name}", np.nan_to_num(window), _colours(source))
     if pool is not np.nanmax:
-        return {"grids": [grid], "sum": value, "is_plain": True}
+        return {"grids": [grid], "sum": value}
     y, x = grid["winner"] = [*divmod(int(np.nanargmax(window)), window.shape[1])]
     top, left = _corner(unit)
     at = {"layer": source.index, "map": unit.map, "row": top + y, "column": left + x}
     name = f"row {top + y}, column {left + x} of {source.name}"
     term = {"name": name, "at": at, "contribution": value}
-    return {"grids": [grid], "terms": [term], "sum": value, "is_plain": True}
+    return {"grids": [grid], "terms": [term], "sum": value}
 
 
 def _global_pooling(unit: Unit) -> Sum:
@@ -269,7 +268,7 @@ def _global_pooling(unit: Unit) -> Sum:
     name = f"{statistic} of the {inputs.size:,} units of map {map} of {source.name}"
     at = {"layer": source.index, "map": map}
     term = {"name": name, "at": at, "contribution": value}
-    return {"terms": [term], "sum": value, "is_plain": True}
+    return {"terms": [term], "sum": value}
 
 
 def _batch_normalisation(unit: Unit) -> Sum:
@@ -306,7 +305,7 @@ def _concatenation(unit: Unit) -> Sum:
                 term = _same_place(unit, source, index)
             else:
                 return {}
-            return {"terms": [term], "sum": term["contribution"], "is_plain": True}
+            return {"terms": [term], "sum": term["contribution"]}
         index -= count
     return {}
 

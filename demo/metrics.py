@@ -40,7 +40,7 @@ class Metrics:
             "Drawings skipped because the visitor had sent a newer one.",
             **registry,
         )
-        self.waiting = Gauge(
+        self.queued = Gauge(
             "layer_xray_queued_drawings", "Drawings waiting for the model server.", **registry
         )
         self._answers = Histogram(

@@ -93,7 +93,7 @@ Mean test accuracy of {len(runs)} seeds: **{accuracies.mean():.3%}**{spread}. Th
 ## The released network
 
 {describe(report)}
-`python -m model.report --data DIR --wrong wrong.png` prints this report and draws the misread
+`python -m model.report --data DIR --wrong wrong.png` prints this report and draws the misclassified
 digits.
 
 Validation accuracy after each epoch:

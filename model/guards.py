@@ -103,7 +103,7 @@ def guard_digits(digits: tf.Tensor, drawings: tf.Tensor) -> tf.Tensor:
     """Accepts int64 [N], one for each drawing, 0 to 9 or -1."""
     digits = _guard_one_each(digits, "digits", drawings, "drawing")
     return _guard_range(
-        digits, -1, CLASSES, "digits: each must be 0 to 9, or -1 for the digit that is read"
+        digits, -1, CLASSES, "digits: each must be 0 to 9, or -1 for the predicted digit"
     )
 
 

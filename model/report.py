@@ -21,7 +21,7 @@ from model.weights import RELEASED, WeightsError, find_snapshots, load_snapshot
 
 GENERATED = 2000  # images of each kind of handwriting
 SEED = 2026  # of generated handwriting; no training uses it
-TILE = 64  # pixels, side of a misread digit in the picture of all
+TILE = 64  # pixels, side of a misclassified digit in the picture of all
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Report:
     temperature: float
     digits: dict[str, Score]
     others: dict[str, Score]  # non-digits, of which `wrong` is meaningless
-    wrong: np.ndarray  # int [errors, 3]: index, label and prediction of misread test digits
+    wrong: np.ndarray  # int [errors, 3]: index, label and prediction of misclassified test digits
 
 
 def report(path: Path, images: np.ndarray, labels: np.ndarray) -> Report:
@@ -128,7 +128,7 @@ Labels (rows) and predictions (columns) of the test digits:
 
 Digits; "not sure" means a probability below {CONFIDENCE_THRESHOLD}:
 
-| digits | misread | not sure |
+| digits | misclassified | not sure |
 | --- | --- | --- |
 {digits}
 
@@ -141,7 +141,7 @@ Non-digits, which should be "not sure":
 
 
 def draw_wrong(images: np.ndarray, wrong: np.ndarray) -> Image.Image:
-    """Returns a picture of all misread digits with their labels and predictions.
+    """Returns a picture of all misclassified digits with their labels and predictions.
 
     Args:
         images: the test digits, uint8 [N, 28, 28].
@@ -155,7 +155,7 @@ def draw_wrong(images: np.ndarray, wrong: np.ndarray) -> Image.Image:
     for position, (index, label, prediction) in enumerate(wrong):
         x, y = position % columns * width + 12, position // columns * height + 8
         sheet.paste(Image.fromarray(255 - images[index]).resize((TILE, TILE)), (x, y))
-        pen.text((x, y + TILE), f"{label} read as {prediction}", fill=0)
+        pen.text((x, y + TILE), f"{label} predicted as {prediction}", fill=0)
     return sheet
 
 
@@ -174,7 +174,7 @@ def main() -> None:
         help="folder of the four IDX files; default: Keras's copy of MNIST",
     )
     parser.add_argument(
-        "--wrong", type=Path, metavar="FILE", help="write a picture of the misread digits"
+        "--wrong", type=Path, metavar="FILE", help="write a picture of the misclassified digits"
     )
     arguments = parser.parse_args()
     try:
@@ -186,7 +186,7 @@ def main() -> None:
     print(describe(result))
     if arguments.wrong:
         draw_wrong(mnist.test_images, result.wrong).save(arguments.wrong)
-        print(f"The {len(result.wrong)} misread digits: {arguments.wrong}")
+        print(f"The {len(result.wrong)} misclassified digits: {arguments.wrong}")
 
 
 if __name__ == "__main__":

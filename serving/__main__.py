@@ -58,7 +58,9 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     add("rest-api-port", type=int, default=REST_PORT, help="REST port; 0 disables REST")
     add(
         "enable-model-warmup",
-        choices=("true", "false"),
+        choices=("true", "false", "1", "0"),
+        nargs="?",
+        const="true",
         default="true",
         help="run the warm-up requests of a version before it is served",
     )
@@ -135,7 +137,7 @@ def run_embedded_server(arguments: argparse.Namespace) -> None:
             arguments.port,
             arguments.rest_api_port,
             arguments.model_config_file_poll_wait_seconds,
-            arguments.enable_model_warmup == "true",
+            arguments.enable_model_warmup in ("true", "1"),
         )
     except CannotListen as error:
         sys.exit(

@@ -1,6 +1,6 @@
 """Generates demo/colour_maps.png: one row of 256 colours for each colour map.
 
-python -m tests.make_colour_maps
+.venv/bin/python -m tests.make_colour_maps
 
 Inferno is perceptually uniform. It starts at black, for a silent unit, and grows steadily lighter,
 so it can also be read in grey and by colour-blind people. Cividis is optimized for colour-blind
@@ -18,10 +18,10 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image
 
+from demo.colours import NAMES, ZERO
 from tests.pages import ROOT
 
 PATH = ROOT / "demo" / "colour_maps.png"
-ZERO = 127  # index of 0 in the signed map, as in demo.colours
 ORANGE, BLUE = 1.05, 4.35  # hues in radians
 OKLAB_TO_LMS = [  # cube roots of cone responses
     [1, 0.3963377774, 0.2158037573],
@@ -36,12 +36,9 @@ LMS_TO_LINEAR_RGB = [
 
 
 def make_colour_maps() -> np.ndarray:
-    """Returns inferno, cividis, grey and signed: uint8 [4, 256, 3]."""
-    listed = [np.array(mpl.colormaps[name].colors) for name in ("inferno", "cividis")]
-    grey = np.arange(256)[:, None].repeat(3, axis=1)
-    return np.stack([*(np.rint(255 * colours) for colours in listed), grey, _signed()]).astype(
-        np.uint8
-    )
+    """Returns those of `demo.colours.NAMES` and the signed one: uint8 [N, 256, 3]."""
+    maps = [np.rint(255 * mpl.colormaps[name](np.arange(256))[:, :3]) for name in NAMES]
+    return np.stack([*maps, _signed()]).astype(np.uint8)
 
 
 def _signed() -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,7 @@ import yaml
 from PIL import Image
 
 from serving.client import Client
+from serving.embedded.servable import Servable
 from serving.local import LocalServer, find_free_port
 from tests.pages import FAST_START, ROOT, wait_for
 
@@ -174,6 +177,9 @@ def running(command: str, folder: Path) -> Iterator[int]:
     process = subprocess.Popen(shlex.split(command), cwd=folder)
     try:
         wait_for(f"http://127.0.0.1:{port}/{path if serves_rest else ''}", process)
+        if serves_rest:
+            response = urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10)
+            assert b'"AVAILABLE"' in response.read()
         yield port
     finally:
         process.terminate()
@@ -249,6 +255,12 @@ def test_command(command, workspace, adapt):
             if "models.config" in command:
                 [script] = [code for code in SCRIPTS if "/labels/stable" in code]
                 assert '"probabilities"' in run(script.replace("8501", str(port)), workspace)
+            if "exported/flowers" in command:
+                url = f"http://127.0.0.1:{port}/v1/models/flowers:predict"
+                inputs = {"pictures": np.zeros((1, 90, 70, 3), int).tolist(), "layers": [1]}
+                body = json.dumps({"signature_name": "preview", "inputs": inputs}).encode()
+                with urllib.request.urlopen(urllib.request.Request(url, body), timeout=10) as file:
+                    assert np.shape(json.load(file)["outputs"]["probabilities"]) == (1, 3)
     elif words[0] == "make":
         run(f"{command.replace('make', 'make --dry-run')}", ROOT)
     elif words[0] == "git":
@@ -275,7 +287,9 @@ def test_script(script, workspace, adapt, tmp_path):
     shutil.rmtree(workspace / "space", ignore_errors=True)
 
 
-@pytest.mark.parametrize("program", [code for code in PROGRAMS if "def split" not in code])
+@pytest.mark.parametrize(
+    "program", [code for code in PROGRAMS if not re.search(r"def split|expose\(", code)]
+)
 def test_program(program, workspace, adapt, monkeypatch, capsys):
     code = adapt(program)
     if "sys.modules" in code:  # whether TensorFlow is imported shows in a new process only
@@ -301,6 +315,19 @@ def test_split_returns_the_layers(client: Client, adapt):
         inputs = {"pictures": drawing, "layer": np.array(number, np.int32)}
         exact = client.predict("layer", inputs)["activations"]
         np.testing.assert_allclose(layers[number], exact, atol=exact.max() / 255)
+
+
+def test_documented_function_preprocesses_pictures(workspace, tmp_path, monkeypatch):
+    [program] = [code for code in PROGRAMS if "expose(model" in code]
+    (tmp_path / "my_model.keras").symlink_to(workspace / "my_model.keras")
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    servable = Servable(tmp_path / "exported" / "flowers" / "1")  # runs its warm-up requests
+    picture = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
+    inputs = {"pictures": picture, "layer": np.array(0, np.int32)}
+    prepared = servable.run("layer", inputs)["activations"]
+    centred = picture[0] - picture.mean()
+    np.testing.assert_allclose(prepared[0], centred / centred.std(), atol=1e-3)
 
 
 def test_links_lead_somewhere():

@@ -359,7 +359,7 @@ def test_upload_without_a_model_server_shows_an_error(
     expect(page.locator(".live .notice")).to_have_text(re.compile("server does not answer"))
     page.get_by_role("tab", name="Picture").click()
     page.locator("input[type=file]:not(.file)").first.set_input_files(path)
-    expect(page.locator(".still .notice")).to_have_text(re.compile("has not been read"))
+    expect(page.locator(".still .notice")).to_have_text(re.compile("has not been classified"))
     expect(page.get_by_text("No model server answers")).to_be_visible()
     context.close()
 

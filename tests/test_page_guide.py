@@ -115,9 +115,7 @@ def test_everything_works_with_the_keyboard(open_page):
     page.keyboard.press("Escape")
     expect(mosaic).to_be_focused()
     page.locator(".live .score >> nth=6").press("Enter")
-    expect(page.locator(".live .explanation-legend >> nth=0")).to_have_text(
-        "speaks for 6 against 6"
-    )
+    expect(page.locator(".live .explanation-legend >> nth=0")).to_have_text("for 6 against 6")
 
 
 def test_history_plays_slower_with_reduced_motion(browser, page_url):

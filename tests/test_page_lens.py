@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from demo.colours import COLOURS
 from demo.network import ExposedNetwork
 from serving.client import Client
 from serving.local import LocalServer
@@ -94,6 +95,43 @@ def test_play_shows_every_version(open_page, client):
     expect(page.locator(".play")).to_have_text("Play")
     page.wait_for_function("last => shownVersions.at(-1) === last", arg=versions[-1])
     assert page.evaluate("shownVersions") == versions
+
+
+def test_play_skips_a_version_that_cannot_be_predicted(open_page, client):
+    page = open_page()
+    first, second, *_ = client.versions()
+    page.evaluate(
+        """second => {
+          const send = WebSocket.prototype.send;
+          WebSocket.prototype.send = function (data) {
+            const head = new TextDecoder().decode(data).split("\\n")[0];
+            if (JSON.parse(head).version !== second) return send.call(this, data);
+            const answer = { id: JSON.parse(head).id, took: 1, error: "It is broken.", final: true };
+            const { buffer } = new TextEncoder().encode(JSON.stringify(answer));
+            queueMicrotask(() => this.onmessage({ data: buffer }));
+          };
+        }""",
+        second,
+    )
+    page.locator(".play").click()
+    expect(page.locator(".play")).to_have_text("Stop")
+    expect(page.locator(".play")).to_have_text("Play")
+    expect(page.locator('.version[aria-pressed="true"]')).to_have_text("7,254")
+
+
+def test_legend_shows_the_chosen_colour_map(open_page):
+    page = open_page()
+    choice, ramp = page.locator(".live .colours"), page.locator(".live .ramp")
+    expect(choice.locator("option")).to_have_text(list(COLOURS))
+    for name, table in reversed(COLOURS.items()):  # the first one is chosen already
+        answer = ask_anew(page, lambda name=name: choice.select_option(name))
+        palette = np.frombuffer(table, np.uint8).reshape(256, 3)
+        sheet = opaque(read_sheet(answer["sheet"])).reshape(-1, 4)[:, :3]
+        np.testing.assert_array_equal(sheet[sheet.sum(axis=1).argmax()], palette[-1])
+        image = ramp.evaluate("ramp => getComputedStyle(ramp).backgroundImage")
+        stops = [list(map(int, stop)) for stop in re.findall(r"rgb\((\d+), (\d+), (\d+)\)", image)]
+        expected = palette[np.linspace(0, 255, len(stops)).round().astype(int)]
+        np.testing.assert_array_equal(stops, expected, err_msg=name)
 
 
 def test_removed_version_is_replaced_by_the_newest(open_page, base_path, tmp_path):

@@ -91,9 +91,7 @@ def test_supporting_ink_is_orange(open_page, client):
     touch(page, lambda: page.keyboard.press("7"))
     expect(page.locator(".live .overlay")).to_be_hidden()
     page.keyboard.press("w")
-    expect(page.locator(".live .explanation-legend >> nth=0")).to_have_text(
-        "speaks for 7 against 7"
-    )
+    expect(page.locator(".live .explanation-legend >> nth=0")).to_have_text("for 7 against 7")
     drawing = last_drawing(page)
     explanation = ExposedNetwork(client).explain(drawing[:, :, None], None, None)
     shown = pixels(page, ".live .overlay").astype(int)  # [side, side, 4]
@@ -108,9 +106,7 @@ def test_supporting_ink_is_orange(open_page, client):
     assert (np.sign(warmth[y, x][inked]) == np.sign(strength[inked])).mean() > 0.95
 
     page.locator(".live .score >> nth=1").click()  # explains another digit
-    expect(page.locator(".live .explanation-legend >> nth=0")).to_have_text(
-        "speaks for 1 against 1"
-    )
+    expect(page.locator(".live .explanation-legend >> nth=0")).to_have_text("for 1 against 1")
     assert (pixels(page, ".live .overlay") != shown).any()
     touch(page, lambda: page.keyboard.press("c"))
     expect(page.locator(".live .overlay")).to_be_hidden()

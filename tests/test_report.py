@@ -39,12 +39,12 @@ def test_confusion_matrix_counts_the_wrong_labels(reported):
     rows = re.findall(r"^\| \*\*\d\*\* \| (.*) \|$", text, re.MULTILINE)
     confusion = np.array([[int(cell or 0) for cell in row.split(" | ")] for row in rows])
     np.testing.assert_array_equal(confusion.sum(axis=1), np.bincount(labels))
-    assert 7 <= confusion[9, 0] <= 9  # and perhaps two misread nines
+    assert 7 <= confusion[9, 0] <= 9  # and perhaps two misclassified nines
 
 
-def test_the_misread_digits_are_drawn(reported):
+def test_the_misclassified_digits_are_drawn(reported):
     text, _, picture = reported
-    count = int(re.search(r"The (\d+) misread digits", text)[1])
+    count = int(re.search(r"The (\d+) misclassified digits", text)[1])
     assert count >= 7
     image = Image.open(picture)
     rows = -(-count // 10)

@@ -57,7 +57,7 @@ def walk(page: Page) -> Iterator[str]:
     expect(page.locator(".live .overlay")).to_be_visible()
     yield "the explanation"
     page.locator(".live .score").nth(8).click()
-    expect(page.locator(".live .explanation-legend").first).to_have_text("speaks for 8 against 8")
+    expect(page.locator(".live .explanation-legend").first).to_have_text("for 8 against 8")
     yield "the explanation of another digit"
     page.locator(".live .version").first.click()
     yield "the first version"

@@ -14,7 +14,7 @@ import orjson
 from starlette.responses import Response
 
 from demo.answers import Answer
-from demo.colours import COLOURS, SIGNED_ENDS
+from demo.colours import COLOURS, SIGNED, SIGNED_ENDS, ZERO, gradient
 from demo.live import PATH as LIVE_PATH
 from demo.prediction import ApiPrediction
 from demo.question import Question
@@ -43,8 +43,8 @@ class Xray(gr.HTML):
             server_functions=[_through_gradio(answer)] if answer else [],
             scripts=SCRIPTS_PATH,
             live=LIVE_PATH if answer else None,
-            colours=list(COLOURS),
-            signed=SIGNED_ENDS,
+            colours={name: gradient(table) for name, table in COLOURS.items()},
+            signed={"ends": SIGNED_ENDS, "gradient": gradient(SIGNED, 2 * ZERO)},
             lessons=json.loads(_read("lessons.json")),
             tour=json.loads(_read("tour.json")),
             **kwargs,

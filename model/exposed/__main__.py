@@ -31,7 +31,7 @@ def main() -> None:
             raise
         sys.exit(
             f"export.py: {arguments.keras} needs more memory than the {free / 1e9:.1f} GB that are "
-            "free here. Close other programs, or use a smaller model."
+            "free here. Close other programs, or expose fewer layers with --layers."
         )
 
 

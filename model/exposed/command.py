@@ -31,7 +31,7 @@ def export_keras_file(flags: Sequence[str], base_path: Path) -> int:
     if code < 0:
         print(
             f"export.py: signal {-code} ended the export; most likely the model needs more memory "
-            "than is free. Close other programs, or use a smaller model.",
+            "than is free. Close other programs, or expose fewer layers with --layers.",
             file=sys.stderr,
         )
     return abs(code)

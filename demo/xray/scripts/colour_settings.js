@@ -11,7 +11,8 @@ export function makeColourSettings(element, state, getMaxima, changed) {
   Object.assign(style, { colours: colours.value, scale: scale.value, curve: curve.value });
 
   colours.addEventListener("change", () => {
-    style.colours = element.dataset.colours = colours.value;
+    style.colours = colours.value;
+    element.style.setProperty("--ramp", colours.selectedOptions[0].dataset.ramp);
     changed();
   });
 

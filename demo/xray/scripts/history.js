@@ -5,6 +5,8 @@ import { emit, make } from "./dom.js";
 // Milliseconds per version when playing; longer for visitors who prefer reduced motion.
 const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
 
+const MAX_WAIT_FRAMES = 3; // for a version that is not on display yet
+
 export function makeHistory(element, state, changed) {
   const list = element.querySelector(".versions");
   const playButton = element.querySelector(".play");
@@ -80,8 +82,11 @@ export function makeHistory(element, state, changed) {
     const { versions } = state;
     if (timer || versions.length < 2) return stop();
     let next = 0;
+    let waited = 0;
     const showNext = () => {
-      if (next > 0 && state.answer?.version !== versions[next - 1]) return; // not on display yet
+      const isShown = next === 0 || state.answer?.version === versions[next - 1];
+      if (!isShown && waited++ < MAX_WAIT_FRAMES) return; // slow, or it cannot be predicted
+      waited = 0;
       choose(versions[next++]);
       if (next < versions.length) return;
       stop();

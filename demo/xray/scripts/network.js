@@ -14,7 +14,6 @@ export function makeNetwork(element, state, server, showError) {
   function setNetwork(description) {
     const { model, models, title, input: { kind } } = description;
     Object.assign(state, { network: description, model, answer: null, cached: null });
-    element.classList.toggle("for-drawing", kind === "drawing");
     element.classList.toggle("for-picture", kind === "picture");
     element.querySelector(".model-title").textContent = title;
     element.querySelector(".model-header").hidden = models.length < 2;
