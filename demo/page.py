@@ -21,7 +21,10 @@ from serving.client import ServingError
 TITLE = "Layer X-ray"
 HEADING = """# Layer X-ray
 Watch every layer of a neural network fire while the pen moves."""
-FAILED = "This picture has not been classified; the page still shows the previous one. Please send it again."
+FAILED = (
+    "This picture has not been classified; the page still shows the previous one. Please send "
+    "it again."
+)
 PREDICTIONS = {"concurrency_id": "predictions", "concurrency_limit": 8}  # the others are queued
 MAX_QUEUE = 64  # pictures; beyond that, an error at once
 DELETE_CACHE = (3600, 3600)  # seconds between clean-ups, and age of uploads that they delete

@@ -13,7 +13,10 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-DISK_IS_FULL = "The disk of the page's server is full, so your picture was not classified. Please send it later."
+DISK_IS_FULL = (
+    "The disk of the page's server is full, so your picture was not classified. Please send it "
+    "later."
+)
 
 
 class UploadedImage(gr.Image):

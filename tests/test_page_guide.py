@@ -12,6 +12,7 @@ from tests.visit import SIZES, middle_of, touch
 HELP = {
     "input": ".live .network-input .help",
     "scores": ".live .confidence-row .help",
+    "colours": ".live .legend .help",
     "unit": ".live .arithmetic .help",
 }
 
@@ -19,7 +20,7 @@ HELP = {
 def test_every_help_button_opens_its_own_lesson(open_page):
     page = open_page("phone")
     texts = set()
-    for topic in ("input", "scores", *(layer.name for layer in GALLERIES), "unit"):
+    for topic in ("input", "scores", *(layer.name for layer in GALLERIES), "colours", "unit"):
         if topic == "unit":
             page.locator(".live .show-sum").click()
         button = page.locator(HELP.get(topic, f".live .gallery[data-name={topic}] .help"))
@@ -37,7 +38,7 @@ def test_every_help_button_opens_its_own_lesson(open_page):
         assert box["y"] + box["height"] <= SIZES["phone"][1]
         page.keyboard.press("Escape")
         expect(lesson).to_be_hidden()
-    assert len(texts) == 3 + len(GALLERIES)
+    assert len(texts) == 4 + len(GALLERIES)
     expect(page.locator(".live .zoom")).to_be_visible()  # Escape closed only the lesson
 
 

@@ -99,15 +99,16 @@ def test_play_shows_every_version(open_page, client):
 
 def test_play_skips_a_version_that_cannot_be_predicted(open_page, client):
     page = open_page()
-    first, second, *_ = client.versions()
+    _, second, *_ = client.versions()
     page.evaluate(
         """second => {
           const send = WebSocket.prototype.send;
           WebSocket.prototype.send = function (data) {
             const head = new TextDecoder().decode(data).split("\\n")[0];
             if (JSON.parse(head).version !== second) return send.call(this, data);
-            const answer = { id: JSON.parse(head).id, took: 1, error: "It is broken.", final: true };
-            const { buffer } = new TextEncoder().encode(JSON.stringify(answer));
+            const { id } = JSON.parse(head);
+            const answer = JSON.stringify({ id, took: 1, error: "It is broken.", final: true });
+            const { buffer } = new TextEncoder().encode(answer);
             queueMicrotask(() => this.onmessage({ data: buffer }));
           };
         }""",
