@@ -20,7 +20,7 @@ STYLE = {
 LAYERS = [0, 1, 2, 3, 4, 5]  # the network's input, and all layers with a gallery
 UNIT = {"model": None, "shown": "B", "layer": 1, "map": 3, "row": 1, "column": 1}
 PICTURE = {"model": None, "version": None}
-RIGHT = {  # the fields of each question besides `ask`
+VALID_FIELDS = {  # the fields of each question in addition to `ask`
     "describe": PICTURE,
     "predict": {**PICTURE, "style": STYLE, "layers": LAYERS},
     "keep": {**PICTURE, "layers": LAYERS},
@@ -32,7 +32,7 @@ RIGHT = {  # the fields of each question besides `ask`
     "show_map": {**UNIT, "style": STYLE},
     "map_features": UNIT,
 }
-OF_DRAWINGS = ("predict", "keep", "explain", "download")  # questions that have a drawing
+WITH_DRAWING = ("predict", "keep", "explain", "download")  # questions that have a drawing
 
 
 def live_address(page_url: str) -> str:

@@ -1,5 +1,6 @@
 """The documentation: every command and program runs, and every link leads somewhere."""
 
+import ast
 import contextlib
 import importlib.util
 import json
@@ -363,3 +364,20 @@ def test_files_named_in_the_documentation_exist():
     for name in re.findall(r"[\w/]+\.(?:py|js|html|css|png)\b", text):
         files = [file for folder in folders for file in folder.glob(f"**/{name}")]
         assert files or (ROOT / name).is_file(), f"architecture.md: {name}"
+
+
+@pytest.mark.parametrize(
+    ("part", "forbidden"),
+    [
+        ("model", {"serving", "demo", "gradio"}),
+        ("serving", {"model", "demo", "gradio"}),
+        ("demo", {"tensorflow", "keras"}),
+    ],
+)
+def test_parts_depend_as_the_architecture_says(part, forbidden):
+    for path in (ROOT / part).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            imported = {name.partition(".")[0] for name in names}
+            assert not imported & forbidden, path

@@ -14,12 +14,12 @@ from demo.__main__ import MAX_SESSIONS
 from demo.live import TRY_AGAIN_LATER
 from demo.visitor_cache import MAX_VISITORS
 from tests.pages import run_page
-from tests.questions import GRADIO_PATH, INK, RIGHT, as_call, find_component, live_address
+from tests.questions import GRADIO_PATH, INK, VALID_FIELDS, as_call, find_component, live_address
 
 MORE = 1500
 MAX_MB = 15  # growth; it would be 50 if every visitor stayed in memory
-PENS, ROUNDS = 50, 5
-MAX_MB_PER_PEN = 1
+VISITORS, ROUNDS = 50, 5
+MAX_MB_PER_VISITOR = 1
 JSON = {"Content-Type": "application/json"}
 PLAIN = {"compression": None, "proxy": None}
 
@@ -41,14 +41,16 @@ def test_memory_of_visitors_over_http_is_limited(server):
 
 
 def test_memory_of_live_visitors_is_small_and_released(server):
-    question = json.dumps({"id": 0, "ask": "predict", **RIGHT["predict"]}).encode() + b"\n" + INK
+    question = (
+        json.dumps({"id": 0, "ask": "predict", **VALID_FIELDS["predict"]}).encode() + b"\n" + INK
+    )
     with run_page(server.target) as url:
         address = live_address(url)
 
-        def draw(pens: int) -> float:
+        def draw(visitors: int) -> float:
             """Returns the page's megabytes while some visitors draw at the same time."""
             with contextlib.ExitStack() as stack:
-                sockets = [stack.enter_context(connect(address, **PLAIN)) for _ in range(pens)]
+                sockets = [stack.enter_context(connect(address, **PLAIN)) for _ in range(visitors)]
                 for socket in sockets:
                     socket.send(question)
                 for socket in sockets:
@@ -59,10 +61,10 @@ def test_memory_of_live_visitors_is_small_and_released(server):
 
         draw(2)
         alone = _megabytes(url)
-        with_pens = draw(PENS)
-        assert with_pens < alone + MAX_MB_PER_PEN * PENS
+        drawing = draw(VISITORS)
+        assert drawing < alone + MAX_MB_PER_VISITOR * VISITORS
         for _ in range(ROUNDS):  # 250 drawings of 0.2 MB
-            assert draw(PENS) < with_pens + MAX_MB
+            assert draw(VISITORS) < drawing + MAX_MB
 
 
 def test_full_page_refuses_visitors(server):

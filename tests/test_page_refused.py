@@ -17,9 +17,9 @@ from demo.live import MAX_MESSAGE_BYTES
 from tests.questions import (
     GRADIO_PATH,
     INK,
-    OF_DRAWINGS,
-    RIGHT,
     STYLE,
+    VALID_FIELDS,
+    WITH_DRAWING,
     as_call,
     find_component,
     live_address,
@@ -98,13 +98,13 @@ def ask(request, page_url) -> Iterator[Ask]:
     """Sends questions to the page server, as a visitor whose drawing has been predicted."""
     with ExitStack() as stack:
         ask = request.param(page_url, stack)
-        assert "scores" in ask({"ask": "predict", **RIGHT["predict"]}, INK)
+        assert "scores" in ask({"ask": "predict", **VALID_FIELDS["predict"]}, INK)
         yield ask
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", VALID_FIELDS)
 def test_valid_question_is_answered(ask, name):
-    answer = ask({"ask": name, **RIGHT[name]}, INK if name in OF_DRAWINGS else b"")
+    answer = ask({"ask": name, **VALID_FIELDS[name]}, INK if name in WITH_DRAWING else b"")
     assert "error" not in answer
     assert answer.keys() - {"id", "took"}
 
@@ -112,12 +112,12 @@ def test_valid_question_is_answered(ask, name):
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_question_is_refused(ask, name):
     question, fields, content = MALFORMED[name]
-    valid = RIGHT.get(question, {}) if isinstance(question, str) else {}
+    valid = VALID_FIELDS.get(question, {}) if isinstance(question, str) else {}
     answer = ask({"ask": question, **valid, **fields}, content)
     assert answer.get("expired") or len(answer["error"]) > 20
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", VALID_FIELDS)
 def test_question_with_missing_fields_is_refused(ask, name):
     answer = ask({"ask": name}, INK)
     assert "is missing" in answer["error"]
@@ -127,7 +127,7 @@ def test_unknown_visitor_has_nothing_to_repaint(page_url):
     with ExitStack() as stack:
         ask = through_gradio(page_url, stack)
         for visitor in ("nobody", {}, None):
-            assert ask({"ask": "repaint", "visitor": visitor, **RIGHT["repaint"]}, b"") == {
+            assert ask({"ask": "repaint", "visitor": visitor, **VALID_FIELDS["repaint"]}, b"") == {
                 "expired": True
             }
         for question in (None, [], "x", {}):
@@ -151,7 +151,9 @@ def test_invalid_message_is_refused_and_the_next_answered(page_url):
             socket.send(message)
             assert "must be a JSON object" in json.loads(socket.recv(timeout=10))["error"]
         socket.send(
-            json.dumps({"id": 9, "ask": "predict", **RIGHT["predict"]}).encode() + b"\n" + INK
+            json.dumps({"id": 9, "ask": "predict", **VALID_FIELDS["predict"]}).encode()
+            + b"\n"
+            + INK
         )
         assert json.loads(socket.recv(timeout=10).partition(b"\n")[0])["id"] == 9
 
@@ -191,7 +193,7 @@ def test_queued_drawings_are_superseded_by_newer_ones(page_url):
     """Each is answered; those that are predicted keep their order, and the last is predicted."""
     with live(page_url) as socket:
         for number in range(50):
-            question = {"id": number, "ask": "predict", **RIGHT["predict"]}
+            question = {"id": number, "ask": "predict", **VALID_FIELDS["predict"]}
             socket.send(json.dumps(question).encode() + b"\n" + INK)
         answers = [json.loads(socket.recv(timeout=10).partition(b"\n")[0]) for _ in range(50)]
     predicted = [answer["id"] for answer in answers if "superseded" not in answer]

@@ -17,11 +17,11 @@ from demo.render import PALETTES, render_sheet, write_png
 from serving.client import Client
 from serving.embedded.servable import Servable
 from tests.bench.page_load import make_drawings
-from tests.questions import LAYERS, RIGHT, SIDE, live_address
+from tests.questions import LAYERS, SIDE, VALID_FIELDS, live_address
 
 CALLS = 200
 # The page has cached nothing for this visitor, so it responds without calling the model.
-UNCACHED_REPAINT = json.dumps({"id": 0, "ask": "repaint", **RIGHT["repaint"]}).encode()
+UNCACHED_REPAINT = json.dumps({"id": 0, "ask": "repaint", **VALID_FIELDS["repaint"]}).encode()
 
 
 def measure_latency_breakdown(client: Client, saved_model: Path, page_url: str) -> dict[str, float]:

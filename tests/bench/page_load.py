@@ -27,14 +27,14 @@ import uvloop
 from websockets.asyncio.client import connect
 
 from tests.hand import strokes_of
-from tests.questions import GRADIO_PATH, RIGHT, SIDE, as_call, find_component, live_address
+from tests.questions import GRADIO_PATH, SIDE, VALID_FIELDS, as_call, find_component, live_address
 
 VISITORS = (1, 4, 10, 30, 100)
 WARM_UP = 1.0  # seconds
 SECONDS = 6.0  # duration of each measurement, after the warm-up
 IDLE_SECONDS = 20.0
 TIMEOUT = 10.0  # seconds per response
-QUESTION = {"ask": "predict", **RIGHT["predict"]}
+QUESTION = {"ask": "predict", **VALID_FIELDS["predict"]}
 
 
 class PageLoad(NamedTuple):

@@ -9,7 +9,7 @@ from tests.fuzz.json_values import UNUSUAL_VALUES, json_bodies
 from tests.fuzz.mutate import mutated, mutated_json
 from tests.fuzz.picture_files import files
 from tests.fuzz.request import Request
-from tests.questions import INK, LIVE_PATH, OF_DRAWINGS, RIGHT
+from tests.questions import INK, LIVE_PATH, VALID_FIELDS, WITH_DRAWING
 
 KIND = "the live connection"
 HANDSHAKES = [  # only the first is valid
@@ -40,10 +40,10 @@ def live_requests() -> st.SearchStrategy[Request]:
 
 @st.composite
 def _messages(draw) -> bytes:
-    ask = draw(st.sampled_from(list(RIGHT)))
-    question = {"id": 7, "ask": ask, **RIGHT[ask]}
+    ask = draw(st.sampled_from(list(VALID_FIELDS)))
+    question = {"id": 7, "ask": ask, **VALID_FIELDS[ask]}
     head = json.dumps(question).encode()
-    ink = b"\n" + INK if ask in OF_DRAWINGS else b""
+    ink = b"\n" + INK if ask in WITH_DRAWING else b""
     match draw(st.sampled_from(["value", "value", "value", "json", "ink", "file", "bytes"])):
         case "value":
             return json.dumps(draw(mutated_json(question, UNUSUAL_VALUES))).encode() + ink

@@ -10,7 +10,7 @@ from tests.fuzz.http_requests import METHODS, framed, http_requests
 from tests.fuzz.json_values import UNUSUAL_VALUES, json_bodies
 from tests.fuzz.mutate import mutated, mutated_json
 from tests.fuzz.request import Request
-from tests.questions import GRADIO_PATH, INK, OF_DRAWINGS, RIGHT, as_call
+from tests.questions import GRADIO_PATH, INK, VALID_FIELDS, WITH_DRAWING, as_call
 
 KIND, QUESTIONS = "Gradio's endpoints", "questions through Gradio"
 FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
@@ -85,9 +85,9 @@ def page_requests() -> st.SearchStrategy[Request]:
 
 @st.composite
 def _calls(draw, component: int) -> tuple[str, str, bytes]:
-    name = draw(st.sampled_from(list(RIGHT)))
-    valid = {"ask": name, "visitor": "fuzz", **RIGHT[name]}
-    if name in OF_DRAWINGS:
+    name = draw(st.sampled_from(list(VALID_FIELDS)))
+    valid = {"ask": name, "visitor": "fuzz", **VALID_FIELDS[name]}
+    if name in WITH_DRAWING:
         content = draw(st.one_of(st.just(INK), picture_files.files()))
         valid["content"] = base64.b64encode(content).decode()
     if draw(st.integers(0, 5)):

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from tests.fuzz.http_requests import framed
 from tests.fuzz.request import Request
-from tests.questions import INK, RIGHT, live_address
+from tests.questions import INK, VALID_FIELDS, live_address
 
 TIMEOUT = 10.0  # seconds per response
 CLOSED, NO_RESPONSE = "closed", "no response"
@@ -23,7 +23,7 @@ _IDENTITY = bytes  # messages are sent as raw bytes
 
 # A valid message, which is sent on a live connection after a malformed one.
 VALID_ID = 2**40
-VALID_MESSAGE = json.dumps({"id": VALID_ID, "ask": "predict", **RIGHT["predict"]}).encode()
+VALID_MESSAGE = json.dumps({"id": VALID_ID, "ask": "predict", **VALID_FIELDS["predict"]}).encode()
 VALID_MESSAGE += b"\n" + INK
 
 

@@ -11,7 +11,7 @@ from random import Random
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from tests.questions import GRADIO_PATH, RIGHT, as_call, find_component, live_address
+from tests.questions import GRADIO_PATH, VALID_FIELDS, as_call, find_component, live_address
 from tests.soak.faults import FaultInjector
 from tests.soak.outcomes import Outcomes
 from tests.soak.system import System
@@ -99,7 +99,7 @@ class Visitor:
             self._outcomes.correct()
 
     def _predict(self, version: int | None, pixels: bytes) -> dict:
-        question = {"ask": "predict", **RIGHT["predict"], "version": version}
+        question = {"ask": "predict", **VALID_FIELDS["predict"], "version": version}
         self._connect()
         response = None
         if self._connection:
