@@ -15,7 +15,7 @@ demo: $(READY)
 test: $(READY_FOR_TESTS) lint
 	@$(RUN) -m tests.install_browser
 	$(SCRIPT_TESTS)
-	$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY_FOR_TESTS)
 	$(SCRIPT_TESTS)

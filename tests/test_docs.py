@@ -126,6 +126,7 @@ def adapt(request: pytest.FixtureRequest):
     """Puts the tests' own servers into a command or a program."""
 
     def adapt(code: str) -> str:
+        code = code.replace("demo --root-path", "demo --server HOST:8500 --root-path")
         if re.search(r":(8500|8501)|is_ready|HOST:|demo\.examples", code):
             server: LocalServer = request.getfixturevalue("server")
             code = re.sub(r"(127\.0\.0\.1|HOST):8500", server.target, code)

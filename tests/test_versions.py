@@ -29,6 +29,7 @@ from serving.embedded.servable import Servable
 from serving.embedded.versions import Versions
 from serving.local import LocalServer, find_free_port
 from serving.tensors import to_array, to_proto
+from tests.pages import FAST_START
 from tests.pictures import dark_on_light, encode
 from tests.test_local import run_serving, wait_until
 
@@ -188,7 +189,7 @@ def test_label_is_moved_by_a_request(two_versions, tmp_path):
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=first))
     with (
-        LocalServer(served.path, flags=(f"--model_config_file={config}",)) as server,
+        LocalServer(served.path, flags=(f"--model_config_file={config}", *FAST_START)) as server,
         Client(server.target) as client,
         grpc.insecure_channel(server.target) as channel,
     ):
@@ -225,7 +226,11 @@ def test_label_is_moved_by_the_configuration_file(two_versions, tmp_path):
     served, first, second = two_versions
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=first))
-    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1")
+    flags = (
+        f"--model_config_file={config}",
+        "--model_config_file_poll_wait_seconds=1",
+        *FAST_START,
+    )
     with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
 
         def logits(**version) -> list[float]:
@@ -247,7 +252,7 @@ def test_label_may_name_a_version_that_is_not_loaded_yet(base_path, tmp_path):
     served.add(first)
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=second))
-    flags = (f"--model_config_file={config}",)
+    flags = (f"--model_config_file={config}", *FAST_START)
     with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
         with pytest.raises(ModelNotLoaded, match=rf"Specific\(mnist, {second}\)"):
             client.predict("serving_default", {"images": IMAGE}, label="stable")
