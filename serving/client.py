@@ -124,8 +124,7 @@ class Client:
         self._has_several_servers = target.startswith("dns:") or "," in target
         self._slots = threading.BoundedSemaphore(MAX_CONCURRENT)
         self._opening = threading.Lock()
-        self._channel = self._open_channel(timeout)
-        self._stubs = {1: _Stub(self._channel)}  # by multiple of `timeout`
+        self._stubs: dict[int, _Stub] = {}  # by multiple of `timeout`, opened when first used
 
     def predict(
         self,

@@ -2,6 +2,7 @@
 
 import io
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,10 +65,10 @@ def ask(client):
     return ask
 
 
-def test_metadata_is_the_contract(client):
+def test_metadata_is_the_contract(server):
     request = GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "mnist"
-    stub = PredictionServiceStub(client._channel)
+    stub = PredictionServiceStub(grpc.insecure_channel(server.target))
     answer = stub.GetModelMetadata(request, timeout=10).metadata["signature_def"]
     signatures = SignatureDefMap()
     answer.Unpack(signatures)
