@@ -1,7 +1,7 @@
 """MNIST -> weights: trains the network and writes snapshots to a folder.
 
 python train.py [--data DIR] [--out trained] [--recipe release] [--epochs N] [--validation N]
-                [--seed N] [--seeds N]
+                [--seed N] [--seeds N] [--live [exported/mnist]] [--keep N]
 """
 
 import argparse
@@ -9,8 +9,12 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from model.live_run import LiveRun, next_run, snapshots_of
 from model.mnist import MnistError, load_mnist
 from model.recipe import RECIPES
+
+SNAPSHOTS = Path("trained")
+EXPORTED = Path("exported/mnist")
 
 
 def main() -> None:
@@ -30,6 +34,13 @@ def main() -> None:
             f"train.py: --validation {arguments.validation} leaves {max(count, 0)} of "
             f"{len(mnist.train_images)} digits, but one step needs {recipe.batch['mnist']}."
         )
+    live = None
+    if arguments.live:
+        number = next_run(arguments.live, SNAPSHOTS)
+        arguments.out = arguments.out or snapshots_of(number, SNAPSHOTS)
+        live = LiveRun(arguments.live, number, arguments.keep)
+        print(f"Run {number} exports its versions to {arguments.live}: keep the page open.")
+    arguments.out = arguments.out or SNAPSHOTS
     # These import TensorFlow, which takes seconds; wrong arguments are reported before.
     from model.card import write_card
     from model.feature_visualization import write_features
@@ -46,6 +57,7 @@ def main() -> None:
             epochs=epochs,
             validation=arguments.validation,
             seed=seed,
+            live=live,
         )
         runs.append(run)
         reports.append(report(run.final, mnist.test_images, mnist.test_labels))
@@ -78,9 +90,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("trained"),
         metavar="DIR",
-        help="folder for snapshots and logs",
+        help=f"folder for snapshots and logs; default: {SNAPSHOTS}, with --live {SNAPSHOTS}/live-N",
     )
     parser.add_argument(
         "--recipe",
@@ -106,16 +117,41 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="number of networks, with consecutive seeds",
     )
+    parser.add_argument(
+        "--live",
+        type=Path,
+        nargs="?",
+        const=EXPORTED,
+        metavar="DIR",
+        help="export versions at steps 1, 2, 5, 10, 20, 50, … while training, to a folder that a "
+        f"server watches; default: {EXPORTED}. They replace versions of earlier --live runs",
+    )
+    parser.add_argument(
+        "--keep",
+        type=int,
+        metavar="N",
+        help="with --live: keep only the newest N versions of the run; default: all",
+    )
     arguments = parser.parse_args()
     if arguments.epochs is not None and not arguments.epochs > 0:
         parser.error("--epochs must be more than 0")
-    for name in ("validation", "seeds"):
-        if getattr(arguments, name) < 1:
+    for name in ("validation", "seeds", "keep"):
+        if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             parser.error(f"--{name} must be 1 or more")
-    if any(arguments.out.glob("*.safetensors")):
-        parser.error(f"{arguments.out} contains snapshots of another run: choose another --out")
+    if arguments.live and arguments.seeds > 1:
+        parser.error("--live shows one network: leave out --seeds")
+    if arguments.keep and not arguments.live:
+        parser.error("--keep counts the versions of --live: add --live")
+    out = arguments.out or (None if arguments.live else SNAPSHOTS)
+    if out and any(out.glob("*.safetensors")):
+        parser.error(f"{out} contains snapshots of another run: choose another --out")
     return arguments
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ntrain.py: interrupted. The versions and snapshots written so far are complete.")
+    except OSError as error:  # such as a full disk
+        sys.exit(f"train.py: the training has stopped: {error}")

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from model.learning_curve import FILE as CURVE_FILE
 from model.versions import remove_version, replace_version
 from model.weights import RELEASED, features_path, load_kernel
 
@@ -45,11 +46,14 @@ def export_versions(
     fingerprints = {step: _fingerprint(path) for step, path in snapshots.items()}
     stale = [step for step in versions if _read_fingerprint(versions[step]) != fingerprints[step]]
     replaced = [step for step in stale if versions[step].exists()]
+    if stale:
+        from model.saved_model import make_snapshot_writer  # takes seconds to import
+
+        write_snapshot = make_snapshot_writer()
     for step in stale:
-        from model.saved_model import write_saved_model  # takes seconds to import
 
         def write(unfinished: Path, step: int = step) -> None:
-            write_saved_model(snapshots[step], unfinished)
+            write_snapshot(snapshots[step], unfinished)
             source = RELEASED_MARK if snapshots[step].parent == RELEASED else ""
             (unfinished / FINGERPRINT_FILE).write_text(f"{fingerprints[step]}\n{source}")
 
@@ -89,7 +93,8 @@ def _fingerprint(snapshot: Path) -> str:
     digest = hashlib.sha256(version("tensorflow").encode())
     folder = Path(__file__).parent
     code = sorted([*folder.glob("*.py"), *folder.glob("*.json"), *folder.glob("exposed/*.py")])
-    for path in (snapshot, *snapshot.parent.glob(features_path(snapshot).name), *code):
+    data = [snapshot, features_path(snapshot), snapshot.parent / CURVE_FILE]
+    for path in (*(path for path in data if path.exists()), *code):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -56,7 +56,7 @@ def build_signatures(model: ExposedModel) -> dict[str, Signature]:
             "h_conv1_bias": tf.identity(first.bias),
             "h_conv2_kernel": tf.identity(second.kernel),
             "h_conv2_bias": tf.identity(second.bias),
-            "h_conv2_features": tf.constant(model.features["h_conv2"]),
+            "h_conv2_features": tf.identity(model.features["h_conv2"]),
             "h_fc1_kernel": tf.gather(dense.kernel, units, axis=1),
             "h_fc1_bias": tf.gather(dense.bias, units),
             "logits_kernel": tf.identity(last.kernel),

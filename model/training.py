@@ -8,7 +8,6 @@ becomes weaker towards the end, so that the last steps use nearly undistorted di
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,8 +18,11 @@ import tensorflow as tf
 
 from model.augment import augment
 from model.calibration import fit_temperature
+from model.callbacks import LearningCurve, LiveVersions, Snapshots
 from model.handwriting import NO_DIGIT, Samples, write_digits, write_scribbles, write_signs
 from model.handwriting.ink import STYLES, rescan
+from model.learning_curve import save_curve
+from model.live_run import LiveRun
 from model.network import CLASSES, build_network
 from model.recipe import Recipe
 from model.weights import find_snapshots, load_snapshot, save_snapshot
@@ -48,17 +50,26 @@ class Run:
 
 
 def train(
-    mnist: Samples, folder: Path, recipe: Recipe, *, epochs: float, validation: int, seed: int
+    mnist: Samples,
+    folder: Path,
+    recipe: Recipe,
+    *,
+    epochs: float,
+    validation: int,
+    seed: int,
+    live: LiveRun | None = None,
 ) -> Run:
     """Trains a network from scratch; writes snapshots and TensorBoard logs to `folder`.
 
     Args:
         mnist: the training digits, images uint8 [N, 28, 28] and labels uint8 [N].
-        folder: receives `<step>.safetensors` for `EARLY_STEPS` and the last step, and `logs/`.
+        folder: receives `<step>.safetensors` for `EARLY_STEPS` and the last step, the learning
+            curve, and `logs/`.
         recipe: the hyperparameters.
         epochs: passes over the digits; the last need not be complete.
         validation: number of digits, the last ones, held out for validation and calibration.
         seed: for all random numbers.
+        live: receives versions for servers during the training.
     """
     started = perf_counter()
     keras.utils.set_random_seed(seed)
@@ -68,7 +79,14 @@ def train(
     steps_per_pass = round(epochs * len(training[1]) / recipe.batch["mnist"] / passes)
     steps = passes * steps_per_pass
     early = [step for step in EARLY_STEPS if step < steps]
-    snapshots = _Snapshots(folder, early)
+    snapshots, curve = Snapshots(folder, early), LearningCurve()
+    callbacks = [
+        keras.callbacks.TensorBoard(folder / "logs", update_freq=50, write_graph=False),
+        snapshots,
+        curve,
+    ]
+    if live:
+        callbacks.append(LiveVersions(live, curve, held_out, steps))
     network = build_network(recipe.dropout)
     network.compile(
         optimizer=FusedAdam(_one_cycle(recipe.peak_rate, steps), weight_decay=WEIGHT_DECAY),
@@ -86,16 +104,15 @@ def train(
         steps_per_epoch=steps_per_pass,
         validation_data=held_out,
         validation_batch_size=500,
-        callbacks=[
-            keras.callbacks.TensorBoard(folder / "logs", update_freq=50, write_graph=False),
-            snapshots,
-        ],
+        callbacks=callbacks,
     )
     final = save_snapshot(network, folder, steps)
     for step in (*early, steps):
         load_snapshot(network, find_snapshots(folder)[step])
         logits = network.predict(held_out[0], batch_size=500, verbose=0)
         save_snapshot(network, folder, step, fit_temperature(logits, held_out[1]))
+        curve.record_accuracy(step, np.mean(logits.argmax(axis=1) == held_out[1]))
+    save_curve(curve.points, folder)
     return Run(
         seed,
         steps,
@@ -185,19 +202,3 @@ class FusedAdam(keras.optimizers.Adam):
     def apply(self, grads: list[tf.Tensor], trainable_variables: list | None = None) -> None:
         update = super().apply
         tf.function(lambda: update(grads, trainable_variables), jit_compile=True)()
-
-
-class _Snapshots(keras.callbacks.Callback):
-    """Saves the weights after the given steps; records when the first and the last step ended."""
-
-    def __init__(self, folder: Path, steps: Sequence[int]):
-        super().__init__()
-        self.folder, self.steps = folder, set(steps)
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        step = int(self.model.optimizer.iterations.numpy())
-        self.last_step = perf_counter()
-        if step == 1:
-            self.first_step = self.last_step
-        if step in self.steps:
-            save_snapshot(self.model, self.folder, step)

@@ -267,7 +267,7 @@ def test_single_linear_output_is_not_a_probability():
     image = keras.Input((6, 6, 1), name="image")
     model = keras.Model(image, layers.Dense(1, name="age")(layers.Flatten()(image)))
     exposed_model = expose(model)
-    assert "classify" not in build_signatures(exposed_model, {})
+    assert "classify" not in build_signatures(exposed_model, "{}")
     description = describe("it", exposed_model.network, exposed_model.preprocessing)
     assert description["scores"]["output_activation"] == "linear"
 

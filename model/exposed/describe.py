@@ -3,6 +3,7 @@
 `docs/description.md` defines the fields.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 
 from model.exposed.kinds import OTHER
@@ -45,6 +46,11 @@ def describe(
         "scores": _scores(network, labels),
         **about,
     }
+
+
+def to_json(description: Mapping[str, object]) -> str:
+    """Returns the text that the signature `describe` returns."""
+    return json.dumps(description, ensure_ascii=False)
 
 
 def _input(network: Network, preprocessing: Preprocessing) -> dict:

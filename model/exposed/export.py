@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from model.exposed.describe import describe
+from model.exposed.describe import describe, to_json
 from model.exposed.errors import ExposeError
 from model.exposed.files import FINGERPRINT_FILE, VERSION
 from model.exposed.network import ALL_LAYERS, Network
@@ -74,7 +74,7 @@ def expose(
         classes = network.scores.classes if network.scores else "no"
         raise ExposeError(f"There are {len(labels)} labels, but the model has {classes} classes.")
     description = describe(name, network, preprocessing, labels, about)
-    signatures = build_signatures(ExposedModel(network, preprocessing), description)
+    signatures = build_signatures(ExposedModel(network, preprocessing), to_json(description))
 
     def write(unfinished: Path) -> None:
         parts = tf.train.TrackableView(model).descendants()

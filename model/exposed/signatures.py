@@ -1,6 +1,5 @@
 """The signatures of any exposed model."""
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,12 +49,14 @@ class ExposedModel:
         preprocessing: turns pictures into its input.
         temperature: divides the logits for calibrated probabilities (`calibration`).
         features: feature visualizations by layer name, uint8 [maps, H, W].
+
+    The temperature and the features may be variables, which a SavedModel stores beside its graph.
     """
 
     network: Network
     preprocessing: Preprocessing
-    temperature: float = 1.0
-    features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    temperature: float | tf.Variable = 1.0
+    features: Mapping[str, np.ndarray | tf.Variable] = field(default_factory=dict)
 
     @cached_property
     def explain(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -87,12 +88,12 @@ class ExposedModel:
         )
 
 
-def build_signatures(model: ExposedModel, description: dict) -> dict[str, Signature]:
+def build_signatures(model: ExposedModel, description: str | tf.Variable) -> dict[str, Signature]:
     """Returns the signatures that apply to the model, by name.
 
     Args:
         model: the model.
-        description: returned by the signature `describe` (`describe.py`).
+        description: the JSON that the signature `describe` returns (`describe.py`).
     """
     network, scores = model.network, model.network.scores
     built = [_serving_default(network), _preview(model), _layer(model)]
@@ -181,7 +182,9 @@ def _parameters(model: ExposedModel) -> Signature:
     """Kernel, bias and feature visualization of one map."""
     layers = model.network.layers
     maps = [layer.shape[-1] if layer.kind.parameters else 0 for layer in layers]
-    features = [model.features.get(layer.name, np.zeros([0, 0, 0], np.uint8)) for layer in layers]
+    found = [model.features.get(layer.name) for layer in layers]
+    nothing = np.zeros([0, 0, 0], np.uint8)
+    features = [nothing if p is None or p.shape[0] == 0 else p for p in found]
 
     def parameters(layer: tf.Tensor, map: tf.Tensor) -> Tensors:
         index = guard_number(layer, "layer", len(layers))
@@ -192,8 +195,8 @@ def _parameters(model: ExposedModel) -> Signature:
         numbers = _choose(index, branches, sizes, tf.float32)
         pictures = [
             lambda patches=patches: (
-                tf.reshape(tf.constant(patches)[map], [-1])
-                if patches.size
+                tf.reshape(tf.convert_to_tensor(patches)[map], [-1])
+                if patches.shape[0]
                 else tf.zeros([0], tf.uint8)
             )
             for patches in features
@@ -315,12 +318,11 @@ def is_differentiable(model: ExposedModel) -> bool:
     return True
 
 
-def _describe(description: dict) -> Signature:
+def _describe(description: str | tf.Variable) -> Signature:
     """The description, once per number sent: REST has no empty requests."""
-    text = json.dumps(description, ensure_ascii=False)
 
     def describe(anything: tf.Tensor) -> Tensors:
         anything = guard_anything(anything, MAX_DESCRIPTIONS)
-        return {"descriptions": tf.fill(tf.shape(anything), text)}
+        return {"descriptions": tf.fill(tf.shape(anything), description)}
 
     return Signature(describe, [tf.TensorSpec([None], tf.int32, "anything")])
