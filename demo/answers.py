@@ -1,4 +1,4 @@
-"""Answers the ten kinds of questions that a visitor's browser asks the page server.
+"""Answers the eleven kinds of questions that a visitor's browser asks the page server.
 
 A question names its kind in the field `ask`. An answer is a JSON object; the picture of the layers
 is sent beside it.
@@ -25,6 +25,7 @@ from demo.prediction import prediction_of, render_prediction
 from demo.question import SIDE, Question
 from demo.render import Style, render_contributions, render_grid, render_map
 from demo.served_network import ServedNetwork
+from demo.training_record import TrainingRecord
 from demo.visitor_cache import VisitorCache
 from serving.client import ModelNotLoaded, ServerBusy, ServerUnreachable, ServingError
 
@@ -38,7 +39,7 @@ FAILED = (
     "page."
 )
 QUESTIONS = (  # methods of Answers, by the value of `ask`
-    *("describe", "predict", "keep", "explain", "download"),
+    *("describe", "history", "predict", "keep", "explain", "download"),
     *("repaint", "inspect_unit", "decompose_unit", "show_map", "map_features"),
 )
 _log = logging.getLogger(__name__)
@@ -109,6 +110,13 @@ class Answers:
         return describe_for_browser(
             description, self._name(question), self._networks.names, list(downloads), SIDE
         )
+
+    async def history(self, question: Question) -> Answer:
+        """Lists the loaded versions, with the learning curve of the newest."""
+        served = await self._find(question)
+        versions = await served.versions.current()
+        trained = await served.training(versions[-1]) if versions else TrainingRecord()
+        return {"versions": versions, **trained._asdict()}
 
     async def predict(self, question: Question) -> Answer:
         """Classifies a picture and shows some layers."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from demo.errors import RequestError
+from demo.training_record import TrainingRecord, read_training
 from serving.client import WrongAnswer
 
 SCHEMA = "layer-xray/2"
@@ -153,6 +154,7 @@ class Description(NamedTuple):
     min_scale: float  # smallest activation that is drawn in the brightest colour
     samples: tuple[dict, ...]
     lessons: dict[str, list]  # replace the lessons of the page
+    trained: TrainingRecord
     identity: str  # equal for versions that differ in their training only
 
     def find_layer(self, index: object) -> Layer:
@@ -224,6 +226,7 @@ def make_description(
         min_scale=float(fields.get("min_scale", 0)),
         samples=tuple(fields.get("samples", ())),
         lessons=dict(fields.get("lessons", {})),
+        trained=read_training(fields.get("trained")),
         identity=_identity(model, fields),
     )
 

@@ -27,6 +27,13 @@ class ServedVersions:
         """Empties the cache, after a version turned out to be unloaded."""
         self._versions, self._polled_at = [], -SECONDS
 
+    async def current(self) -> list[int]:
+        """Returns the loaded versions, lowest first; waits for a poll that is due."""
+        self._poll_if_older_than(SECONDS)
+        if self._polling:
+            await asyncio.shield(self._polling)  # others may wait for it too
+        return self._versions
+
     async def now(self, answered: int) -> list[int]:
         """Returns the loaded versions, lowest first, if known.
 
@@ -35,12 +42,14 @@ class ServedVersions:
                 that is due.
         """
         is_listed = answered in self._versions
-        is_due = time.monotonic() > self._polled_at + (SECONDS if is_listed else UNKNOWN_SECONDS)
-        if is_due and not self._polling:
-            self._polling = asyncio.create_task(self._refresh())
+        self._poll_if_older_than(SECONDS if is_listed else UNKNOWN_SECONDS)
         if self._polling and not is_listed:
-            await asyncio.shield(self._polling)  # others may wait for it too
+            await asyncio.shield(self._polling)
         return self._versions
+
+    def _poll_if_older_than(self, seconds: float) -> None:
+        if time.monotonic() > self._polled_at + seconds and not self._polling:
+            self._polling = asyncio.create_task(self._refresh())
 
     async def _refresh(self) -> None:
         try:

@@ -22,6 +22,7 @@ UNIT = {"model": None, "shown": "B", "layer": 1, "map": 3, "row": 1, "column": 1
 PICTURE = {"model": None, "version": None}
 VALID_FIELDS = {  # the fields of each question in addition to `ask`
     "describe": PICTURE,
+    "history": {"model": None},
     "predict": {**PICTURE, "style": STYLE, "layers": LAYERS},
     "keep": {**PICTURE, "layers": LAYERS},
     "explain": {**PICTURE, "label": None},

@@ -1,5 +1,6 @@
 """Answers of the page server about a fake network with known activations."""
 
+import asyncio
 import io
 import json
 import struct
@@ -237,6 +238,35 @@ def test_unloaded_version_is_replaced_by_the_newest(ask):
     assert (answer["unavailable_version"], answer["version"]) == (7, 2)
     assert ask("predict", INK, version=1)["version"] == 1
     assert "no version 7" in ask("describe", version=7)["error"]
+
+
+def test_history_has_the_curve_of_the_newest_version(portal):
+    trained = {"version_offset": 0, "curve": [[1, 2.5, None], [2, 1.5, 0.75]]}
+    ask = make_ask(portal, FakeNetwork(second={**VALID, "trained": trained}))
+    history = {"versions": [1, 2], "version_offset": 0}
+    assert ask("history") == {**history, "curve": ((1, 2.5, None), (2, 1.5, 0.75))}
+    assert make_ask(portal, FakeNetwork())("history") == {**history, "curve": ()}
+
+
+def test_many_visitors_learn_of_a_version_by_one_call(portal, network):
+    calls, described = [], network.description
+    network.description = lambda version=None: (calls.append(version), described(version))[1]
+    answers = portal.call(lambda: Answers(FakeNetworks(network, True), Endpoint(), Metrics()))
+
+    async def ask_all() -> list[dict]:
+        questions = [Question(str(i), {"ask": "history", "model": None}, None) for i in range(30)]
+        return await asyncio.gather(*map(answers.answer, questions))
+
+    assert all(answer["versions"] == [1, 2] for answer in portal.call(ask_all))
+    assert calls == [2]
+
+
+def test_history_recovers_from_a_version_that_is_gone(portal, network):
+    ask, described = make_ask(portal, network), network.description
+    network.description = lambda version=None: described(7)
+    assert "no version 7" in ask("history")["error"]
+    network.description = described
+    assert ask("history")["versions"] == [1, 2]
 
 
 def test_unit_and_its_map_are_exact(ask):
