@@ -25,6 +25,7 @@ from demo.page import STYLE, make_page
 from demo.rest_proxy import make_rest_route
 from demo.scripts import make_scripts_route
 from demo.uploads import remove_failed_uploads, report_full_disk
+from demo.words import I18N
 from model.exposed.arguments import add_keras_arguments, check_keras_arguments, keras_flags
 from model.exposed.command import export_keras_file
 from serving.client import Client
@@ -89,6 +90,7 @@ def main() -> None:
                 max_file_size=MAX_UPLOAD,
                 state_session_capacity=MAX_SESSIONS,
                 css_paths=STYLE,
+                i18n=I18N,
                 footer_links=["api", "settings"],
                 app_kwargs={
                     "routes": routes,

@@ -14,6 +14,7 @@ from demo.description import Description, Layer
 from demo.errors import RequestError
 from demo.network import Parameters
 from demo.render import render_grid
+from demo.text import Text, text
 
 MAX_TERMS = 10  # listed individually; the others are summed
 MAX_TERMS_WITH_PICTURES = 6  # the same where each term has two pictures
@@ -34,7 +35,7 @@ ACTIVATIONS: dict[str, Callable[[float], float]] = {
 class Grid(TypedDict):
     """A matrix, as numbers and as a picture."""
 
-    title: str
+    title: Text
     numbers: list[list[float]]
     picture: str  # a PNG as a data URL
     winner: NotRequired[list[int]]  # row and column of the maximum, in max pooling
@@ -52,7 +53,7 @@ class Place(TypedDict):
 class Term(TypedDict):
     """The contribution of one input, or of one input map."""
 
-    name: str
+    name: Text
     at: Place
     contribution: float
     input: NotRequired[float]
@@ -178,7 +179,7 @@ def _convolution(unit: Unit) -> Sum:
         def make_term(index: int) -> Term:
             at = {"layer": source.index, "map": first + index, "row": top, "column": left}
             numbers = {"input": float(patch[0, 0, index]), "weight": float(kernel[0, 0, index])}
-            return {"name": f"map {first + index} of {source.name}", "at": at, **numbers}
+            return {"name": _map_of(source, first + index), "at": at, **numbers}
 
         return _sum((patch * kernel)[0, 0], bias, MAX_TERMS, make_term)
     # One scale for all terms, so that their pictures can be compared.
@@ -190,7 +191,7 @@ def _convolution(unit: Unit) -> Sum:
             render_grid(kernel[:, :, index], "signed", largest[1]),
         ]
         at = {"layer": source.index, "map": first + index}
-        return {"name": f"map {first + index} of {source.name}", "at": at, "pictures": pictures}
+        return {"name": _map_of(source, first + index), "at": at, "pictures": pictures}
 
     contributions = (patch * kernel).sum(axis=(0, 1))
     return _sum(contributions, bias, MAX_TERMS_WITH_PICTURES, make_term_with_pictures)
@@ -209,9 +210,9 @@ def _one_map(patch: np.ndarray, kernel: np.ndarray, bias: float, source: Layer) 
     products = patch * kernel
     is_input = source.kind == "input"
     grids = [
-        _grid("its input", patch, "grey" if is_input else _colours(source)),
-        _grid("its kernel", kernel, "signed"),
-        _grid("their product", products, "signed"),
+        _grid(text("its input"), patch, "grey" if is_input else _colours(source)),
+        _grid(text("its kernel"), kernel, "signed"),
+        _grid(text("their product"), products, "signed"),
     ]
     return {"grids": grids, "terms": [], "bias": bias, "sum": float(products.sum()) + bias}
 
@@ -234,11 +235,11 @@ def _dense(unit: Unit) -> Sum:
 
 
 def _max_pooling(unit: Unit) -> Sum:
-    return _pooling(unit, np.nanmax, "the maximum of these units")
+    return _pooling(unit, np.nanmax, "the maximum of these units of {layer}")
 
 
 def _average_pooling(unit: Unit) -> Sum:
-    return _pooling(unit, np.nanmean, "the mean of these units")
+    return _pooling(unit, np.nanmean, "the mean of these units of {layer}")
 
 
 def _pooling(unit: Unit, pool: Callable[[np.ndarray], float], title: str) -> Sum:
@@ -247,13 +248,15 @@ def _pooling(unit: Unit, pool: Callable[[np.ndarray], float], title: str) -> Sum
     value = float(pool(window))
     if max(window.shape) > MAX_GRID_SIDE:
         return {"sum": value}
-    grid = _grid(f"{title} of {source.name}", np.nan_to_num(window), _colours(source))
+    grid = _grid(text(title, layer=source.name), np.nan_to_num(window), _colours(source))
     if pool is not np.nanmax:
         return {"grids": [grid], "sum": value}
     y, x = grid["winner"] = [*divmod(int(np.nanargmax(window)), window.shape[1])]
     top, left = _corner(unit)
     at = {"layer": source.index, "map": unit.map, "row": top + y, "column": left + x}
-    name = f"row {top + y}, column {left + x} of {source.name}"
+    name = text(
+        "row {row}, column {column} of {layer}", row=top + y, column=left + x, layer=source.name
+    )
     term = {"name": name, "at": at, "contribution": value}
     return {"grids": [grid], "terms": [term], "sum": value}
 
@@ -264,8 +267,12 @@ def _global_pooling(unit: Unit) -> Sum:
     inputs = unit.maps_of(source)[:, :, map]
     is_mean = unit.layer.kind == "global average pooling"
     value = float(inputs.mean() if is_mean else inputs.max())
-    statistic = "the mean" if is_mean else "the strongest"
-    name = f"{statistic} of the {inputs.size:,} units of map {map} of {source.name}"
+    template = (
+        "the mean of the {count} units of map {map} of {layer}"
+        if is_mean
+        else "the strongest of the {count} units of map {map} of {layer}"
+    )
+    name = text(template, count=inputs.size, map=map, layer=source.name)
     at = {"layer": source.index, "map": map}
     term = {"name": name, "at": at, "contribution": value}
     return {"terms": [term], "sum": value}
@@ -365,8 +372,7 @@ def _same_place(unit: Unit, source: Layer, map: int | None = None) -> Term:
     if source.units:
         index = source.unit_at(unit.row * source.width + unit.column)
         return {**_locate(source, index), "contribution": value}
-    name = f"map {map} of {source.name}, row {unit.row}, column {unit.column}"
-    return {"name": name, "at": at, "contribution": value}
+    return {"name": _unit_of(source, map, unit.row, unit.column), "at": at, "contribution": value}
 
 
 def _locate(source: Layer, index: int) -> Term:
@@ -374,10 +380,19 @@ def _locate(source: Layer, index: int) -> Term:
     if source.units:
         row, column = divmod(source.position_of(index), source.width)
         at = {"layer": source.index, "map": 0, "row": row, "column": column}
-        return {"name": f"unit {index} of {source.name}", "at": at}
+        return {"name": text("unit {unit} of {layer}", unit=index, layer=source.name), "at": at}
     row, column, map = (int(at) for at in np.unravel_index(index, (*source.shape, 1)[:3]))
     at = {"layer": source.index, "map": map, "row": row, "column": column}
-    return {"name": f"map {map} of {source.name}, row {row}, column {column}", "at": at}
+    return {"name": _unit_of(source, map, row, column), "at": at}
+
+
+def _map_of(source: Layer, map: int) -> Text:
+    return text("map {map} of {layer}", map=map, layer=source.name)
+
+
+def _unit_of(source: Layer, map: int, row: int, column: int) -> Text:
+    template = "map {map} of {layer}, row {row}, column {column}"
+    return text(template, map=map, layer=source.name, row=row, column=column)
 
 
 def _sum(
@@ -400,6 +415,6 @@ def _colours(source: Layer) -> str:
     return "signed" if source.is_signed else "inferno"
 
 
-def _grid(title: str, numbers: np.ndarray, colours: str) -> Grid:
+def _grid(title: Text, numbers: np.ndarray, colours: str) -> Grid:
     picture = render_grid(numbers, colours)
     return {"title": title, "numbers": numbers.astype(float).tolist(), "picture": picture}

@@ -265,10 +265,7 @@ def _layer(index: int, fields: Mapping[str, Any]) -> Layer:
     )
     _check(layer)
     is_wide = layer.columns * layer.width >= WIDE
-    return layer._replace(
-        about=layer.about or _about(layer.shape, layer.maps),
-        is_wide=bool(fields.get("is_wide", is_wide)),
-    )
+    return layer._replace(is_wide=bool(fields.get("is_wide", is_wide)))
 
 
 def _check(layer: Layer) -> None:
@@ -318,16 +315,6 @@ def _number(value: Any, minimum: int = 0) -> int:
 def _title(fields: Mapping[str, Any]) -> str:
     kind = fields["kind"]
     return (str(fields.get("class")) if kind == "other" else kind.capitalize()) or "Layer"
-
-
-def _about(shape: tuple[int, ...], maps: tuple[int, ...]) -> str:
-    if len(shape) == 1:
-        return f"{shape[0]:,} units"
-    size = f"{shape[0]}×{shape[1]}"
-    if len(shape) == 2 or shape[2] == 1:
-        return size
-    shown = f", {len(maps)} of them shown" if len(maps) < shape[2] else ""
-    return f"{shape[2]:,} maps of {size}{shown}"
 
 
 def _scores(

@@ -15,12 +15,10 @@ from demo.networks import Networks
 from demo.picture_file import to_picture
 from demo.prediction import ApiPrediction, Prediction, predict, predict_and_render
 from demo.uploads import UploadedImage
+from demo.words import I18N, TITLE
 from demo.xray import Xray
 from serving.client import ServingError
 
-TITLE = "Layer X-ray"
-HEADING = """# Layer X-ray
-Watch every layer of a neural network fire while the pen moves."""
 FAILED = (
     "This picture has not been classified; the page still shows the previous one. Please send "
     "it again."
@@ -81,17 +79,17 @@ def make_page(networks: Networks, answers: Answers, metrics: Metrics) -> gr.Bloc
     with gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=DELETE_CACHE
     ) as page:
-        gr.Markdown(HEADING, elem_classes="heading")
-        with gr.Tab("Live"):
+        gr.Markdown(I18N("heading"), elem_classes="heading")
+        with gr.Tab(I18N("live")):
             Xray(answers.answer)
-        with gr.Tab("Picture"):
+        with gr.Tab(I18N("picture")):
             with gr.Row():
                 with gr.Column(min_width=320):
-                    with gr.Tab("Photograph or scan"):
+                    with gr.Tab(I18N("photograph")):
                         picture = UploadedImage(
                             type="pil", image_mode="RGBA", show_label=False, height=400
                         )
-                    with gr.Tab("Gradio's sketchpad"):
+                    with gr.Tab(I18N("sketchpad")):
                         sketch = gr.Sketchpad(
                             type="pil", image_mode="RGBA", show_label=False, height=400
                         )

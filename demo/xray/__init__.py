@@ -20,7 +20,9 @@ from demo.prediction import ApiPrediction
 from demo.question import Question
 from demo.render import as_url
 from demo.scripts import PATH as SCRIPTS_PATH
+from demo.translations import translations_of
 
+OUTDATED = "The page was updated on the server, or the server cannot be reached. Reload the page."
 MAX_ID_LENGTH = 64  # characters of the visitor ID that a browser chooses
 _FOLDER = Path(__file__).parent
 
@@ -45,6 +47,7 @@ class Xray(gr.HTML):
             live=LIVE_PATH if answer else None,
             colours={name: gradient(table) for name, table in COLOURS.items()},
             signed={"ends": SIGNED_ENDS, "gradient": gradient(SIGNED, 2 * ZERO)},
+            outdated=translations_of(OUTDATED),  # shown if the modules cannot be loaded
             lessons=json.loads(_read("lessons.json")),
             tour=json.loads(_read("tour.json")),
             **kwargs,

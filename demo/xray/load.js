@@ -4,8 +4,8 @@ import(`${window.gradio_config?.root ?? ""}${props.scripts}/main.js`).then(
   ({ start }) => start({ element, props, watch, gradio: server }),
   () => {
     const notice = element.querySelector(".notice");
-    notice.firstElementChild.textContent =
-      "The page was updated on the server, or the server cannot be reached. Reload the page.";
+    const language = navigator.language.split("-")[0];
+    notice.firstElementChild.textContent = props.outdated[language] ?? props.outdated.en;
     notice.hidden = false;
   },
 );

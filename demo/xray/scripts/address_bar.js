@@ -2,14 +2,16 @@
 
 import { readLink, writeLink } from "./permalink.js";
 
-export function makeAddressBar(element, state, { pad, history, zoom, network }) {
+const KEPT = ["challenge", "follow", "language"]; // parts of a link that do not belong to a drawing
+
+export function makeAddressBar(element, state, { pad, history, zoom, network, challenge }) {
   let isRestoring = false;
   let mapToOpen = null; // the map of a link whose drawing has not been predicted yet
   const replace = (url) => window.history.replaceState(null, "", url);
   const addressBar = {};
 
-  // Writes the view into the address bar and returns the link.
-  addressBar.update = () => {
+  // Writes the view into the address bar and returns the link; `extras` are further parts of it.
+  addressBar.update = (extras = {}) => {
     const { layer, map, unit } = zoom.openMap() ?? {};
     const { models, input } = state.network;
     const link = writeLink({
@@ -19,6 +21,9 @@ export function makeAddressBar(element, state, { pad, history, zoom, network }) 
       layer,
       map,
       unit,
+      challenge: challenge.name(),
+      follow: history.isFollowing(),
+      ...extras,
     });
     replace(link);
     return link;
@@ -28,10 +33,10 @@ export function makeAddressBar(element, state, { pad, history, zoom, network }) 
   addressBar.model = () => readLink(location.hash)?.model ?? null;
   addressBar.hasLink = () => readLink(location.hash) !== null;
 
-  // Shows the view of the link; returns whether there is one.
+  // Shows the view of the link and returns it; null if there is none.
   addressBar.restore = () => {
     const view = readLink(location.hash);
-    if (!view || (view.model && view.model !== state.model)) return false;
+    if (!view || (view.model && view.model !== state.model)) return null;
     history.request(view.version);
     zoom.close();
     mapToOpen = view.layer === null ? null : view;
@@ -41,13 +46,20 @@ export function makeAddressBar(element, state, { pad, history, zoom, network }) 
       pad.set(view.strokes);
     }
     isRestoring = false;
-    return true;
+    if (view.challenge) challenge.open(view.challenge);
+    if (view.follow) history.follow();
+    return view;
   };
 
   // Removes a link to another drawing than the current one.
   addressBar.clearOutdated = () => {
     const isOutdated = !isRestoring && location.hash && state.network.input.kind === "drawing";
-    if (isOutdated) replace(location.href.split("#")[0]);
+    if (!isOutdated) return;
+    const view = new URLSearchParams(location.hash.slice(1));
+    for (const name of [...view.keys()]) if (!KEPT.includes(name)) view.delete(name);
+    const url = new URL(location.href);
+    url.hash = view;
+    replace(url);
   };
 
   element.addEventListener("answer-shown", () => {

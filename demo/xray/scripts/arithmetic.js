@@ -1,6 +1,7 @@
 // How a unit adds up, as decomposed by demo/arithmetic.py.
 
 import { make } from "./dom.js";
+import { errorText, t } from "./language.js";
 import { plain, setText, signed } from "./text.js";
 
 const OPERATORS = [" × ", " = "]; // between the input patch, the kernel and their product
@@ -12,6 +13,16 @@ const ACTIVATIONS = {
   tanh: "tanh",
 };
 
+// Headings of a unit at a position of a map, and of a unit of a layer without maps.
+const OF_MAP = {
+  chosen: "chosen unit: row {row}, column {column}, {value}",
+  strongest: "strongest unit: row {row}, column {column}, {value}",
+};
+const OF_LAYER = {
+  chosen: "chosen unit: {unit}, {value}",
+  strongest: "strongest unit: {unit}, {value}",
+};
+
 function makeGrid({ title, numbers, picture, winner }) {
   const cell = (number, row, column) => {
     const isStrongest = winner && winner[0] === row && winner[1] === column;
@@ -20,16 +31,17 @@ function makeGrid({ title, numbers, picture, winner }) {
   const rows = numbers.map((row, y) => make("tr", {}, ...row.map((n, x) => cell(n, y, x))));
   const table = make("table", { className: "grid" }, make("tbody", {}, ...rows));
   table.style.backgroundImage = `url(${picture})`;
-  return make("figure", {}, table, make("figcaption", {}, title));
+  return make("figure", {}, table, make("figcaption", {}, t(title.text, title.values)));
 }
 
 function makeTerm({ name, at, contribution, input, weight, pictures = [] }, largest) {
   const product = input === undefined ? "" : `${plain(input, 3)} × ${plain(weight, 3)}`;
   const bar = make("i", { className: contribution < 0 ? "against" : "for" });
   bar.style.width = `${((100 * Math.abs(contribution)) / largest).toFixed(1)}%`;
+  const label = t(name.text, name.values);
   const heading = at
-    ? make("button", { className: "tool term-link", data: { unit: JSON.stringify(at) } }, name)
-    : name;
+    ? make("button", { className: "tool term-link", data: { unit: JSON.stringify(at) } }, label)
+    : label;
   return make(
     "tr",
     {},
@@ -49,15 +61,20 @@ function makeTotal({ bias, sum, value, activation }) {
   return make(
     "p",
     { className: "total" },
-    `inputs ${inputs} ${bias < 0 ? "−" : "+"} bias ${Math.abs(bias).toFixed(4)} = `,
+    t(bias < 0 ? "inputs {inputs} − bias {bias}" : "inputs {inputs} + bias {bias}", {
+      inputs,
+      bias: plain(Math.abs(bias)),
+    }),
+    " = ",
     total,
     isLinear ? null : ` → ${ACTIVATIONS[activation] ?? activation} → `,
-    isLinear ? null : make("b", {}, value.toFixed(4)),
+    isLinear ? null : make("b", {}, plain(value)),
   );
 }
 
 export function makeArithmetic(element) {
   const heading = element.querySelector(".unit");
+  const tag = element.querySelector(".of-picture");
   const body = element.querySelector(".sum");
   const follow = element.querySelector(".follow");
   const arithmetic = { unit: null }; // {row, column} on display
@@ -65,24 +82,26 @@ export function makeArithmetic(element) {
   arithmetic.clear = () => {
     arithmetic.unit = null;
     body.replaceChildren();
-    heading.textContent = "";
+    heading.textContent = tag.textContent = "";
     follow.hidden = true;
   };
 
-  // `picture` is a prefix that names A or B; a class score (`isScore`) has no row and column.
+  // `picture` is A or B in a comparison; a class score (`isScore`) has no row and column.
   arithmetic.show = (layer, answer, { picture, isChosen, isScore }) => {
     if (answer.error) {
       arithmetic.clear();
-      body.textContent = `The arithmetic is not available. ${answer.error}`;
+      body.textContent = t("The arithmetic is not available: {reason}", {
+        reason: errorText(answer),
+      });
       return;
     }
     const { row, column, value, grids, terms, rest, others } = answer;
     arithmetic.unit = { row, column };
-    const position = layer.units === null
-      ? `row ${row}, column ${column}`
-      : `unit ${row * layer.size[1] + column}`;
-    const title = `${isChosen ? "chosen" : "strongest"} unit: ${position}, ${value.toFixed(4)}`;
-    setText(heading, picture + (isScore ? "largest contributions" : title));
+    const unit = row * layer.size[1] + column;
+    const { chosen, strongest } = layer.units === null ? OF_MAP : OF_LAYER;
+    const title = isScore ? "largest contributions" : isChosen ? chosen : strongest;
+    setText(heading, t(title, { row, column, unit, value: plain(value) }));
+    setText(tag, picture ?? "");
     follow.hidden = !isChosen || layer.units !== null;
     const gridParts = grids.flatMap((grid, i) => [
       makeGrid(grid),
@@ -92,7 +111,10 @@ export function makeArithmetic(element) {
     if (terms.length) {
       const all = [...terms];
       if (others) {
-        all.push({ name: `${others.toLocaleString("en")} smaller terms`, contribution: rest });
+        all.push({
+          name: { text: "{count} smaller terms", values: { count: others } },
+          contribution: rest,
+        });
       }
       const sizes = all.map(({ contribution }) => Math.abs(contribution));
       const largest = Math.max(...sizes, 1e-9); // one scale for all bars

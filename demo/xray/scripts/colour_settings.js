@@ -1,5 +1,7 @@
 // The colour scale: colour map, what its brightest colour stands for, and the brightness curve.
 
+import { t } from "./language.js";
+
 const MIDPOINTS = { root: "midpoint ¼ max", linear: "midpoint ½ max" };
 
 // `getMaxima` returns the largest shown activation by layer; `changed` repaints the activations.
@@ -25,7 +27,7 @@ export function makeColourSettings(element, state, getMaxima, changed) {
 
   curve.addEventListener("change", () => {
     style.curve = curve.value;
-    element.querySelector(".midpoint").textContent = MIDPOINTS[curve.value];
+    element.querySelector(".midpoint").textContent = t(MIDPOINTS[curve.value]);
     changed();
   });
 

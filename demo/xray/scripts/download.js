@@ -1,10 +1,16 @@
 // The menu "Share & download": a link to the view, the galleries as a PNG, the activations as
 // numbers, and requests that send the current picture.
 
+import { t } from "./language.js";
 import { short } from "./text.js";
 
 const SCALE = 2; // screen pixels per unit in the PNG
 const MARGIN = 24; // pixels
+const CAPTIONS = {
+  A: "{title} {layer}, A, max {value}",
+  B: "{title} {layer}, max {value}",
+  difference: "{title} {layer}, B − A, max {value}",
+};
 const DONE_MS = 2000; // how long a button says what it did
 const FAILED_MS = 6000; // how long it shows an error
 const SAVE_MS = 60_000; // time for the browser to save a file
@@ -21,12 +27,12 @@ export function save(blob, name) {
 export async function copy(text, area) {
   try {
     await navigator.clipboard.writeText(text);
-    return "Copied";
+    return t("Copied");
   } catch {
     area.value = text;
     area.hidden = false;
     area.select();
-    return "Copy the text below";
+    return t("Copy the text below");
   }
 }
 
@@ -45,12 +51,12 @@ export function drawGalleries(element, state, galleries) {
   context.fillStyle = ink;
   context.font = `20px ${style.fontFamily}`;
   context.imageSmoothingEnabled = false;
-  const picture = { A: "A, ", difference: "B − A, " }[state.style.shown] ?? "";
+  const caption = CAPTIONS[state.style.shown];
   let top = MARGIN;
   for (const gallery of shown) {
     const { layer, maximum } = gallery;
-    const caption = `${layer.title}  ${layer.name}, ${picture}max ${short(maximum)}`;
-    context.fillText(caption, MARGIN, top + 20);
+    const values = { title: t(layer.title), layer: layer.name, value: short(maximum) };
+    context.fillText(t(caption, values), MARGIN, top + 20);
     const [width, height] = [SCALE * layer.width, SCALE * layer.height];
     context.drawImage(gallery.canvas, MARGIN, top + 36, width, height);
     top += heightOf(gallery);

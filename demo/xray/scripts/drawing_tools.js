@@ -1,6 +1,7 @@
 // The drawing tools: pen, eraser, brush size, undo, clear, and sample drawings.
 
 import { make } from "./dom.js";
+import { t } from "./language.js";
 
 // Returns the tools' actions by key.
 export function makeDrawingTools(element, pad) {
@@ -31,7 +32,9 @@ export function makeDrawingTools(element, pad) {
     if (input.kind !== "drawing") return;
     for (let key = 0; key < 10; key++) delete actions[key];
     const buttons = samples.map(({ name, strokes }, i) => {
-      const title = i < 10 ? `Load a sample ${name} (key ${i})` : `Load a sample ${name}`;
+      const title = i < 10
+        ? t("Load a sample {name} (key {key})", { name, key: i })
+        : t("Load a sample {name}", { name });
       const button = make("button", { className: "tool sample", title }, name);
       button.addEventListener("click", () => pad.set(strokes));
       if (i < 10) actions[i] = () => pad.set(strokes);

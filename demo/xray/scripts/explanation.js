@@ -1,6 +1,7 @@
 // "Why?": which parts of the picture support a class and which contradict it, painted over it.
 
 import { emit, loadImage } from "./dom.js";
+import { errorText, t } from "./language.js";
 import { makeRequester } from "./loop.js";
 import { setText } from "./text.js";
 
@@ -22,7 +23,11 @@ export function makeExplanation(element, state, scores, getCanvas, requestExplan
   const request = makeRequester(
     ({ label }) => requestExplanation(label),
     async (_, answer) => {
-      if (answer.error) return showProblem(`No explanation is available. ${answer.error}`);
+      if (answer.error) {
+        return showProblem(
+          t("No explanation is available: {reason}", { reason: errorText(answer) }),
+        );
+      }
       const contributions = await loadImage(answer.picture);
       if (shown.isOn && hasPrediction()) paint(contributions, answer);
     },
@@ -59,7 +64,8 @@ export function makeExplanation(element, state, scores, getCanvas, requestExplan
     context.drawImage(contributions, x, y, w, h);
     const name = state.answer.scores.find(({ index }) => index === label)?.label ??
       state.network.scores.labels[label] ?? String(label);
-    for (const node of legend.querySelectorAll("b")) setText(node, name);
+    setText(legend.querySelector(".for-class"), t("for {label}", { label: name }));
+    setText(legend.querySelector(".against-class"), t("against {label}", { label: name }));
     overlay.hidden = legend.hidden = false;
     problem.hidden = true;
   }
@@ -67,7 +73,7 @@ export function makeExplanation(element, state, scores, getCanvas, requestExplan
   function refresh() {
     if (shown.isOn && hasPrediction()) return request({ label: shown.label });
     request(null);
-    if (shown.isOn) showProblem("There is nothing to explain yet.");
+    if (shown.isOn) showProblem(t("There is nothing to explain yet."));
     else hide();
   }
 

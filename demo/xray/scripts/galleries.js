@@ -1,7 +1,17 @@
 // One gallery for each layer, and the network's input, cut out of the PNG of an answer.
 
 import { emit, make, makeCopy } from "./dom.js";
-import { describeMap, frameMap, hasMaps, neighbour, neighbourMap, STEPS, unitAt } from "./maps.js";
+import { t } from "./language.js";
+import {
+  describeMap,
+  describeSize,
+  frameMap,
+  hasMaps,
+  neighbour,
+  neighbourMap,
+  STEPS,
+  unitAt,
+} from "./maps.js";
 import { setText, short } from "./text.js";
 
 const FEW = 8; // layers requested before it is known which are in view
@@ -38,7 +48,7 @@ export function makeGalleries(element, state, changed) {
     find(".galleries").replaceChildren(...all.map(({ figure }) => figure));
     for (const { figure } of all) observer.observe(figure);
     const [input] = layers;
-    find(".input-size").textContent = input.size.toReversed().join("×");
+    setText(find(".input-size"), t("input {size}", { size: input.size.toReversed().join("×") }));
   };
 
   galleries.all = () => all;
@@ -73,7 +83,9 @@ export function makeGalleries(element, state, changed) {
     gallery.copy(sheet, 0, top, layer.width, layer.height);
     gallery.maximum = maximum;
     const fixed = state.style.held?.[layer.index]; // what the brightest colour stands for
-    const label = fixed === undefined ? `max ${short(maximum)}` : `to ${short(fixed)}`;
+    const label = fixed === undefined
+      ? t("max {value}", { value: short(maximum) })
+      : t("to {value}", { value: short(fixed) });
     setText(gallery.maximumLabel, label);
   }
 
@@ -102,6 +114,8 @@ function pair(galleries) {
 function makeGallery(element, layer) {
   const isMaps = layer.units === null;
   const size = { width: layer.width, height: layer.height };
+  const title = t(layer.title);
+  const named = { title, layer: layer.name, size: describeSize(layer) };
   const frame = make("i", { className: "frame" });
   const canvas = make("canvas", size);
   const marks = make("canvas", { className: "marks", ...size });
@@ -111,9 +125,9 @@ function makeGallery(element, layer) {
       className: "mosaic",
       tabIndex: 0,
       role: "button",
-      ariaLabel: `${layer.title} ${layer.name}, ` +
-        (isMaps ? `${layer.count} maps of ${layer.size.join(" by ")}` : `${layer.units} units`) +
-        `. Arrow keys select a ${isMaps ? "map" : "unit"}, Enter opens it.`,
+      ariaLabel: isMaps
+        ? t("{title} {layer}: {size}. Arrow keys select a map, Enter opens it.", named)
+        : t("{title} {layer}: {size}. Arrow keys select a unit, Enter opens it.", named),
     },
     canvas,
     marks,
@@ -121,7 +135,7 @@ function makeGallery(element, layer) {
   );
   const help = make("button", {
     className: "help",
-    ariaLabel: `About ${layer.title}`,
+    ariaLabel: t("About {subject}", { subject: title }),
     data: { lesson: layer.kind },
     lessons: layer.lessons,
   }, "?");
@@ -137,10 +151,10 @@ function makeGallery(element, layer) {
     make(
       "figcaption",
       {},
-      make("b", {}, layer.title),
+      make("b", {}, title),
       help,
       make("code", {}, layer.name),
-      make("span", { className: "about" }, layer.about),
+      make("span", { className: "about" }, layer.about ? t(layer.about) : describeSize(layer)),
       readout,
       maximumLabel,
     ),

@@ -1,18 +1,44 @@
-// The training history: which served version predicts, chosen or played one after the other.
+// The training history: which served version predicts, chosen, played one after the other, or
+// followed while the network is still being trained.
 
 import { emit, make } from "./dom.js";
+import { formatNumber, formatPercent, t } from "./language.js";
+import { makeLearningCurve, valuesAt } from "./learning_curve.js";
+import { setText } from "./text.js";
+import { wait } from "./wait.js";
 
 // Milliseconds per version when playing; longer for visitors who prefer reduced motion.
 const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
-
 const MAX_WAIT_FRAMES = 3; // for a version that is not on display yet
+// Mean pause between two questions for new versions. Its length is random within a factor of three,
+// so that the pages of a class do not ask at the same moment.
+const REFRESH_MS = 10_000;
+const FOLLOWING_REFRESH_MS = 1500;
+const jitter = (ms) => ms * (0.5 + Math.random());
 
-export function makeHistory(element, state, changed) {
-  const list = element.querySelector(".versions");
-  const playButton = element.querySelector(".play");
+// `requestHistory` asks for the versions and the learning curve; `changed` predicts the drawing by
+// the chosen version.
+export function makeHistory(xray, state, requestHistory, changed) {
+  const element = xray.querySelector(".history");
+  const find = (selector) => element.querySelector(selector);
+  const list = find(".versions");
+  const playButton = find(".play");
+  const followButton = find(".follow-training");
   const history = {};
+  let served = []; // all served versions, of any run
+  let offset = 0; // of the newest run: version number minus training steps
+  let points = []; // its learning curve
   let pressed = null; // version
-  let timer = null; // while playing
+  let timer = null; // while playing or following
+  let waited = 0; // frames
+  let isFollowing = false;
+  let isAsking = false;
+  let wake = () => {}; // ends the pause before the next question
+
+  const curve = makeLearningCurve(find(".learning-curve"), (step) => {
+    if (offset + step !== history.shownVersion()) choose(offset + step);
+  });
+  const stepOf = (version) => version - offset;
 
   function press(version) {
     if (version === pressed) return;
@@ -20,34 +46,87 @@ export function makeHistory(element, state, changed) {
     for (const button of list.children) {
       button.setAttribute("aria-pressed", Number(button.value) === version);
     }
+    curve.mark(state.versions.includes(version) ? stepOf(version) : null);
+    const { loss, accuracy } = valuesAt(points, stepOf(version));
+    setText(find(".accuracy-value"), accuracy === null ? "–" : formatPercent(accuracy, 1));
+    setText(find(".loss-value"), loss === null ? "–" : formatNumber(loss, 2));
+  }
+
+  function show(version) {
+    // While following, a newer version must not replace the one whose turn it is.
+    state.version = version === state.versions.at(-1) && !isFollowing ? null : version;
+    press(version);
+    changed();
   }
 
   function choose(version) {
-    state.version = version === state.versions.at(-1) ? null : version;
-    press(version);
-    changed();
+    stop();
+    show(version);
+    emit(element, "version-selected");
   }
 
   function stop() {
     clearInterval(timer);
     timer = null;
-    playButton.textContent = "Play";
+    isFollowing = false;
+    setText(playButton, t("Play"));
+    followButton.setAttribute("aria-pressed", "false");
+    if (state.version === state.versions.at(-1)) state.version = null; // again the newest
   }
 
-  function showVersions(versions) {
+  function start() {
+    waited = 0;
+    timer = setInterval(showNext, FRAME_MS);
+  }
+
+  function showNext() {
+    const { versions } = state;
+    const shown = history.shownVersion();
+    const isPending = state.answer?.version !== shown && versions.includes(shown);
+    if (isPending && waited++ < MAX_WAIT_FRAMES) return; // slow, or it cannot be predicted
+    waited = 0;
+    const next = versions[versions.indexOf(shown) + 1];
+    if (next !== undefined) return show(next);
+    if (isFollowing) return;
     stop();
-    state.versions = versions;
+    emit(element, "version-selected");
+  }
+
+  function showVersions() {
+    const { versions } = state;
+    if (timer && !isFollowing) stop(); // what is played has changed
     pressed = null;
-    element.hidden = versions.length < 2;
+    element.hidden = versions.length < 2 && points.length < 2 && !isFollowing;
     list.replaceChildren(
       ...versions.map((version) =>
         make(
           "button",
           { className: "tool version", value: version },
-          version.toLocaleString("en"),
+          formatNumber(stepOf(version)),
         )
       ),
     );
+    curve.show(points, versions.map(stepOf));
+    press(history.shownVersion());
+  }
+
+  async function refresh() {
+    if (isAsking) return;
+    isAsking = true;
+    const answer = await requestHistory();
+    isAsking = false;
+    if (answer.error || String(answer.versions) === String(served)) return;
+    ({ versions: served, version_offset: offset, curve: points } = answer);
+    state.versions = served.filter((version) => version > offset); // of the newest run
+    showVersions();
+  }
+
+  async function watch() {
+    for (;;) {
+      const pause = wait(jitter(isFollowing ? FOLLOWING_REFRESH_MS : REFRESH_MS));
+      await Promise.race([pause, new Promise((done) => (wake = done))]);
+      if (state.network && !document.hidden && element.isConnected) await refresh();
+    }
   }
 
   // Requests a version from now on; null is the newest.
@@ -56,53 +135,53 @@ export function makeHistory(element, state, changed) {
     state.version = version;
   };
 
+  history.isFollowing = () => isFollowing;
+
   // The version on display; null if unknown.
   history.shownVersion = () => state.version ?? state.answerVersion;
 
   // Takes from an answer its version, all served versions, and whether the requested one is gone.
   history.update = ({ version, versions, unavailable_version: gone }, requested) => {
     if (state.version === gone) state.version = null;
-    const isNew = versions.length && String(versions) !== String(state.versions);
-    if (isNew) showVersions(versions);
+    if (versions.length && String(versions) !== String(served)) wake();
     state.answerVersion = version;
     // If another version was chosen meanwhile, its button stays pressed.
-    if (isNew || requested === state.version || requested === gone) press(state.version ?? version);
+    if (requested === state.version || requested === gone) press(state.version ?? version);
   };
 
   history.step = (by) => {
     const { versions } = state;
     if (versions.length < 2) return;
-    stop();
     const index = versions.indexOf(history.shownVersion()) + by;
     choose(versions[Math.min(versions.length - 1, Math.max(0, index))]);
-    emit(element, "version-selected");
   };
 
   history.play = () => {
     const { versions } = state;
-    if (timer || versions.length < 2) return stop();
-    let next = 0;
-    let waited = 0;
-    const showNext = () => {
-      const isShown = next === 0 || state.answer?.version === versions[next - 1];
-      if (!isShown && waited++ < MAX_WAIT_FRAMES) return; // slow, or it cannot be predicted
-      waited = 0;
-      choose(versions[next++]);
-      if (next < versions.length) return;
-      stop();
-      emit(element, "version-selected");
-    };
-    timer = setInterval(showNext, FRAME_MS);
-    playButton.textContent = "Stop";
-    showNext();
+    const isPlaying = timer && !isFollowing;
+    stop();
+    if (isPlaying || versions.length < 2) return;
+    setText(playButton, t("Stop"));
+    start();
+    show(versions[0]);
+  };
+
+  history.follow = () => {
+    stop();
+    isFollowing = true;
+    state.version = history.shownVersion(); // the next ones are shown one after the other
+    followButton.setAttribute("aria-pressed", "true");
+    wake();
+    start();
   };
 
   playButton.addEventListener("click", history.play);
-  list.addEventListener("click", ({ target }) => {
-    if (!target.value) return;
-    stop();
-    choose(Number(target.value));
-    emit(element, "version-selected");
+  followButton.addEventListener("click", () => (isFollowing ? stop() : history.follow()));
+  list.addEventListener("click", ({ target }) => target.value && choose(Number(target.value)));
+  xray.addEventListener("network-loaded", () => {
+    served = [];
+    wake();
   });
+  watch();
   return history;
 }

@@ -2,11 +2,14 @@
 // position in every layer.
 
 import { makeRequester } from "./loop.js";
+import { t } from "./language.js";
 import { cornerOf, hasMaps, pixelOf, placeFrame } from "./maps.js";
-import { setText } from "./text.js";
+import { plain, setText } from "./text.js";
 
 const ROWS = 0; // index of an axis
 const COLUMNS = 1;
+const OF_MAPS = "{layer} map {map} (max {max}, mean {mean}), row {row}, column {column}: {value}";
+const OF_ONE_MAP = "{layer} (max {max}, mean {mean}), row {row}, column {column}: {value}";
 const REFRESH_MS = 250; // while the picture changes: for an exact value the server sends a whole layer
 
 export function makeLens(element, state, galleries, requestUnit) {
@@ -65,11 +68,13 @@ export function makeLens(element, state, galleries, requestUnit) {
     ({ layer, map, row, column }) => requestUnit({ layer: layer.index, map, row, column }),
     ({ layer, map, row, column }, { value, largest, mean, error }) => {
       if (error) return; // the prediction loop shows it
-      const place = layer.units === null
-        ? `${hasMaps(layer) ? ` map ${map}` : ""}` +
-          ` (max ${largest.toFixed(2)}, mean ${mean.toFixed(2)}), row ${row}, column ${column}`
-        : ` unit ${row * layer.size[1] + column}`;
-      setText(line, `${layer.name}${place}: ${value.toFixed(4)}`);
+      const values = { layer: layer.name, map, row, column, value: plain(value) };
+      Object.assign(values, { max: plain(largest, 2), mean: plain(mean, 2) });
+      if (layer.units !== null) {
+        const unit = row * layer.size[1] + column;
+        setText(line, t("{layer} unit {unit}: {value}", { ...values, unit }));
+      } else if (hasMaps(layer)) setText(line, t(OF_MAPS, values));
+      else setText(line, t(OF_ONE_MAP, values));
       line.hidden = false;
     },
   );

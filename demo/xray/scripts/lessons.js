@@ -2,6 +2,7 @@
 // topic; otherwise the page's are shown, by kind of layer or topic.
 
 import { make } from "./dom.js";
+import { t } from "./language.js";
 
 const GAP = 8; // pixels between a question mark and its lesson, and from the window's edges
 
@@ -29,8 +30,8 @@ export function makeLessons(element, lessons) {
     button = help;
     popover.replaceChildren(
       ...lessonsOf(help).flatMap(([question, answer]) => [
-        make("h3", {}, question),
-        make("p", {}, answer),
+        make("h3", {}, t(question)),
+        make("p", {}, t(answer)),
       ]),
     );
   }

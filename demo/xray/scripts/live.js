@@ -1,6 +1,7 @@
 // The live component: creates its modules and connects them.
 
 import { makeAddressBar } from "./address_bar.js";
+import { makeChallenge } from "./challenge.js";
 import { makeColourSettings } from "./colour_settings.js";
 import { makeCompare } from "./compare.js";
 import { emit } from "./dom.js";
@@ -10,6 +11,8 @@ import { makeExplanation } from "./explanation.js";
 import { makeGalleries } from "./galleries.js";
 import { makeHistory } from "./history.js";
 import { listenToKeys } from "./keys.js";
+import { errorText, language, t } from "./language.js";
+import { makeLanguageChoice } from "./language_choice.js";
 import { makeLens } from "./lens.js";
 import { makeLoop } from "./loop.js";
 import { makeNetwork } from "./network.js";
@@ -62,7 +65,8 @@ export function startLive({ xray, props, gradio, state, notice }) {
     update();
     addressBar.clearOutdated();
   }
-  const history = makeHistory(find(".history"), state, () => {
+  const requestHistory = () => server.request("history", { model: state.model });
+  const history = makeHistory(xray, state, requestHistory, () => {
     state.cached = null; // the newest version may have changed
     update();
   });
@@ -84,7 +88,11 @@ export function startLive({ xray, props, gradio, state, notice }) {
   const getCanvas = () => (isDrawing() ? find(".pad") : picture.canvas);
   const explanation = makeExplanation(xray, state, scores, getCanvas, requests.explain);
   const tour = makeTour(xray, props.tour);
-  const addressBar = makeAddressBar(xray, state, { pad, history, zoom, network });
+  const challenge = makeChallenge(xray, state, pad, (label) => {
+    if (label === null) explanation.toggle();
+    else explanation.choose(label);
+  });
+  const addressBar = makeAddressBar(xray, state, { pad, history, zoom, network, challenge });
   const toolActions = makeDrawingTools(xray, pad);
 
   xray.addEventListener("answer-shown", ({ detail }) => scores.show(detail.answer));
@@ -94,28 +102,31 @@ export function startLive({ xray, props, gradio, state, notice }) {
     history.request(null);
     find(".downloads").hidden = detail.downloads.length === 0;
     find(".show-sum").hidden = (detail.scores?.layer ?? null) === null;
-    if (addressBar.restore() || !isDrawing()) return;
+    const view = addressBar.restore();
+    if (!isDrawing() || view?.strokes) return;
     pad.fit(detail.input.side);
-    pad.set(detail.samples[3]?.strokes ?? pad.strokes(), true);
+    const sample = view?.challenge ? [] : detail.samples[3]?.strokes;
+    pad.set(sample ?? pad.strokes(), true);
   });
 
   async function download(what) {
     const answer = await requests.download(what, history.shownVersion());
     if (answer.isLoggedOut) notice.show(answer);
-    if (answer.error) throw new Error(answer.error);
+    if (answer.error) throw new Error(errorText(answer));
     return answer.content;
   }
 
   const copyText = find(".copy-text");
   makeDownloads(find(".downloads"), {
     link: () => copy(addressBar.update(), copyText),
+    "link-in-language": () => copy(addressBar.update({ language }), copyText),
     picture: async () => {
       save(await drawGalleries(xray, state, galleries), "layer-xray.png");
-      return "Saved";
+      return t("Saved");
     },
     npz: async () => {
       save(new Blob([fromBase64(await download("npz"))]), "layer-xray.npz");
-      return "Saved";
+      return t("Saved");
     },
     curl: async () => copy(await download("curl"), copyText),
     python: async () => copy(await download("python"), copyText),
@@ -149,11 +160,13 @@ export function startLive({ xray, props, gradio, state, notice }) {
   function announce() {
     if (pad.isDown() || picture.isLive()) return;
     const { best = null, sure } = state.answer ?? {};
-    const prediction = sure ? `Prediction: ${best?.label}.` : `Not sure, perhaps ${best?.label}.`;
-    setText(find(".announcement"), best === null ? "" : prediction);
+    const prediction = sure ? "Prediction: {label}." : "Not sure, perhaps {label}.";
+    setText(find(".announcement"), best === null ? "" : t(prediction, { label: best.label }));
   }
   find(".pad").addEventListener("pointerup", announce);
   xray.addEventListener("answer-shown", announce);
+
+  makeLanguageChoice(xray, addressBar);
 
   network.load(addressBar.model()).then(() => {
     if (!addressBar.hasLink() && isDrawing() && !hasSeenTour()) tour.start();

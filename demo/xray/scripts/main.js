@@ -4,6 +4,7 @@
 import { emit } from "./dom.js";
 import { makeGalleries } from "./galleries.js";
 import { listenToKeys } from "./keys.js";
+import { translateGradio, translateTemplate } from "./language.js";
 import { makeLessons } from "./lessons.js";
 import { startLive } from "./live.js";
 import { makeNotice } from "./notice.js";
@@ -16,6 +17,8 @@ import { makeZoom } from "./zoom.js";
 // props, and the functions of the page server that Gradio calls.
 export function start({ element, props, watch, gradio }) {
   const xray = element.querySelector(".xray");
+  translateTemplate(xray);
+  translateGradio();
   const state = makeState();
   const notice = makeNotice(xray);
   if (props.live) startLive({ xray, props, gradio, state, notice });

@@ -1,6 +1,8 @@
 // Geometry of a layer's mosaic: maps in rows and columns with a gap between them, units in maps.
 // Maps are numbered within their layer; the mosaic of a large layer shows only some of them.
 
+import { t } from "./language.js";
+
 // The top left corner of a map in its layer's mosaic; null if it is not shown there.
 export function cornerOf(layer, map) {
   const position = layer.maps.indexOf(map);
@@ -94,6 +96,17 @@ export const isShownInFull = (layer, map) =>
   layer.maps.includes(map) && layer.blocks.every((block) => block === 1);
 
 export function describeMap(layer, map) {
-  if (layer.units !== null) return `units 0–${layer.units - 1}, row by row`;
-  return hasMaps(layer) ? `map ${map} of 0–${layer.count - 1}` : layer.size.join("×");
+  if (layer.units !== null) return t("units 0–{last}, row by row", { last: layer.units - 1 });
+  if (!hasMaps(layer)) return layer.size.join("×");
+  return t("map {map} of 0–{last}", { map, last: layer.count - 1 });
+}
+
+// A layer's units or maps, and how many of them are shown.
+export function describeSize({ units, count, size, maps }) {
+  if (units !== null) return t("{count} units", { count: units });
+  const values = { count, size: size.join("×"), shown: maps.length };
+  if (count === 1) return values.size;
+  return maps.length < count
+    ? t("{count} maps of {size}, {shown} of them shown", values)
+    : t("{count} maps of {size}", values);
 }

@@ -1,5 +1,5 @@
-// Encodes a view in a URL: model, strokes, version, open map and its chosen unit. Picture files and
-// camera frames are never part of it.
+// Encodes a view in a URL: model, strokes, version, open map and its chosen unit, challenge, and
+// whether new versions are followed. Picture files and camera frames are never part of it.
 //
 // Strokes are base64url of variable-length integers: the lowest bit is the sign, seven bits a byte,
 // and the eighth bit says that more bytes follow. Each point is stored as its distance from the
@@ -64,14 +64,20 @@ export function unpackStrokes(text) {
   return strokes;
 }
 
-export function writeLink({ model, strokes, version, layer, map, unit }) {
+const PARTS = ["drawing", "model", "version", "challenge", "follow"]; // any of them makes a view
+
+export function writeLink(parts) {
+  const { model, strokes, version, layer, map, unit, challenge, follow, language } = parts;
   const view = new URLSearchParams();
   if (model) view.set("model", model);
   if (strokes) view.set("drawing", packStrokes(strokes));
-  if (version !== null) view.set("version", version);
+  if (version !== null && !follow) view.set("version", version);
   if (layer !== undefined) {
     view.set("map", [layer, map, ...(unit ? [unit.row, unit.column] : [])].join("."));
   }
+  if (challenge) view.set("challenge", challenge);
+  if (follow) view.set("follow", 1);
+  if (language) view.set("language", language);
   const url = new URL(location.href);
   url.search = ""; // the visitor's settings and tokens
   url.hash = view;
@@ -82,7 +88,7 @@ export function writeLink({ model, strokes, version, layer, map, unit }) {
 // or its name in older links.
 export function readLink(hash) {
   const view = new URLSearchParams(hash.slice(1));
-  if (!view.has("drawing") && !view.has("model")) return null;
+  if (!PARTS.some((name) => view.has(name))) return null;
   try {
     const strokes = view.has("drawing") ? unpackStrokes(view.get("drawing")) : null;
     const number = Number(view.get("version") ?? NaN);
@@ -90,7 +96,8 @@ export function readLink(hash) {
     const [layer = null, ...numbers] = view.get("map")?.split(".") ?? [];
     const [map = 0, row, column] = numbers.map(Number);
     const unit = column === undefined ? null : { row, column };
-    return { model: view.get("model"), strokes, version, layer, map, unit };
+    const rest = { challenge: view.get("challenge"), follow: view.has("follow") };
+    return { model: view.get("model"), strokes, version, layer, map, unit, ...rest };
   } catch {
     return null;
   }

@@ -2,6 +2,7 @@
 // live camera, whose frames are never stored. `changed` is called whenever the picture changes.
 
 import { make } from "./dom.js";
+import { t } from "./language.js";
 import { SAMPLES } from "./sample_pictures.js";
 import { setText } from "./text.js";
 
@@ -51,7 +52,7 @@ export function makePicture(element, changed) {
 
   function showProblem(text) {
     const line = find(".picture-problem");
-    setText(line, text ?? "");
+    setText(line, text ? t(text) : "");
     line.hidden = !text;
   }
 
@@ -93,7 +94,10 @@ export function makePicture(element, changed) {
     } catch (error) {
       if (current !== session) return;
       stopCamera();
-      showProblem(CAMERA_ERRORS[error.name] ?? `The camera cannot be used: ${error.message}`);
+      showProblem(
+        CAMERA_ERRORS[error.name] ??
+          t("The camera cannot be used: {reason}", { reason: error.message }),
+      );
     }
   }
 
@@ -127,7 +131,11 @@ export function makePicture(element, changed) {
 
   find(".sample-pictures").replaceChildren(
     ...SAMPLES.map(({ name, draw }) => {
-      const button = make("button", { className: "tool sample", title: `Sample: ${name}` }, name);
+      const button = make(
+        "button",
+        { className: "tool sample", title: t("Sample picture") },
+        t(name),
+      );
       button.addEventListener("click", () => showSample(draw));
       return button;
     }),

@@ -2,6 +2,7 @@
 // comparison each row also shows A's score.
 
 import { make } from "./dom.js";
+import { formatNumber, formatPercent, t } from "./language.js";
 import { setText, short } from "./text.js";
 
 const FEW = 10; // rows
@@ -61,20 +62,20 @@ export function makeScores(element, state, choose) {
 
   function fill(bar, percent, value) {
     const decimals = list.classList.contains("rows") ? 1 : 0;
-    setText(percent, isProbability(value) ? (100 * value).toFixed(decimals) : short(value));
+    setText(percent, isProbability(value) ? formatNumber(100 * value, decimals) : short(value));
     bar.style.setProperty("--value", Math.min(1, Math.max(0, value)));
   }
 
   const formatConfidence = ({ value }) =>
-    isProbability(value) ? `${(100 * value).toFixed(1)}%` : short(value);
+    isProbability(value) ? formatPercent(value, 1) : short(value);
 
   scores.show = ({ best, sure, scores: all }) => {
     element.classList.toggle("low-confidence", !sure);
     const [name, confidence] = best === null
-      ? ["–", state.network.input.kind === "drawing" ? "no ink" : ""]
+      ? ["–", state.network.input.kind === "drawing" ? t("no ink") : ""]
       : sure
       ? [best.label, formatConfidence(best)]
-      : ["?", "not sure"];
+      : ["?", t("not sure")];
     setText(find(".best"), name);
     find(".best").classList.toggle("long", name.length > 2);
     setText(find(".confidence"), confidence);
@@ -84,7 +85,7 @@ export function makeScores(element, state, choose) {
       const { index, label, value } = all[i];
       row.index = index;
       setText(row.label, label);
-      if (isExplainable()) row.score.title = `Explain ${label}`;
+      if (isExplainable()) row.score.title = t("Explain {label}", { label });
       row.item.classList.toggle("winner", index === best?.index);
       fill(row.bar, row.percent, best === null ? 0 : value);
     });

@@ -1,6 +1,8 @@
 // The tour of the first visit. It never covers the pad, and doing what a step describes leads to the
 // next step.
 
+import { t } from "./language.js";
+
 const TOURED = "layer-xray-toured"; // key in localStorage
 
 // A browser may forbid localStorage; then the tour starts at every visit.
@@ -37,11 +39,16 @@ export function makeTour(element, steps) {
       return rememberTour();
     }
     const { title, text } = steps[index];
-    find(".tour .count").textContent = `${index + 1} of ${steps.length}`;
-    find(".tour .title").textContent = title;
-    find(".tour .text").textContent = text;
+    find(".tour .count").textContent = t("{step} of {steps}", {
+      step: index + 1,
+      steps: steps.length,
+    });
+    find(".tour .title").textContent = t(title);
+    find(".tour .text").textContent = t(text);
     find(".tour .back").disabled = index === 0;
-    find(".tour .next").textContent = index === steps.length - 1 ? "Done" : "Next";
+    find(".tour .next").textContent = t(
+      index === steps.length - 1 ? "Done" : "Next",
+    );
     target.classList.add("tour-target");
     target.scrollIntoView({ block: "nearest" }); // its scroll margin keeps it clear of pad and card
   }

@@ -3,6 +3,7 @@
 
 import { makeArithmetic } from "./arithmetic.js";
 import { loadImage, makeCopy } from "./dom.js";
+import { t } from "./language.js";
 import { makeLargeMap } from "./large_map.js";
 import { makeRequester } from "./loop.js";
 import {
@@ -50,7 +51,7 @@ export function makeZoom(element, state, galleries, decompose, requestMap, reque
   const requestArithmetic = makeRequester(decompose, (question, answer) => {
     if (!isCurrent(question)) return;
     // There is no arithmetic of a difference; B's is shown.
-    const picture = { A: "In A: ", difference: "In B: " }[state.style.shown] ?? "";
+    const picture = { A: "A", difference: "B" }[state.style.shown];
     const { layer, unit } = state.openMap;
     arithmetic.show(layer, answer, { picture, isChosen: unit !== null, isScore: isScore(layer) });
     if (answer.error) return;
@@ -128,9 +129,9 @@ export function makeZoom(element, state, galleries, decompose, requestMap, reque
     const label = isScoreOnly && unit ? unit.row * layer.size[1] + unit.column : null;
     const { labels } = state.network.scores ?? {};
     title.textContent = isScoreOnly
-      ? `Score of ${labels?.[label] ?? label}`
-      : `${layer.title} ${layer.name}`;
-    readout.textContent = isScoreOnly ? "before the softmax" : describeMap(layer, map);
+      ? t("Score of {label}", { label: labels?.[label] ?? String(label) })
+      : `${t(layer.title)} ${layer.name}`;
+    readout.textContent = isScoreOnly ? t("before the softmax") : describeMap(layer, map);
     find(".large-map").hidden = isScoreOnly;
     find(".large-map").style.setProperty("--aspect", layer.size[1] / layer.size[0]);
     panel.classList.toggle("score-only", isScoreOnly);
