@@ -33,6 +33,7 @@ Deno.test("malformed drawings are rejected", () => {
 Deno.test("a view is read back from its link", () => {
   globalThis.location = { href: "http://page/path?__theme=dark#old" };
   const view = { model: "flowers", strokes: STROKES, version: 100, layer: 3, map: 7 };
+  Object.assign(view, { challenge: "7-1", follow: false });
   const link = writeLink({ ...view, unit: { row: 2, column: 3 } });
   assert.ok(link.startsWith("http://page/path#"));
   assert.deepEqual(readLink(new URL(link).hash), {
@@ -44,4 +45,8 @@ Deno.test("a view is read back from its link", () => {
   assert.equal(readLink("#elsewhere"), null);
   assert.equal(readLink("#model=flowers").strokes, null); // links hold no pictures
   assert.equal(readLink(`#drawing=${packStrokes(STROKES)}&version=many`).version, null);
+  const following = new URL(writeLink({ ...view, follow: true, language: "de" })).hash;
+  assert.equal(readLink(following).follow, true);
+  assert.equal(readLink(following).version, null); // what is followed has no fixed version
+  assert.equal(new URLSearchParams(following.slice(1)).get("language"), "de");
 });

@@ -99,8 +99,8 @@ export function makeArithmetic(element) {
     arithmetic.unit = { row, column };
     const unit = row * layer.size[1] + column;
     const { chosen, strongest } = layer.units === null ? OF_MAP : OF_LAYER;
-    const title = isScore ? "largest contributions" : isChosen ? chosen : strongest;
-    setText(heading, t(title, { row, column, unit, value: plain(value) }));
+    const title = t(isChosen ? chosen : strongest, { row, column, unit, value: plain(value) });
+    setText(heading, isScore ? t("largest contributions") : title);
     setText(tag, picture ?? "");
     follow.hidden = !isChosen || layer.units !== null;
     const gridParts = grids.flatMap((grid, i) => [

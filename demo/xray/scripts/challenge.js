@@ -19,27 +19,27 @@ import { setText } from "./text.js";
 const DIGITS = "0123456789";
 const FIRST = "7-1";
 const TURN_RULE =
-  "Draw a {from} and keep it. Then change it until the network is sure that it is a " +
+  "Draw the digit {from} and keep it. Then change it until the network is sure that it is " +
   "{to}. At most {limit} of the ink may be added or erased: the less, the better. People must still " +
-  "see a {from}. The page cannot judge that, so ask your neighbour.";
+  "see {from}. The page cannot judge that, so ask your neighbour.";
 const NONSENSE_RULE =
-  "Draw something that is no digit, in at least {count} pieces that do not touch, and make the " +
+  "Draw something that is no digit, in at least {pieces} pieces that do not touch, and make the " +
   "network sure of a digit: the surer, the better. People must see no digit. The page cannot judge " +
   "that, so ask your neighbour.";
 const TURN_STATES = {
-  "no-start": "First draw a {from} that the network is sure of.",
-  "can-start": "The network is sure that this is a {from}. Keep it.",
-  unchanged: "Now change it with the pen or the eraser. Blue ink speaks against the {to}.",
+  "no-start": "First draw {from} so that the network is sure of it.",
+  "can-start": "The network is sure that this is {from}. Keep it.",
+  unchanged:
+    "Now change it with the pen or the eraser. “Why not {to}?” shows the ink against {to} in blue.",
   "too-much": "{change} of the ink has changed. Undo some of it: at most {limit} may change.",
-  unsure:
-    "{change} of the ink has changed. The {to} has {confidence}: the network is not sure yet.",
-  won: "You fooled it! With {change} of the ink changed, it is sure of a {to}.",
+  unsure: "{change} of the ink has changed. {to} has {confidence}: the network is not sure yet.",
+  won: "You fooled it! With {change} of the ink changed, it is sure that this is {to}.",
 };
 const NONSENSE_STATES = {
   empty: "The pad is empty.",
   "too-few": "{count} separate pieces of ink are not enough.",
-  unsure: "The network is not sure: the {label} has {confidence}.",
-  won: "You fooled it! It is sure of a {label}, with {confidence}.",
+  unsure: "The network is not sure: {label} has {confidence}.",
+  won: "You fooled it! It is sure that this is {label}, with {confidence}.",
 };
 
 // `explain` explains the score of a digit, or of the predicted one if null.
@@ -81,7 +81,7 @@ export function makeChallenge(element, state, pad, explain) {
           to: String(target),
           limit: formatPercent(MAX_CHANGE),
         })
-        : t(NONSENSE_RULE, { count: MIN_PIECES }),
+        : t(NONSENSE_RULE, { pieces: MIN_PIECES }),
     );
     setText(keepButton, t("This is my {digit}", { digit: String(digit) }));
     setText(

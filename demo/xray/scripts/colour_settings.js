@@ -2,7 +2,7 @@
 
 import { t } from "./language.js";
 
-const MIDPOINTS = { root: "midpoint ¼ max", linear: "midpoint ½ max" };
+const MIDPOINTS = { root: t("midpoint ¼ max"), linear: t("midpoint ½ max") };
 
 // `getMaxima` returns the largest shown activation by layer; `changed` repaints the activations.
 export function makeColourSettings(element, state, getMaxima, changed) {
@@ -27,7 +27,7 @@ export function makeColourSettings(element, state, getMaxima, changed) {
 
   curve.addEventListener("change", () => {
     style.curve = curve.value;
-    element.querySelector(".midpoint").textContent = t(MIDPOINTS[curve.value]);
+    element.querySelector(".midpoint").textContent = MIDPOINTS[curve.value];
     changed();
   });
 
