@@ -94,6 +94,7 @@ def measure_learning() -> None:
         ("release, extrapolated from one epoch", times.release),
     ):
         print(f"| {name} | {seconds:.0f} | 1/{times.tutorial / seconds:.1f} |")
+    print(f"\nsprint with --live / without: {times.live_sprint / times.sprint:.2f}")
 
 
 def _print_row(name: str, times: list[float]) -> None:
