@@ -22,6 +22,7 @@ from demo.live import configure_server, make_live_route
 from demo.metrics import Metrics
 from demo.networks import Networks
 from demo.page import STYLE, make_page
+from demo.page_language import PageLanguage
 from demo.rest_proxy import make_rest_route
 from demo.scripts import make_scripts_route
 from demo.uploads import remove_failed_uploads, report_full_disk
@@ -94,7 +95,7 @@ def main() -> None:
                 footer_links=["api", "settings"],
                 app_kwargs={
                     "routes": routes,
-                    "middleware": [Middleware(BodyLimit)],
+                    "middleware": [Middleware(BodyLimit), Middleware(PageLanguage)],
                     "exception_handlers": {OSError: report_full_disk},
                 },
                 mcp_server=not arguments.auth,  # Gradio's MCP server cannot log in to the page

@@ -10,7 +10,7 @@ TABS = {
     "live": "Live",
     "picture": "Picture",
     "photograph": "Photograph or scan",
-    "sketchpad": "Gradio’s sketchpad",
+    "sketchpad": "Gradio's sketchpad",
 }
 GRADIO_LOCALES = {"zh": "zh-CN"}  # where Gradio's code for a language differs
 

@@ -4,6 +4,7 @@ python -m model.report [--weights DIR] [--data DIR] [--wrong FILE.png]
 """
 
 import argparse
+import functools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,6 @@ def report(path: Path, images: np.ndarray, labels: np.ndarray) -> Report:
     """
     network = build_network()
     temperature = load_snapshot(network, path)
-    random = np.random.default_rng(SEED)
 
     def predict(images: np.ndarray) -> np.ndarray:
         logits = network.predict(images.astype(np.float32) / 255, batch_size=500, verbose=0)
@@ -69,8 +69,24 @@ def report(path: Path, images: np.ndarray, labels: np.ndarray) -> Report:
     probabilities = predict(images)
     predictions = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predictions != labels)
+    digits, others = _write_samples()
+    digits = {"MNIST's test digits": (images, labels), **digits}
+    return Report(
+        accuracy=float((predictions == labels).mean()),
+        confusion=tf.math.confusion_matrix(labels, predictions, CLASSES).numpy(),
+        calibration_error=calibration_error(probabilities, labels),
+        temperature=temperature,
+        digits={name: score(*samples) for name, samples in digits.items()},
+        others={name: score(*samples) for name, samples in others.items()},
+        wrong=np.stack([wrong, labels[wrong], predictions[wrong]], axis=1),
+    )
+
+
+@functools.cache  # several networks are measured on the same samples
+def _write_samples() -> tuple[dict[str, Samples], dict[str, Samples]]:
+    """Returns digits that are not MNIST's, and non-digits."""
+    random = np.random.default_rng(SEED)
     digits = {
-        "MNIST's test digits": (images, labels),
         **{f"generated, {style}": write_digits(GENERATED, [style], random) for style in STYLES},
         **{
             f"generated, {style} (held out)": write_digits(GENERATED, [style], random)
@@ -84,15 +100,7 @@ def report(path: Path, images: np.ndarray, labels: np.ndarray) -> Report:
         "scribbles": write_scribbles(GENERATED, ["pen"], random),
         "scribbles, nib (held out)": write_scribbles(GENERATED, ["nib"], random),
     }
-    return Report(
-        accuracy=float((predictions == labels).mean()),
-        confusion=tf.math.confusion_matrix(labels, predictions, CLASSES).numpy(),
-        calibration_error=calibration_error(probabilities, labels),
-        temperature=temperature,
-        digits={name: score(*samples) for name, samples in digits.items()},
-        others={name: score(*samples) for name, samples in others.items()},
-        wrong=np.stack([wrong, labels[wrong], predictions[wrong]], axis=1),
-    )
+    return digits, others
 
 
 def _load_others() -> Samples:

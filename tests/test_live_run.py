@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,9 +17,8 @@ from model.callbacks import LearningCurve, LiveVersions
 from model.live_run import LiveRun, next_run
 from model.network import build_network
 from model.saved_model import SavedModelWriter
-from serving.client import Client
-from serving.local import LocalServer
-from tests.pages import FAST_START, ROOT
+from serving.embedded.servable import Servable
+from tests.pages import ROOT
 from tests.test_mnist import write_mnist
 
 STEPS = [1, 2, 5, 10, 20, 50]
@@ -43,7 +43,8 @@ def training(folder, *flags):
     command = [sys.executable, ROOT / "train.py", "--data=mnist", "--recipe=sprint", "--epochs=40"]
     with subprocess.Popen(
         [*command, "--validation=500", "--live", *flags],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=folder, env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         try:
             yield process
@@ -58,39 +59,35 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
-def test_runs_replace_each_other_on_a_running_server(folder):
+def test_runs_are_whole_and_replace_each_other(folder):
     base_path = folder / "exported" / "mnist"
     base_path.mkdir(parents=True)
     (base_path / "3").mkdir()  # not of a live run: stays
     with training(folder):
         wait_for((base_path / "1000050").exists)
-    for version in base_path.glob("1*"):
-        tf.saved_model.load(str(version))  # all are whole
+    versions = sorted(int(path.name) for path in base_path.glob("1*"))
+    assert versions[: len(STEPS)] == [1_000_000 + step for step in STEPS]
+    check_versions({step: Servable(base_path / str(1_000_000 + step)) for step in STEPS})
     (base_path / "unfinished-1000100").mkdir(exist_ok=True)
-    with LocalServer(base_path, flags=FAST_START) as server, Client(server.target) as client:
-        first_run = client.versions()
-        assert first_run[: len(STEPS)] == [1_000_000 + step for step in STEPS]
-        check_descriptions(client)
-        with training(folder, "--keep=2") as process:
-            wait_for((base_path / "2000010").exists)
-            process.send_signal(signal.SIGINT)
-            output = process.communicate()[0]
-        assert "Run 2 exports its versions to exported/mnist" in output
-        assert "train.py: interrupted." in output
-        assert "Traceback" not in output
-        kept = sorted(path.name for path in base_path.iterdir() if path.name != "3")
-        assert len(kept) == 2
-        assert all(re.fullmatch("2000[0-9]{3}", name) for name in kept)
-        wait_for(lambda: client.versions() == [int(name) for name in kept])
-    assert (base_path / "3").exists()
+    with training(folder, "--keep=2") as process:
+        wait_for((base_path / "2000010").exists)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate()[0]
+    assert "Run 2 exports its versions to exported/mnist" in output
+    assert "train.py: interrupted." in output
+    assert "Traceback" not in output
+    kept = sorted(path.name for path in base_path.iterdir())
+    assert kept.pop() == "3"
+    assert len(kept) == 2
+    assert all(re.fullmatch("2000[0-9]{3}", name) for name in kept)
 
 
-def check_descriptions(client):
+def check_versions(servables):
+    """All versions are whole, and each describes its own training."""
     accuracies = []
-    for step in STEPS:
-        inputs = {"anything": np.zeros(1, np.int32)}
-        answer = client.predict("describe", inputs, version=1_000_000 + step)
-        trained = json.loads(answer["descriptions"][0])["trained"]
+    for step, servable in servables.items():
+        [text] = servable.run("describe", {"anything": np.zeros(1, np.int32)})["descriptions"]
+        trained = json.loads(text)["trained"]
         assert (trained["steps"], trained["version_offset"]) == (step, 1_000_000)
         curve = trained["curve"]
         assert curve[-1][0] == step
@@ -100,7 +97,7 @@ def check_descriptions(client):
     assert accuracies[0] < 0.5 < 0.85 < accuracies[-1]
     assert losses[0] == pytest.approx(np.log(10), abs=0.15)  # a guess among ten classes
     assert losses[-1] < losses[0] / 2
-    weights = client.predict("weights", {"units": np.zeros(1, np.int32)})
+    weights = servable.run("weights", {"units": np.zeros(1, np.int32)})
     assert weights["h_conv2_features"].shape == (0, 14, 14)
 
 

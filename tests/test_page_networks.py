@@ -140,7 +140,7 @@ def test_large_layer_is_shown_in_full_resolution(open_page, served):
     page.wait_for_function("document.querySelector('.live .large').width === 120")
     large.click(position={"x": 1, "y": 1})
     expect(page.locator(".live .unit")).to_have_text(re.compile("^chosen unit: row 0, column 0"))
-    value = float(page.locator(".live .unit").inner_text().rpartition(" ")[2])
+    value = float(page.locator(".live .unit").inner_text().rpartition(" ")[2].replace("−", "-"))
     assert value == pytest.approx(float(truth[0, 0, 0]), abs=1e-4)
     expect(page.locator(".live .terms tr")).to_have_count(3)  # one per colour
     expect(page.locator(".live .total")).to_contain_text(f"{value:.4f}".lstrip("-"))

@@ -138,7 +138,7 @@ def test_explanation_is_of_the_selected_version(open_page, client):
     drawing = last_drawing(page)[:, :, None]
     digit = ExposedNetwork(client).explain(drawing, None, first).label
     assert response.value.request.post_data_json["data"]["version"] == first
-    expect(page.locator(".live .explanation-legend b >> nth=0")).to_have_text(str(digit))
+    expect(page.locator(".live .explanation-legend .for-class")).to_have_text(f"for {digit}")
 
 
 def test_two_drawings_are_compared(open_page, client):
@@ -237,4 +237,4 @@ def test_outdated_explanation_is_not_shown(open_page):
         held[0].continue_()
     page.unroute("**/component_server/")
     touch(page, lambda: page.keyboard.press("1"))
-    expect(page.locator(".live .explanation-legend b >> nth=0")).to_have_text("1")
+    expect(page.locator(".live .explanation-legend .for-class")).to_have_text("for 1")

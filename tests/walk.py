@@ -50,7 +50,7 @@ def walk(page: Page) -> Iterator[str]:
     expect(page.locator(".live .terms")).to_be_visible()
     yield "how a score adds up"
     page.locator(".live .term-link").first.click()
-    expect(page.locator(".live .unit")).to_have_text(re.compile("^chosen unit: unit"))
+    expect(page.locator(".live .unit")).to_have_text(re.compile(r"^chosen unit: \d+, "))
     yield "one layer back"
     page.keyboard.press("Escape")
     click(".why")

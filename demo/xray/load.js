@@ -5,6 +5,7 @@ import(`${window.gradio_config?.root ?? ""}${props.scripts}/main.js`).then(
   () => {
     const notice = element.querySelector(".notice");
     const language = navigator.language.split("-")[0];
+    element.querySelector(".xray").lang = language;
     notice.firstElementChild.textContent = props.outdated[language] ?? props.outdated.en;
     notice.hidden = false;
   },

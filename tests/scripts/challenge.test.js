@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { bestTry, forgetTry, keepTry } from "../../demo/xray/scripts/best_tries.js";
 import {
   changeOfInk,
   countPieces,
@@ -50,6 +51,7 @@ Deno.test("a digit is turned into another in steps", () => {
   assert.equal(judge(challenge, answer(1, 0.99), null, start).state, "no-start");
   assert.equal(judge(challenge, answer(7, 0.95), null, start).state, "can-start");
   assert.equal(state(answer(7, 0.95), start), "unchanged");
+  assert.equal(judge(challenge, answer(7, 0.95), start, start).change, 0);
   const changed = draw("####", "####", "....", "...."); // two of ten pixels
   assert.equal(state(answer(7, 0.95), changed), "unsure");
   assert.equal(state(answer(1, 0.85), changed), "unsure");
@@ -79,4 +81,52 @@ Deno.test("less change is better, and more confidence", () => {
   assert.ok(isBetter(parseChallenge("7-1"), 0.1, 0.2));
   assert.ok(!isBetter(parseChallenge("7-1"), 0.2, 0.2));
   assert.ok(isBetter(parseChallenge("nonsense"), 0.95, 0.93));
+});
+
+// Runs `test` with a storage that holds `content`, and returns what it holds afterwards.
+function withStorage(content, test) {
+  const storage = { getItem: () => content, setItem: (_, text) => (content = text) };
+  Object.defineProperty(globalThis, "localStorage", { value: storage, configurable: true });
+  test(storage);
+  return content;
+}
+
+const stroke = { size: 0.08, erase: false, points: [[0.5, 0.25], [0.5, 0.75]] };
+const kept = { figure: 0.2, start: [stroke], drawing: [stroke, { ...stroke, erase: true }] };
+
+Deno.test("the best try of each challenge is kept, and at most 20 of them", () => {
+  const content = withStorage(null, () => {
+    assert.equal(bestTry("7-1 mnist 100"), null);
+    keepTry("7-1 mnist 100", { ...kept, figure: 0.3 });
+    keepTry("nonsense mnist 100", { figure: 0.95, start: [], drawing: [stroke] });
+    keepTry("7-1 mnist 100", kept);
+    assert.deepEqual(bestTry("7-1 mnist 100"), kept);
+    assert.equal(bestTry("7-1 mnist 10"), null); // another version
+    forgetTry("7-1 mnist 100");
+    assert.equal(bestTry("7-1 mnist 100"), null);
+    assert.equal(bestTry("nonsense mnist 100").figure, 0.95);
+    for (let version = 1; version <= 20; version++) keepTry(`7-1 mnist ${version}`, kept);
+    assert.equal(bestTry("nonsense mnist 100"), null);
+  });
+  assert.equal(JSON.parse(content).length, 20);
+});
+
+Deno.test("a storage that is forbidden, full or holds anything else does no harm", () => {
+  const of = "7-1 mnist 100";
+  const packed = { of, figure: 0.2, start: "", drawing: "" };
+  for (
+    const content of [
+      ...["{", "7", "null", '[null, 7, {"of": 1}]'],
+      ...[{ figure: "1" }, { figure: 1.5 }, { drawing: "%%%" }, { drawing: "gA" }, { start: 7 }]
+        .map((fields) => JSON.stringify([{ ...packed, ...fields }])),
+    ]
+  ) withStorage(content, () => assert.equal(bestTry(of), null, content));
+  withStorage(null, (storage) => {
+    storage.getItem = storage.setItem = () => {
+      throw new DOMException("forbidden", "SecurityError");
+    };
+    keepTry(of, kept);
+    assert.equal(bestTry(of), null);
+    forgetTry(of);
+  });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cornerOf, neighbourMap, unitAt } from "../../demo/xray/scripts/maps.js";
+import { cornerOf, describeSize, neighbourMap, unitAt } from "../../demo/xray/scripts/maps.js";
 
 const LAYER = {
   maps: Array.from({ length: 64 }, (_, i) => i),
@@ -65,4 +65,12 @@ Deno.test("arrow keys go to shown maps, and from other maps by number", () => {
   assert.equal(neighbourMap("ArrowRight", SPARSE, 0), 3);
   assert.equal(neighbourMap("ArrowRight", SPARSE, 50), 51);
   assert.equal(neighbourMap("ArrowLeft", SPARSE, 1), 0);
+});
+
+Deno.test("a layer's size is described with the number of shown maps", () => {
+  const layer = { units: null, count: 3, size: [6, 4], maps: [0, 2] };
+  assert.equal(describeSize(layer), "3 maps of 6×4, 2 of them shown");
+  assert.equal(describeSize({ ...layer, maps: [0, 1, 2] }), "3 maps of 6×4");
+  assert.equal(describeSize({ ...layer, count: 1, maps: [0], size: [12, 8] }), "12×8");
+  assert.equal(describeSize({ units: 3, count: 1, size: [2, 2], maps: [0] }), "3 units");
 });

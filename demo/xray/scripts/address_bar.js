@@ -1,5 +1,6 @@
 // Keeps the view in the address bar as a permalink, and restores it from there.
 
+import { language, linkedLanguage } from "./language.js";
 import { readLink, writeLink } from "./permalink.js";
 
 const KEPT = ["challenge", "follow", "language"]; // parts of a link that do not belong to a drawing
@@ -10,11 +11,11 @@ export function makeAddressBar(element, state, { pad, history, zoom, network, ch
   const replace = (url) => window.history.replaceState(null, "", url);
   const addressBar = {};
 
-  // Writes the view into the address bar and returns the link; `extras` are further parts of it.
-  addressBar.update = (extras = {}) => {
+  // A link to the view, and to the page in a language if one is given.
+  addressBar.link = (code) => {
     const { layer, map, unit } = zoom.openMap() ?? {};
     const { models, input } = state.network;
-    const link = writeLink({
+    return writeLink({
       model: models.length > 1 || input.kind === "picture" ? state.model : null,
       strokes: input.kind === "drawing" ? pad.strokes() : null,
       version: history.shownVersion(),
@@ -23,10 +24,18 @@ export function makeAddressBar(element, state, { pad, history, zoom, network, ch
       unit,
       challenge: challenge.name(),
       follow: history.isFollowing(),
-      ...extras,
+      language: code,
     });
-    replace(link);
-    return link;
+  };
+
+  // Writes the view into the address bar. The language of a link stays, unless another is given, or
+  // null for none.
+  addressBar.update = (code = linkedLanguage()) => {
+    if (state.network) return replace(addressBar.link(code));
+    const view = new URLSearchParams(location.hash.slice(1));
+    view.delete("language");
+    if (code) view.set("language", code);
+    replace(`${location.pathname}${location.search}#${view}`);
   };
 
   // The model that the link names; null for the first.
@@ -72,6 +81,7 @@ export function makeAddressBar(element, state, { pad, history, zoom, network, ch
     if (found) zoom.open(found.index, map, unit);
   });
   addEventListener("hashchange", () => {
+    if ((linkedLanguage() ?? language) !== language) return location.reload();
     const model = addressBar.model();
     if (model && model !== state.model) network.load(model);
     else if (state.network) addressBar.restore();

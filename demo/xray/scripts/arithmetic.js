@@ -56,15 +56,13 @@ function makeTerm({ name, at, contribution, input, weight, pictures = [] }, larg
 function makeTotal({ bias, sum, value, activation }) {
   // The difference of rounded numbers, so that the line adds up to its last decimal.
   const inputs = plain(Number(sum.toFixed(4)) - Number(bias.toFixed(4)));
+  const template = bias < 0 ? "inputs {inputs} − bias {bias}" : "inputs {inputs} + bias {bias}";
   const isLinear = activation === "linear";
   const total = isLinear ? make("b", {}, plain(sum)) : plain(sum);
   return make(
     "p",
     { className: "total" },
-    t(bias < 0 ? "inputs {inputs} − bias {bias}" : "inputs {inputs} + bias {bias}", {
-      inputs,
-      bias: plain(Math.abs(bias)),
-    }),
+    make("bdi", {}, t(template, { inputs, bias: plain(Math.abs(bias)) })),
     " = ",
     total,
     isLinear ? null : ` → ${ACTIVATIONS[activation] ?? activation} → `,

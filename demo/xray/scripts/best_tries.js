@@ -1,5 +1,7 @@
 // The best try of each challenge, kept on this device only.
 
+import { packStrokes, unpackStrokes } from "./permalink.js";
+
 const KEY = "layer-xray-challenges"; // in localStorage
 const MAX_KEPT = 20; // the oldest are dropped
 
@@ -14,7 +16,7 @@ function read() {
 }
 
 const isTry = (kept) =>
-  typeof kept?.of === "string" && typeof kept.drawing === "string" && kept.figure >= 0 &&
+  typeof kept?.of === "string" && Number.isFinite(kept.figure) && kept.figure >= 0 &&
   kept.figure <= 1;
 
 function write(kept) {
@@ -25,9 +27,21 @@ function write(kept) {
   }
 }
 
-// `of` names the challenge, the model and its version. A try is {of, figure, drawing}.
-export const bestTry = (of) => read().find((kept) => kept.of === of) ?? null;
+// `of` names the challenge, the model and its version. A try is {figure, start, drawing}, the last
+// two as strokes; null if there is none, or none that can be read.
+export function bestTry(of) {
+  const kept = read().find((kept) => kept.of === of);
+  try {
+    const { figure, start, drawing } = kept;
+    return { figure, start: unpackStrokes(start), drawing: unpackStrokes(drawing) };
+  } catch {
+    return null;
+  }
+}
 
-export const keepTry = (best) => write([...read().filter(({ of }) => of !== best.of), best]);
+export function keepTry(of, { figure, start, drawing }) {
+  const packed = { of, figure, start: packStrokes(start), drawing: packStrokes(drawing) };
+  write([...read().filter((kept) => kept.of !== of), packed]);
+}
 
 export const forgetTry = (of) => write(read().filter((kept) => kept.of !== of));

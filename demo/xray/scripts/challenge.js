@@ -4,6 +4,7 @@
 import { bestTry, forgetTry, keepTry } from "./best_tries.js";
 import {
   isBetter,
+  isSureOf,
   judge,
   MAX_CHANGE,
   MIN_PIECES,
@@ -12,12 +13,12 @@ import {
 } from "./challenge_rules.js";
 import { make } from "./dom.js";
 import { formatPercent, t } from "./language.js";
-import { packStrokes, unpackStrokes } from "./permalink.js";
 import { drawAll } from "./strokes.js";
 import { setText } from "./text.js";
 
 const DIGITS = "0123456789";
 const FIRST = "7-1";
+const BEFORE_START = ["empty", "no-start", "can-start"]; // states in which the rule is open
 const TURN_RULE =
   "Draw the digit {from} and keep it. Then change it until the network is sure that it is " +
   "{to}. At most {limit} of the ink may be added or erased: the less, the better. People must still " +
@@ -48,33 +49,38 @@ export function makeChallenge(element, state, pad, explain) {
   const find = (selector) => card.querySelector(selector);
   const openButton = element.querySelector(".open-challenge");
   const [kind, from, to] = [find(".kind"), find(".from"), find(".to")];
-  const [keepButton, status, best] = [find(".keep-start"), find(".status"), find(".best-try")];
+  const [keepButton, status, bestRow] = [find(".keep-start"), find(".status"), find(".best-try")];
   const challenge = {};
   let current = null; // from `parseChallenge`; null if closed
   let start = null; // ink that was kept, and its strokes
+  let best = null; // the best try, see `bestTry`
+  let bestOf = null; // what it is the best try of
+  let previousState = null; // from `judge`
 
   for (const select of [from, to]) {
     select.replaceChildren(...[...DIGITS].map((digit) => make("option", { value: digit }, digit)));
   }
 
-  const isDigits = () => state.network?.scores?.labels.join("") === DIGITS;
-  const tryName = () => `${current.name} ${state.model} ${state.answerVersion}`;
+  const isPossible = () =>
+    state.network?.input.kind === "drawing" && state.network.scores?.labels.join("") === DIGITS;
+  const tryName = () => `${current.name} ${state.model} ${state.answer.version}`;
 
   challenge.name = () => current?.name ?? null;
 
   // Opens a challenge by name; does nothing if there is none of that name.
   challenge.open = (name = FIRST) => {
     const found = parseChallenge(name);
-    if (!found || !isDigits()) return;
+    if (!found || !isPossible()) return;
     current = found;
-    start = null;
+    start = previousState = null;
+    find(".rule").open = true;
     const isTurn = found.name !== NONSENSE;
     kind.value = isTurn ? "turn" : NONSENSE;
     for (const part of card.querySelectorAll(".turn-only")) part.hidden = !isTurn;
     if (isTurn) [from.value, to.value] = [found.from, found.to];
     const { from: digit, to: target } = found;
     setText(
-      find(".rule"),
+      find(".rule p"),
       isTurn
         ? t(TURN_RULE, {
           from: String(digit),
@@ -102,13 +108,14 @@ export function makeChallenge(element, state, pad, explain) {
   };
 
   function update() {
-    const picture = state.cached; // null while a newer drawing is being predicted
-    if (!current || !state.answer || !picture) return;
-    const verdict = judge(current, state.answer, start?.ink, picture.content);
-    const isCurrent = pad.content().every((level, i) => level === picture.content[i]);
-    keepButton.disabled = verdict.state !== "can-start" || !isCurrent;
+    const { answer } = state;
+    if (!current || !answer) return;
+    const ink = answer.picture.content;
+    const verdict = judge(current, answer, start?.ink, ink);
+    const isOnPad = !pad.isDown() && pad.content().every((level, i) => level === ink[i]);
+    keepButton.disabled = !isOnPad || !isSureOf(answer, current.from) || verdict.change === 0;
     const states = current.to === undefined ? NONSENSE_STATES : TURN_STATES;
-    status.ariaLive = pad.isDown() ? "off" : "polite"; // not announced on the way
+    announce(pad.isDown() ? "off" : "polite"); // not on the way
     const values = {
       from: String(current.from),
       to: String(current.to),
@@ -120,41 +127,47 @@ export function makeChallenge(element, state, pad, explain) {
     };
     setText(status, t(states[verdict.state], values));
     card.classList.toggle("won", verdict.state === "won");
-    if (verdict.state === "won" && isCurrent) keepIfBetter(verdict.figure);
-    showBest();
+    if (verdict.state !== previousState) find(".rule").open = BEFORE_START.includes(verdict.state);
+    previousState = verdict.state;
+    if (bestOf !== tryName()) showBest();
+    if (verdict.state === "won" && isOnPad) keepIfBetter(verdict.figure);
+  }
+
+  function announce(live) {
+    if (status.ariaLive === live) return;
+    status.ariaLive = live;
+    status.textContent = ""; // so that the same text is announced when the pen is up
   }
 
   function keepIfBetter(figure) {
-    const previous = bestTry(tryName());
-    if (previous && !isBetter(current, figure, previous.figure)) return;
-    keepTry({ of: tryName(), figure, drawing: packStrokes(pad.strokes()) });
-  }
-
-  function strokesOf({ drawing }) {
-    try {
-      return unpackStrokes(drawing);
-    } catch {
-      return []; // changed by someone else
-    }
+    if (best && !isBetter(current, figure, best.figure)) return;
+    keepTry(bestOf, { figure, start: start?.strokes ?? [], drawing: pad.strokes() });
+    showBest();
   }
 
   function showBest() {
-    const kept = bestTry(tryName());
-    best.hidden = kept === null;
-    if (!kept) return;
+    bestOf = tryName();
+    best = bestTry(bestOf);
+    bestRow.hidden = best === null;
+    if (!best) return;
     const text = current.to === undefined
-      ? t("Best try: {confidence} sure", { confidence: formatPercent(kept.figure, 1) })
-      : t("Best try: {change} changed", { change: formatPercent(kept.figure, 1) });
-    setText(best.querySelector("span"), text);
-    const context = best.querySelector("canvas").getContext("2d");
+      ? t("Best try: {confidence} sure", { confidence: formatPercent(best.figure, 1) })
+      : t("Best try: {change} changed", { change: formatPercent(best.figure, 1) });
+    setText(bestRow.querySelector("span"), text);
+    const context = bestRow.querySelector("canvas").getContext("2d");
     context.strokeStyle = getComputedStyle(card).color;
-    drawAll(context, strokesOf(kept));
+    drawAll(context, best.drawing);
+  }
+
+  // Keeps the drawing on the pad as the start.
+  function keepStart() {
+    start = { ink: pad.content(), strokes: pad.strokes() };
   }
 
   openButton.addEventListener("click", () => {
     if (current) return challenge.close();
     challenge.open();
-    kind.focus({ preventScroll: true });
+    kind.focus();
   });
   find(".close-challenge").addEventListener("click", challenge.close);
   card.addEventListener("keydown", (event) => {
@@ -169,23 +182,29 @@ export function makeChallenge(element, state, pad, explain) {
     challenge.open(`${from.value}-${to.value}`);
   });
   keepButton.addEventListener("click", () => {
-    start = { ink: pad.content(), strokes: pad.strokes() };
+    keepStart();
     update();
   });
-  find(".start-again").addEventListener("click", () => {
-    const strokes = start?.strokes ?? [];
-    pad.set(strokes);
-  });
+  find(".start-again").addEventListener("click", () => pad.set(start?.strokes ?? []));
   find(".why-not").addEventListener("click", () => explain(current.to ?? null));
-  find(".show-best").addEventListener("click", () => pad.set(strokesOf(bestTry(tryName()))));
+  find(".show-best").addEventListener("click", () => {
+    if (current.to !== undefined) {
+      pad.set(best.start);
+      keepStart();
+    }
+    pad.set(best.drawing);
+  });
   find(".forget-best").addEventListener("click", () => {
-    forgetTry(tryName());
+    forgetTry(bestOf);
     showBest();
+  });
+  element.addEventListener("picture-changed", () => {
+    keepButton.disabled = true; // until the network has read it
   });
   element.addEventListener("answer-shown", update);
   element.addEventListener("network-loaded", () => {
     challenge.close();
-    openButton.hidden = !isDigits();
+    openButton.hidden = !isPossible();
   });
   return challenge;
 }

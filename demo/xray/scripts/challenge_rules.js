@@ -1,6 +1,6 @@
 // The rules of the challenges: exact, and checked on the ink that the network read.
 
-export const MAX_CHANGE = 0.3; // of the ink
+export const MAX_CHANGE = 0.35; // of the ink: most 7s can be won, and no digit can be redrawn
 export const MIN_PIECES = 4; // a digit has one or two
 export const NONSENSE = "nonsense";
 const INK = 128; // least level of a pixel that counts as ink
@@ -49,9 +49,13 @@ export function countPieces(ink) {
   return pieces;
 }
 
+// Whether the network is sure of a digit.
+export const isSureOf = ({ best, sure }, digit) => sure && best?.index === digit;
+
 // How far a try has come. `state` is one of: no-start, can-start, unchanged, too-much, unsure, won,
 // and for nonsense: empty, too-few, unsure, won. `figure` is what a won try is compared by.
-export function judge({ from, to }, { best, sure, scores }, start, ink) {
+export function judge({ from, to }, answer, start, ink) {
+  const { best, sure, scores } = answer;
   if (to === undefined) {
     const pieces = countPieces(ink);
     const tried = { pieces, label: best?.label, confidence: best?.value };
@@ -59,12 +63,12 @@ export function judge({ from, to }, { best, sure, scores }, start, ink) {
     if (pieces < MIN_PIECES) return { state: "too-few", ...tried };
     return { state: sure ? "won" : "unsure", ...tried, figure: best.value };
   }
-  if (!start) return { state: sure && best?.index === from ? "can-start" : "no-start" };
+  if (!start) return { state: isSureOf(answer, from) ? "can-start" : "no-start" };
   const change = changeOfInk(start, ink);
   const confidence = scores.find(({ index }) => index === to)?.value ?? 0;
-  if (change === 0) return { state: "unchanged" };
+  if (change === 0) return { state: "unchanged", change };
   if (change > MAX_CHANGE) return { state: "too-much", change };
-  const isWon = sure && best?.index === to;
+  const isWon = isSureOf(answer, to);
   return { state: isWon ? "won" : "unsure", change, confidence, figure: change };
 }
 

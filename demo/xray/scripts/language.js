@@ -1,10 +1,12 @@
 // The visitor's language: the page's texts, and its formats of numbers.
 //
 // The English text is the key of its translation in demo/xray/texts; en.json has plural forms only.
+// The page loads this module before Gradio (demo/page_language.py).
 
 const STORED = "layer-xray-language"; // key in localStorage
 const LOCALES = { ar: "ar-u-nu-latn" }; // the network's digits are 0 to 9, so the page's are too
-const GRADIO_LOCALES = { zh: "zh-CN" };
+const GRADIO_LOCALES = { zh: "zh-CN" }; // where Gradio's code for a language differs
+const LOAD_MS = 10_000; // timeout for the texts
 
 export const LANGUAGES = {
   en: "English",
@@ -17,13 +19,20 @@ export const LANGUAGES = {
   ja: "日本語",
 };
 
+const codeOf = (tag) => {
+  const code = tag?.toLowerCase().split("-")[0];
+  return Object.hasOwn(LANGUAGES, code) ? code : undefined;
+};
+
+// The language that the page's link names; undefined if it names none.
+export const linkedLanguage = () =>
+  codeOf(new URLSearchParams(globalThis.location?.hash.slice(1)).get("language"));
+
 // The language of the link, the one chosen earlier on this device, or the browser's.
-function findLanguage() {
-  const linked = new URLSearchParams(globalThis.location?.hash.slice(1)).get("language");
-  const wanted = [linked, readStored(), ...(navigator.languages ?? [])];
-  const codes = wanted.map((tag) => tag?.toLowerCase().split("-")[0]);
-  return codes.find((code) => code in LANGUAGES) ?? "en";
-}
+const findLanguage = () =>
+  linkedLanguage() ??
+    [readStored(), ...(navigator.languages ?? [])].map(codeOf).find(Boolean) ??
+    "en";
 
 // A browser may forbid localStorage; then a choice lasts until the page is closed.
 function readStored() {
@@ -45,7 +54,8 @@ export function storeLanguage(code) {
 
 async function loadTexts(code) {
   try {
-    const response = await fetch(new URL(`texts/${code}.json`, import.meta.url));
+    const signal = AbortSignal.timeout(LOAD_MS);
+    const response = await fetch(new URL(`texts/${code}.json`, import.meta.url), { signal });
     return await response.json();
   } catch {
     return {}; // English
@@ -55,8 +65,19 @@ async function loadTexts(code) {
 export const language = findLanguage();
 export const direction = language === "ar" ? "rtl" : "ltr";
 const locale = LOCALES[language] ?? language;
+if (globalThis.document) {
+  Object.assign(document.documentElement, { lang: language, dir: direction });
+  // Gradio's own words are in the language that it finds here.
+  const value = GRADIO_LOCALES[language] ?? language;
+  if (navigator.language.split("-")[0] !== value) {
+    Object.defineProperty(navigator, "language", { value });
+  }
+}
 const texts = globalThis.document ? await loadTexts(language) : {};
 const plurals = new Intl.PluralRules(locale);
+
+// Keeps a name or a number from being mixed into Arabic from right to left, by Unicode's isolates.
+const isolate = (value) => (direction === "rtl" ? `\u2068${value}\u2069` : value);
 
 // The translation of an English text, with values for its placeholders in braces. The value `count`
 // chooses between plural forms.
@@ -65,7 +86,7 @@ export function t(text, values = {}) {
   const form = typeof found === "string" ? found : found[plurals.select(values.count)];
   return form.replace(/\{(\w+)\}/g, (placeholder, name) => {
     const value = values[name] ?? placeholder;
-    return typeof value === "number" ? formatNumber(value) : value;
+    return isolate(typeof value === "number" ? formatNumber(value) : value);
   });
 }
 
@@ -105,14 +126,4 @@ export function translateTemplate(root) {
       element.setAttribute(name, t(element.getAttribute(name)));
     }
   }
-}
-
-// Gradio knows only the browser's language. Its module is loaded already, under a name with a hash.
-export async function translateGradio() {
-  document.documentElement.dir = direction;
-  const code = GRADIO_LOCALES[language] ?? language;
-  if (navigator.language.split("-")[0] === language) return;
-  const resources = performance.getEntriesByType("resource");
-  const core = resources.find(({ name }) => /\/assets\/core-[\w-]+\.js$/.test(name));
-  if (core) (await import(core.name)).changeLocale?.(code);
 }

@@ -12,7 +12,7 @@ export function makeLanguageChoice(element, addressBar) {
   );
   select.addEventListener("change", () => {
     const isStored = storeLanguage(select.value);
-    addressBar.update(isStored ? {} : { language: select.value });
+    addressBar.update(isStored ? null : select.value);
     location.reload();
   });
 }

@@ -47,7 +47,7 @@ export function startLive({ xray, props, gradio, state, notice }) {
         return network.load(state.model, answer.version);
       }
       notice.clear();
-      history.update(answer, answer.requestedVersion);
+      history.update(answer, answer.picture.version);
       return galleries.show(answer, askedAt);
     },
     showError: notice.show,
@@ -117,9 +117,13 @@ export function startLive({ xray, props, gradio, state, notice }) {
   }
 
   const copyText = find(".copy-text");
+  const copyLink = (language) => {
+    addressBar.update();
+    return copy(addressBar.link(language), copyText);
+  };
   makeDownloads(find(".downloads"), {
-    link: () => copy(addressBar.update(), copyText),
-    "link-in-language": () => copy(addressBar.update({ language }), copyText),
+    link: () => copyLink(),
+    "link-in-language": () => copyLink(language),
     picture: async () => {
       save(await drawGalleries(xray, state, galleries), "layer-xray.png");
       return t("Saved");

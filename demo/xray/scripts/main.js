@@ -4,7 +4,7 @@
 import { emit } from "./dom.js";
 import { makeGalleries } from "./galleries.js";
 import { listenToKeys } from "./keys.js";
-import { translateGradio, translateTemplate } from "./language.js";
+import { translateTemplate } from "./language.js";
 import { makeLessons } from "./lessons.js";
 import { startLive } from "./live.js";
 import { makeNotice } from "./notice.js";
@@ -18,7 +18,6 @@ import { makeZoom } from "./zoom.js";
 export function start({ element, props, watch, gradio }) {
   const xray = element.querySelector(".xray");
   translateTemplate(xray);
-  translateGradio();
   const state = makeState();
   const notice = makeNotice(xray);
   if (props.live) startLive({ xray, props, gradio, state, notice });

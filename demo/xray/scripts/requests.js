@@ -18,14 +18,15 @@ export function makeRequests(element, state, server, getPicture, getLayers) {
   let predictions = 0;
   const requests = { repredict: () => {} }; // set by live.js
 
-  // Predicts the newest picture; one that is already cached is only painted again.
+  // Predicts the newest picture; one that is already cached is only painted again. The answer has
+  // that picture as `picture`.
   requests.predict = async () => {
     const { style } = state;
     const picture = await getPicture();
     const display = { style, layers: getLayers() };
     if (isCached(picture)) {
       const answer = await server.request("repaint", { model: state.model, ...display });
-      if (answer.sheet) return { ...answer, requestedVersion: picture.version };
+      if (answer.sheet) return { ...answer, picture };
     }
     const prediction = ++predictions;
     state.cached = null;
@@ -37,7 +38,7 @@ export function makeRequests(element, state, server, getPicture, getLayers) {
     }
     if (answer.reference_expired) return EXPIRED;
     if (answer.sheet && prediction === predictions) state.cached = picture;
-    return { ...answer, requestedVersion: picture.version };
+    return { ...answer, picture };
   };
 
   requests.keep = (picture) => send("keep", picture, { layers: getLayers() });
