@@ -46,6 +46,7 @@ CAMPAIGNS = {
 # Commands that another test runs with real data.
 ELSEWHERE = {
     f"{PYTHON} train.py --data DIR": ("test_training.py", '"train.py"'),
+    f"{PYTHON} train.py --live --recipe sprint": ("test_live_run.py", '"--live"'),
     f"{PYTHON} -m model.report --data DIR --wrong wrong.png": ("test_report.py", "--wrong"),
     f"{PYTHON} -m demo --keras my_model.keras": ("test_demo_main.py", "--keras="),
     f"{PYTHON} -m demo --share --auth ann:secret": ("test_demo_main.py", '"--share"'),
