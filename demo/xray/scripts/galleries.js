@@ -115,6 +115,7 @@ function makeGallery(element, layer) {
   const isMaps = layer.units === null;
   const size = { width: layer.width, height: layer.height };
   const title = t(layer.title);
+  const about = layer.about ? t(layer.about) : describeSize(layer);
   const named = { title, layer: layer.name, size: describeSize(layer) };
   const frame = make("i", { className: "frame" });
   const canvas = make("canvas", size);
@@ -154,7 +155,7 @@ function makeGallery(element, layer) {
       make("b", {}, title),
       help,
       make("code", {}, layer.name),
-      make("span", { className: "about" }, layer.about ? t(layer.about) : describeSize(layer)),
+      make("span", { className: "about", title: about }, about), // may be cut off
       readout,
       maximumLabel,
     ),
