@@ -311,4 +311,6 @@ def test_description_contains_the_training_steps(client):
     inputs = {"anything": np.zeros(1, np.int32)}
     for version in client.versions():
         description = client.predict("describe", inputs, version=version)["descriptions"][0]
-        assert json.loads(description)["trained"] == {"steps": version}
+        trained = json.loads(description)["trained"]
+        assert (trained["steps"], trained["version_offset"]) == (version, 0)
+        assert trained["curve"][-1][0] == version  # the released curve, up to this version
