@@ -25,7 +25,7 @@ BLANK = np.zeros((1, 28, 28), np.float32)
 LISTENING = "0A"  # Linux's TCP_LISTEN
 
 
-def wait_until(condition, seconds: float = 20) -> None:
+def wait_until(condition, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"the condition did not hold within {seconds:g} s"
