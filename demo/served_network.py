@@ -11,7 +11,7 @@ from demo.description import Description
 from demo.network import Inference, Network
 from demo.training_record import TrainingRecord
 from demo.versions import ServedVersions
-from serving.client import ModelNotLoaded, ServingError
+from serving.client import ModelNotLoaded
 
 
 class ServedNetwork:
@@ -33,7 +33,7 @@ class ServedNetwork:
             self._newest = newest, asyncio.ensure_future(call)
         try:
             return (await asyncio.shield(self._newest[1])).trained
-        except ServingError:
+        except Exception:  # the next question tries again
             self._newest = None
             raise
 

@@ -12,7 +12,6 @@ TABS = {
     "photograph": "Photograph or scan",
     "sketchpad": "Gradio's sketchpad",
 }
-GRADIO_LOCALES = {"zh": "zh-CN"}  # where Gradio's code for a language differs
 
 
 def _words(texts: dict[str, str]) -> dict[str, str]:
@@ -20,6 +19,4 @@ def _words(texts: dict[str, str]) -> dict[str, str]:
     return {**tabs, "heading": f"# {TITLE}\n{texts.get(SUBTITLE, SUBTITLE)}"}
 
 
-I18N = gr.I18n(
-    **{GRADIO_LOCALES.get(code, code): _words(texts) for code, texts in TRANSLATIONS.items()}
-)
+I18N = gr.I18n(**{code: _words(texts) for code, texts in TRANSLATIONS.items()})

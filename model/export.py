@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model.learning_curve import FILE as CURVE_FILE
-from model.versions import remove_version, replace_version
+from model.versions import find_versions, remove_version, replace_version
 from model.weights import RELEASED, features_path, load_kernel
 
 FINGERPRINT_FILE = Path("assets.extra") / "fingerprint"
@@ -60,22 +60,19 @@ def export_versions(
         replace_version(versions[step], write)
     old = [
         int(path.name)
-        for path in base_path.iterdir()
-        if path.name.isdecimal()
-        and int(path.name) not in (*versions, *spared)
-        and _read_fingerprint(path)
+        for path in find_versions(base_path)
+        if int(path.name) not in (*versions, *spared) and _read_fingerprint(path)
     ]
     for step in old:
         remove_version(base_path / str(step))
     written = [step for step in stale if step not in replaced]
     kept = [step for step in versions if step not in stale]
-    return Export(written, replaced, kept, sorted(old))
+    return Export(written, replaced, kept, old)
 
 
 def find_others(base_path: Path) -> list[int]:
     """Returns the versions whose weights are neither of this release nor of an earlier one."""
-    versions = (path for path in base_path.glob("[0-9]*") if path.name.isdecimal())
-    return sorted(int(path.name) for path in versions if not _is_released(path))
+    return [int(path.name) for path in find_versions(base_path) if not _is_released(path)]
 
 
 def _is_released(version: Path) -> bool:

@@ -1,6 +1,7 @@
 """The learning curve: loss and validation accuracy by training step."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,12 @@ class Point(NamedTuple):
 
 def is_recorded(step: int) -> bool:
     """Returns whether the loss is recorded at a step: close together at first."""
-    return step / 10 ** (len(str(step)) - 1) in SPACING
+    return is_spaced(step, SPACING)
+
+
+def is_spaced(step: int, spacing: Sequence[float]) -> bool:
+    """Returns whether a step is one of `spacing` times 1, 10, 100, …"""
+    return step / 10 ** (len(str(step)) - 1) in spacing
 
 
 def save_curve(points: list[Point], folder: Path) -> None:

@@ -8,10 +8,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from model.versions import remove_version, replace_version
+from model.export import FINGERPRINT_FILE
+from model.learning_curve import is_spaced
+from model.versions import find_versions, remove_version, replace_version
 
 VERSIONS_PER_RUN = 1_000_000
-MARK_FILE = Path("assets.extra") / "fingerprint"  # as in an export: `export.py` replaces both
 SPACING = (1, 2, 5)  # times 1, 10, 100, …: the steps that are exported
 
 
@@ -44,7 +45,7 @@ class LiveRun:
 
         def write_marked(unfinished: Path) -> None:
             write(unfinished)
-            mark = unfinished / MARK_FILE
+            mark = unfinished / FINGERPRINT_FILE  # so that `export.py` removes it
             mark.parent.mkdir(exist_ok=True)
             mark.write_text(f"live run {self._number}\n")
 
@@ -53,7 +54,7 @@ class LiveRun:
             raise OSError(f"a later run exports to {self._base_path}")
         self._base_path.mkdir(parents=True, exist_ok=True)
         replace_version(self._base_path / str(self.version_offset + step), write_marked)
-        own = sorted((path for path, run in runs.items() if run == self._number), key=_number_of)
+        own = [path for path, run in runs.items() if run == self._number]
         outdated = [path for path, run in runs.items() if run != self._number]
         if self._keep:
             outdated += own[: len(own) + 1 - self._keep]
@@ -65,7 +66,7 @@ class LiveRun:
 
 def is_exported(step: int) -> bool:
     """Returns whether a step is exported: 1, 2, 5, 10, 20, 50, …"""
-    return step / 10 ** (len(str(step)) - 1) in SPACING
+    return is_spaced(step, SPACING)
 
 
 def next_run(base_path: Path, snapshots: Path) -> int:
@@ -75,7 +76,7 @@ def next_run(base_path: Path, snapshots: Path) -> int:
         base_path: folder of the versions.
         snapshots: parent of the runs' folders of snapshots, from `snapshots_of`.
     """
-    exported = [_number_of(path) // VERSIONS_PER_RUN for path in _find_versions(base_path)]
+    exported = [_number_of(path) // VERSIONS_PER_RUN for path in find_versions(base_path)]
     names = (path.name.removeprefix("live-") for path in snapshots.glob("live-*"))
     return 1 + max([*exported, *(int(name) for name in names if name.isdecimal())], default=0)
 
@@ -87,16 +88,12 @@ def snapshots_of(run: int, snapshots: Path) -> Path:
 
 def _find_runs(base_path: Path) -> dict[Path, int]:
     """Returns the run of each version that `LiveRun.add` wrote."""
-    marks = {path: path / MARK_FILE for path in _find_versions(base_path)}
+    marks = {path: path / FINGERPRINT_FILE for path in find_versions(base_path)}
     return {
         path: _number_of(path) // VERSIONS_PER_RUN
         for path, mark in marks.items()
         if mark.exists() and mark.read_text().startswith("live run")
     }
-
-
-def _find_versions(base_path: Path) -> list[Path]:
-    return [path for path in base_path.glob("[0-9]*") if path.name.isdecimal()]
 
 
 def _number_of(version: Path) -> int:

@@ -5,6 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def find_versions(base_path: Path) -> list[Path]:
+    """Returns the folders with a number as their name, in ascending order."""
+    versions = [path for path in base_path.glob("[0-9]*") if path.name.isdecimal()]
+    return sorted(versions, key=lambda path: int(path.name))
+
+
 def replace_version(version: Path, write: Callable[[Path], None]) -> None:
     """Writes a version next to its final path, then moves it there.
 
