@@ -115,7 +115,8 @@ export function makeHistory(xray, state, requestHistory, changed) {
     isAsking = true;
     const answer = await requestHistory();
     isAsking = false;
-    if (answer.error || String(answer.versions) === String(served)) return;
+    if (answer.error || !answer.versions.length) return; // not known at the moment
+    if (String(answer.versions) === String(served)) return;
     ({ versions: served, version_offset: offset, curve: points } = answer);
     state.versions = served.filter((version) => version > offset); // of the newest run
     showVersions();
