@@ -201,6 +201,12 @@ def test_finger_draws_without_scrolling(open_page):
     assert page.evaluate("scrollY") == scrolled
 
 
+def test_no_question_of_the_first_load_is_refused(open_page):
+    page = open_page()
+    touch(page, lambda: page.keyboard.press("4"))
+    expect(page.locator(".live .notice span")).to_have_text("")  # a notice keeps its last text
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_cut_off(open_page, size, theme):

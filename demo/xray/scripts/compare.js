@@ -5,11 +5,15 @@ export function makeCompare(element, state, scores, requestKeep, showError, chan
   const compareSwitch = element.querySelector(".compare-switch");
   const compare = {};
 
-  function show(shown) {
+  function press(shown) {
     state.style.shown = element.dataset.shown = shown;
     for (const button of compareSwitch.querySelectorAll("[value]")) {
       button.setAttribute("aria-pressed", button.value === shown);
     }
+  }
+
+  function show(shown) {
+    press(shown);
     changed();
   }
 
@@ -36,7 +40,7 @@ export function makeCompare(element, state, scores, requestKeep, showError, chan
 
   element.addEventListener("network-loaded", () => {
     removeReference(); // its layers are another network's
-    show("B");
+    press("B"); // the new network gets a picture anyway, once the pad has its size
   });
 
   compareSwitch.addEventListener("click", ({ target }) => {
