@@ -104,6 +104,8 @@ def test_best_try_is_kept_on_the_device(open_page, page_url):
 def test_network_is_sure_of_nonsense(open_page):
     page = open_page()
     page.locator(".open-challenge").click()
+    touch(page, lambda: page.keyboard.press("7"))  # the focus is in the card, and keys still work
+    expect(status(page)).to_have_text("The network is sure that this is 7. Keep it.")
     page.locator(".challenge .kind").select_option("nonsense")
     page.locator(".clear").click()
     expect(status(page)).to_have_text("The pad is empty.")

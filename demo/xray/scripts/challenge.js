@@ -167,7 +167,7 @@ export function makeChallenge(element, state, pad, explain) {
   openButton.addEventListener("click", () => {
     if (current) return challenge.close();
     challenge.open();
-    kind.focus();
+    card.focus(); // not a select, in which the digit keys would be typed
   });
   find(".close-challenge").addEventListener("click", challenge.close);
   card.addEventListener("keydown", (event) => {
