@@ -15,6 +15,7 @@ from tests.pages import FAST_START, run_page
 from tests.visit import touch
 
 STEPS = [1, 2, 5, 10, 20]
+FILM_MS = 60_000  # timeout: to train, load and show several versions
 # Records each version that the page shows.
 SHOWN = """
   window.shown = [];
@@ -54,7 +55,9 @@ def test_two_pages_follow_two_runs(open_page, newest_alone, writer):
             add(writer, run, step)
         expected = [run.version_offset + step for step in STEPS[:3]]
         for page in pages:
-            page.wait_for_function("last => shown.at(-1) === last", arg=expected[-1])
+            page.wait_for_function(
+                "last => shown.at(-1) === last", arg=expected[-1], timeout=FILM_MS
+            )
             assert page.evaluate("shown.slice(-3)") == expected
             assert labels(page) == ["1", "2", "5"]  # the released version is of another run
             expect(page.locator(".learning-curve")).to_be_visible()
@@ -63,7 +66,7 @@ def test_two_pages_follow_two_runs(open_page, newest_alone, writer):
         second = LiveRun(newest_alone, 2)
         add(writer, second, 10)
         for page in pages:
-            page.wait_for_function("shown.at(-1) === 2000010")
+            page.wait_for_function("shown.at(-1) === 2000010", timeout=FILM_MS)
             expect(page.locator(".version")).to_have_text(["10"])
             expect(page.locator(".follow-training")).to_have_attribute("aria-pressed", "true")
             page.close()
