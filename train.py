@@ -1,7 +1,7 @@
 """MNIST -> weights: trains the network and writes snapshots to a folder.
 
 python train.py [--data DIR] [--out trained] [--recipe release] [--epochs N] [--validation N]
-                [--seed N] [--seeds N] [--live [exported/mnist]] [--keep N]
+                [--seed N] [--seeds N] [--live [DIR]] [--keep N]
 """
 
 import argparse
@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from model.live_run import LiveRun, next_run, snapshots_of
+from model.live_run import LiveRun, reserve_run, snapshots_of
 from model.mnist import MnistError, load_mnist
 from model.recipe import RECIPES
 
@@ -36,7 +36,7 @@ def main() -> None:
         )
     live = None
     if arguments.live:
-        number = next_run(arguments.live, SNAPSHOTS)
+        number = reserve_run(arguments.live, SNAPSHOTS)
         arguments.out = arguments.out or snapshots_of(number, SNAPSHOTS)
         live = LiveRun(arguments.live, number, arguments.keep)
         print(f"Run {number} exports its versions to {arguments.live}: keep the page open.")
@@ -71,10 +71,15 @@ def main() -> None:
     )
     write_features(arguments.out)
     card = write_card(arguments.out, recipe, runs, reports, flags)
+    next_step = (
+        "The page shows this run; `python export.py` brings the released network back."
+        if live
+        else f"Next: python export.py --weights {arguments.out}"
+    )
     print(
         f"Weights: {runs[0].final}; model card: {card}\n"
         f"Curves: tensorboard --logdir {arguments.out}\n"
-        f"Next: python export.py --weights {arguments.out}"
+        f"{next_step}"
     )
 
 

@@ -26,7 +26,7 @@ def read_training(fields: Any) -> TrainingRecord:
         offset, curve = fields["version_offset"], fields["curve"]
         points = tuple((step, loss, accuracy) for step, loss, accuracy in curve[:MAX_POINTS])
         is_valid = type(offset) is int and 0 <= offset < 2**53 and all(map(_is_point, points))
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         return TrainingRecord()
     if not is_valid:
         return TrainingRecord()

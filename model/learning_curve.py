@@ -13,7 +13,7 @@ class Point(NamedTuple):
     """A point of the curve; what was not measured at its step is None."""
 
     step: int
-    loss: float | None  # in training, mean since the previous point with a loss
+    loss: float | None  # mean since the previous point with a loss, or since the epoch's start
     accuracy: float | None  # on validation digits, 0 to 1
 
 

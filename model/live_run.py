@@ -24,7 +24,7 @@ class LiveRun:
 
     Args:
         base_path: folder that servers watch.
-        number: of the run, from `next_run`.
+        number: of the run, from `reserve_run`.
         keep: number of versions to keep, the newest ones; None for all.
     """
 
@@ -57,7 +57,7 @@ class LiveRun:
         own = [path for path, run in runs.items() if run == self._number]
         outdated = [path for path, run in runs.items() if run != self._number]
         if self._keep:
-            outdated += own[: len(own) + 1 - self._keep]
+            outdated += own[: max(0, len(own) + 1 - self._keep)]
         for path in outdated:
             with contextlib.suppress(FileNotFoundError):  # its own run removed it
                 remove_version(path)
@@ -69,16 +69,25 @@ def is_exported(step: int) -> bool:
     return is_spaced(step, SPACING)
 
 
-def next_run(base_path: Path, snapshots: Path) -> int:
-    """Returns the number of the next run.
+def reserve_run(base_path: Path, snapshots: Path) -> int:
+    """Returns a number that no other run has, and creates the run's folder of snapshots.
 
     Args:
         base_path: folder of the versions.
         snapshots: parent of the runs' folders of snapshots, from `snapshots_of`.
+
+    Raises:
+        OSError: the folder cannot be created.
     """
     exported = [_number_of(path) // VERSIONS_PER_RUN for path in find_versions(base_path)]
     names = (path.name.removeprefix("live-") for path in snapshots.glob("live-*"))
-    return 1 + max([*exported, *(int(name) for name in names if name.isdecimal())], default=0)
+    number = 1 + max([*exported, *(int(name) for name in names if name.isdecimal())], default=0)
+    while True:
+        try:
+            snapshots_of(number, snapshots).mkdir(parents=True)
+            return number
+        except FileExistsError:  # a run that started at the same moment has it
+            number += 1
 
 
 def snapshots_of(run: int, snapshots: Path) -> Path:

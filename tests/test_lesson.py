@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages import ROOT
@@ -75,14 +76,23 @@ def test_each_link_has_a_check():
     assert LINKS.keys() == CHECKS.keys()
 
 
-def test_links_open_their_views(open_page, page_url):
+@pytest.mark.parametrize("is_loaded", [True, False], ids=["new page", "open page"])
+def test_links_open_their_views(open_page, page_url, is_loaded):
     page = open_page()
     for index, (name, check) in enumerate(CHECKS.items()):
-        page.goto(f"{page_url}?{index}{LINKS[name]}")  # another query, so that the page is loaded
-        page.wait_for_function("window.last?.answer")
+        query = f"?{index}" if is_loaded else "?__theme=light"  # another one loads the page
+        before = 0 if is_loaded else page.evaluate("performance.now()")
+        page.goto(f"{page_url}{query}{LINKS[name]}")
+        page.wait_for_function("before => window.last?.askedAt > before", arg=before)
         check(page)
         is_challenge = "challenge=" in LINKS[name]
         assert page.locator(".live .challenge").is_visible() == is_challenge, name
+        is_empty = is_challenge and "drawing=" not in LINKS[name]
+        expect(page.locator(".live .best")).to_have_text("–" if is_empty else re.compile(r"[\d?]"))
+        page.locator(".live .why").click()  # the next link ends it
+        version = re.search(r"version=(\d+)", LINKS[name])
+        if version:
+            assert page.evaluate("last.answer.version") == int(version[1])
 
 
 def test_layers_of_the_two_maps_light_up_along_upright_and_level_strokes(client):

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from model.callbacks import LearningCurve, LiveVersions
-from model.live_run import LiveRun, next_run
+from model.live_run import LiveRun, reserve_run
 from model.network import build_network
 from model.saved_model import SavedModelWriter
 from serving.embedded.servable import Servable
@@ -130,11 +131,22 @@ def test_a_run_stops_exporting_when_a_later_one_has_started(tmp_path):
 
 
 def test_run_numbers_are_never_used_again(tmp_path):
-    assert next_run(tmp_path / "exported", tmp_path) == 1
-    (tmp_path / "exported" / "3000001").mkdir(parents=True)
-    assert next_run(tmp_path / "exported", tmp_path) == 4
-    (tmp_path / "live-7").mkdir()
-    assert next_run(tmp_path / "exported", tmp_path) == 8
+    exported, snapshots = tmp_path / "exported", tmp_path / "trained"
+    assert [reserve_run(exported, snapshots) for _ in range(2)] == [1, 2]
+    (exported / "3000001").mkdir(parents=True)
+    assert reserve_run(exported, snapshots) == 4
+    (snapshots / "live-7").mkdir()
+    with ThreadPoolExecutor(8) as threads:  # runs that start at the same moment
+        numbers = threads.map(lambda _: reserve_run(exported, snapshots), range(8))
+    assert sorted(numbers) == list(range(8, 16))
+
+
+def test_the_newest_versions_are_kept(tmp_path):
+    run = LiveRun(tmp_path, 1, keep=3)
+    for count, step in enumerate(STEPS, 1):
+        run.add(step, lambda folder: folder.mkdir())
+        kept = sorted(int(path.name) - 1_000_000 for path in tmp_path.iterdir())
+        assert kept == STEPS[max(0, count - 3) : count]
 
 
 def test_an_export_that_fails_does_not_stop_the_training(tmp_path, capsys):

@@ -58,7 +58,7 @@ def test_seven_becomes_a_one(open_page, page_url):
     touch(page, lambda: page.keyboard.press("1"))
     expect(page.locator(".keep-start")).to_be_disabled()
     touch(page, lambda: page.keyboard.press("7"))
-    expect(status(page)).to_have_text("The network is sure that this is 7. Keep it.")
+    expect(status(page)).to_have_text("The network is sure that this is 7. Press “This is my 7”.")
     page.locator(".keep-start").click()
     expect(status(page)).to_contain_text("Now change it")
     expect(page.locator(".keep-start")).to_be_disabled()
@@ -88,8 +88,11 @@ def test_best_try_is_kept_on_the_device(open_page, page_url):
     page.reload()
     best = page.locator(".best-try span")
     expect(best).to_have_text(text)
+    touch(page, lambda: page.keyboard.press("7"))
+    page.locator(".keep-start").click()
     page.locator(".version >> nth=0").click()  # another version is another opponent
     expect(page.locator(".best-try")).to_be_hidden()
+    expect(status(page)).to_contain_text("First draw")
     page.locator(".version >> nth=-1").click()
     expect(best).to_be_visible()
     touch(page, page.locator(".show-best").click)
@@ -101,18 +104,32 @@ def test_best_try_is_kept_on_the_device(open_page, page_url):
     assert json.loads(page.evaluate(STORED)) == []
 
 
+def test_address_keeps_the_challenge_and_its_version_until_it_is_closed(open_page, page_url):
+    page = open_page(url=f"{page_url}#challenge=7-1&version=1000")
+    expect(status(page)).to_contain_text("First draw")
+    touch(page, lambda: page.keyboard.press("7"))
+    assert page.evaluate("location.hash") == "#challenge=7-1&version=1000"
+    page.locator(".follow-training").click()
+    touch(page, lambda: page.keyboard.press("8"))
+    assert "follow=1" in page.evaluate("location.hash")
+    page.locator(".follow-training").click()
+    page.locator(".close-challenge").click()
+    assert page.evaluate("location.hash") == ""
+
+
 def test_network_is_sure_of_nonsense(open_page):
     page = open_page()
     page.locator(".open-challenge").click()
     touch(page, lambda: page.keyboard.press("7"))  # the focus is in the card, and keys still work
-    expect(status(page)).to_have_text("The network is sure that this is 7. Keep it.")
+    expect(status(page)).to_have_text("The network is sure that this is 7. Press “This is my 7”.")
     page.locator(".challenge .kind").select_option("nonsense")
     page.locator(".clear").click()
     expect(status(page)).to_have_text("The pad is empty.")
     touch(page, lambda: draw(page, NONSENSE[:1], ".pad"))
     expect(status(page)).to_have_text("1 separate piece of ink is not enough.")
     touch(page, lambda: draw(page, NONSENSE[1:], ".pad"))
-    expect(status(page)).to_contain_text("You fooled it! It is sure that this is")
+    won = re.compile(r"^You fooled it! It is 9\d\.\d% sure that this is \d\.$")
+    expect(status(page)).to_have_text(won)
     expect(page.locator(".best-try span")).to_contain_text("Best try: 9")
     page.locator(".challenge .kind").press("Escape")
     expect(page.locator(".challenge")).to_be_hidden()
@@ -121,8 +138,8 @@ def test_network_is_sure_of_nonsense(open_page):
 
 def test_stored_garbage_does_no_harm(open_page, page_url):
     page = open_page(url=f"{page_url}#challenge=7-1")
-    [version] = page.locator('.version[aria-pressed="true"]').all()
-    of = f"7-1 mnist {version.get_attribute('value')}"
+    version = page.locator('.version[aria-pressed="true"]').get_attribute("value")
+    of = f"7-1 mnist {version}"
     for garbage in ("{", "7", '[null, 7, {"of": 1}]', json.dumps([{"of": of, "figure": "1"}]),
                     json.dumps([{"of": of, "figure": 0.2, "drawing": "%%%"}])):  # fmt: skip
         page.evaluate("garbage => localStorage.setItem('layer-xray-challenges', garbage)", garbage)
@@ -130,5 +147,5 @@ def test_stored_garbage_does_no_harm(open_page, page_url):
             page.locator(".challenge .to").select_option(digit)
         touch(page, lambda: page.keyboard.press("8"))
         touch(page, lambda: page.keyboard.press("7"))
-        expect(status(page)).to_contain_text("Keep it.")
+        expect(status(page)).to_contain_text("Press “This is my 7”.")
         expect(page.locator(".best-try")).to_be_hidden()

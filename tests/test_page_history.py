@@ -10,6 +10,7 @@ from model.live_run import LiveRun
 from model.network import build_network
 from model.saved_model import SavedModelWriter
 from model.weights import RELEASED, load_snapshot
+from serving.client import Client
 from serving.local import LocalServer
 from tests.pages import FAST_START, run_page
 from tests.visit import touch
@@ -45,15 +46,21 @@ def labels(page: Page) -> list[str]:
 def test_two_pages_follow_two_runs(open_page, newest_alone, writer):
     run = LiveRun(newest_alone, 1)
     with LocalServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
-        pages = [open_page(url=url) for _ in range(2)]
+        pages = [open_page(url=url), open_page(url=f"{url}#follow=1")]
+        pages[0].evaluate("location.hash = 'follow=1'")
         for page, key in zip(pages, "47"):
             page.evaluate(SHOWN)
-            page.evaluate("location.hash = 'follow=1'")
             touch(page, partial(page.keyboard.press, key))
             expect(page.locator(".live .best")).to_have_text(key)
         for step in STEPS[:3]:
             add(writer, run, step)
         expected = [run.version_offset + step for step in STEPS[:3]]
+        with Client(server.target) as client:
+            newest = None
+            while newest != expected[-1]:  # drawing on skips no version
+                newest = client.versions()[-1]
+                for key in "17":
+                    touch(pages[1], partial(pages[1].keyboard.press, key))
         for page in pages:
             page.wait_for_function(
                 "last => shown.at(-1) === last", arg=expected[-1], timeout=FILM_MS
@@ -83,6 +90,24 @@ def test_pointing_at_the_curve_picks_the_nearest_version(open_page):
         page.mouse.move(box["x"] + fraction * (box["width"] - 1), box["y"] + box["height"] / 2)
         page.wait_for_function("version => shown.at(-1) === version", arg=version)
     expect(page.locator(".accuracy-value")).to_have_text("99.7%")
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+    page.wait_for_function("shown.at(-1) === 10")
+    page.mouse.move(0, 0)  # the pointer was only passing
+    page.wait_for_function("shown.at(-1) === 7254")
+    page.mouse.click(box["x"] + 0.3 * box["width"], middle)
+    page.mouse.move(0, 0)
+    page.wait_for_function("shown.at(-1) === 10")
+    expect(page.locator('.version[aria-pressed="true"]')).to_have_text("10")
+
+
+def test_following_does_not_end_when_the_pointer_crosses_the_curve(open_page):
+    page = open_page()
+    page.locator(".follow-training").click()
+    page.locator(".plot").hover()
+    expect(page.locator(".follow-training")).to_have_attribute("aria-pressed", "true")
+    page.locator(".plot").click()
+    expect(page.locator(".follow-training")).to_have_attribute("aria-pressed", "false")
 
 
 def test_idle_pages_ask_for_versions_at_their_own_pace(open_page):

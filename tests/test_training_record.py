@@ -39,6 +39,7 @@ def test_long_curve_is_cut():
         {"version_offset": 0, "curve": [[0, 2.0, 0.5]]},
         {"version_offset": 0, "curve": [[1, float("nan"), 0.5]]},
         {"version_offset": 0, "curve": [[1, float("inf"), 0.5]]},
+        {"version_offset": 0, "curve": [[1, 10**400, 0.5]]},
         {"version_offset": 0, "curve": [[1, 2.0, 1.5]]},
         {"version_offset": 0, "curve": [[1, "2", 0.5]]},
         {"version_offset": 0, "curve": [[1, 2.0, [0.5]]]},

@@ -43,6 +43,14 @@ const answer = (index, value, sure = value >= 0.9) => ({
   scores: Array.from({ length: 10 }, (_, i) => ({ index: i, value: i === index ? value : 0.01 })),
 });
 
+Deno.test("a network without a threshold must be sure by the rule", () => {
+  const start = draw("##", "##");
+  const state = (value) => judge(parseChallenge("7-1"), answer(7, value, true), null, start).state;
+  assert.equal(state(0.5), "no-start");
+  assert.equal(state(0.95), "can-start");
+  assert.equal(state(12), "no-start"); // a logit
+});
+
 Deno.test("a digit is turned into another in steps", () => {
   const challenge = parseChallenge("7-1");
   const start = draw("####", "####", "##..", "....");

@@ -3,9 +3,9 @@
 import { language, linkedLanguage } from "./language.js";
 import { readLink, writeLink } from "./permalink.js";
 
-const KEPT = ["challenge", "follow", "language"]; // parts of a link that do not belong to a drawing
-
-export function makeAddressBar(element, state, { pad, history, zoom, network, challenge }) {
+// `changed` predicts the picture by the version of a link that was opened in this page.
+export function makeAddressBar(element, state, parts, changed) {
+  const { pad, history, zoom, network, challenge, explanation } = parts;
   let isRestoring = false;
   let mapToOpen = null; // the map of a link whose drawing has not been predicted yet
   const replace = (url) => window.history.replaceState(null, "", url);
@@ -46,26 +46,35 @@ export function makeAddressBar(element, state, { pad, history, zoom, network, ch
   addressBar.restore = () => {
     const view = readLink(location.hash);
     if (!view || (view.model && view.model !== state.model)) return null;
+    isRestoring = true;
     history.request(view.version);
     zoom.close();
+    explanation.close();
     mapToOpen = view.layer === null ? null : view;
-    isRestoring = true;
-    if (view.strokes) {
+    const strokes = view.strokes ?? (view.challenge ? [] : null); // a challenge begins without ink
+    if (strokes && state.network.input.kind === "drawing") {
       pad.fit(state.network.input.side);
-      pad.set(view.strokes);
+      pad.set(strokes);
     }
-    isRestoring = false;
     if (view.challenge) challenge.open(view.challenge);
+    else challenge.close();
     if (view.follow) history.follow();
+    isRestoring = false;
     return view;
   };
 
-  // Removes a link to another drawing than the current one.
+  // Reduces a link to what is still true after the drawing has changed. A challenge keeps its
+  // version, which is the opponent.
   addressBar.clearOutdated = () => {
     const isOutdated = !isRestoring && location.hash && state.network.input.kind === "drawing";
     if (!isOutdated) return;
-    const view = new URLSearchParams(location.hash.slice(1));
-    for (const name of [...view.keys()]) if (!KEPT.includes(name)) view.delete(name);
+    const view = new URLSearchParams();
+    if (challenge.name()) {
+      view.set("challenge", challenge.name());
+      if (state.version !== null) view.set("version", state.version);
+    }
+    if (history.isFollowing()) view.set("follow", 1);
+    if (linkedLanguage()) view.set("language", linkedLanguage());
     const url = new URL(location.href);
     url.hash = view;
     replace(url);
@@ -80,11 +89,12 @@ export function makeAddressBar(element, state, { pad, history, zoom, network, ch
     );
     if (found) zoom.open(found.index, map, unit);
   });
+  element.addEventListener("view-closed", addressBar.clearOutdated);
   addEventListener("hashchange", () => {
     if ((linkedLanguage() ?? language) !== language) return location.reload();
     const model = addressBar.model();
     if (model && model !== state.model) network.load(model);
-    else if (state.network) addressBar.restore();
+    else if (state.network && addressBar.restore()) changed();
   });
   return addressBar;
 }

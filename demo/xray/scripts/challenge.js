@@ -11,7 +11,7 @@ import {
   NONSENSE,
   parseChallenge,
 } from "./challenge_rules.js";
-import { make } from "./dom.js";
+import { emit, make } from "./dom.js";
 import { formatPercent, t } from "./language.js";
 import { drawAll } from "./strokes.js";
 import { setText } from "./text.js";
@@ -20,27 +20,27 @@ const DIGITS = "0123456789";
 const FIRST = "7-1";
 const BEFORE_START = ["empty", "no-start", "can-start"]; // states in which the rule is open
 const TURN_RULE =
-  "Draw the digit {from} and keep it. Then change it until the network is sure that it is " +
-  "{to}. At most {limit} of the ink may be added or erased: the less, the better. People must still " +
-  "see {from}. The page cannot judge that, so ask your neighbour.";
+  "Draw the digit {from} and press “This is my {from}”. Then change it until the network is sure " +
+  "that it is {to}. At most {limit} of the ink may be added or erased: the less, the better. People " +
+  "must still see {from}. The page cannot judge that, so ask your neighbour.";
 const NONSENSE_RULE =
-  "Draw something that is no digit, in at least {pieces} pieces that do not touch, and make the " +
-  "network sure of a digit: the surer, the better. People must see no digit. The page cannot judge " +
-  "that, so ask your neighbour.";
+  "Draw something that is not a digit, in at least {pieces} pieces that do not touch, and make the " +
+  "network sure of a digit: the surer, the better. People must not see a digit in it. The page cannot " +
+  "judge that, so ask your neighbour.";
 const TURN_STATES = {
   "no-start": "First draw {from} so that the network is sure of it.",
-  "can-start": "The network is sure that this is {from}. Keep it.",
+  "can-start": "The network is sure that this is {from}. Press “This is my {from}”.",
   unchanged:
     "Now change it with the pen or the eraser. “Why not {to}?” shows the ink against {to} in blue.",
   "too-much": "{change} of the ink has changed. Undo some of it: at most {limit} may change.",
-  unsure: "{change} of the ink has changed. {to} has {confidence}: the network is not sure yet.",
+  unsure: "{change} of the ink has changed. {to} has {confidence}: not enough yet.",
   won: "You fooled it! With {change} of the ink changed, it is sure that this is {to}.",
 };
 const NONSENSE_STATES = {
   empty: "The pad is empty.",
   "too-few": "{count} separate pieces of ink are not enough.",
   unsure: "The network is not sure: {label} has {confidence}.",
-  won: "You fooled it! It is sure that this is {label}, with {confidence}.",
+  won: "You fooled it! It is {confidence} sure that this is {label}.",
 };
 
 // `explain` explains the score of a digit, or of the predicted one if null.
@@ -52,7 +52,7 @@ export function makeChallenge(element, state, pad, explain) {
   const [keepButton, status, bestRow] = [find(".keep-start"), find(".status"), find(".best-try")];
   const challenge = {};
   let current = null; // from `parseChallenge`; null if closed
-  let start = null; // ink that was kept, and its strokes
+  let start = null; // kept ink, its strokes, and the version that was sure of it
   let best = null; // the best try, see `bestTry`
   let bestOf = null; // what it is the best try of
   let previousState = null; // from `judge`
@@ -110,6 +110,7 @@ export function makeChallenge(element, state, pad, explain) {
   function update() {
     const { answer } = state;
     if (!current || !answer) return;
+    if (start?.version !== answer.version) start = null; // another opponent
     const ink = answer.picture.content;
     const verdict = judge(current, answer, start?.ink, ink);
     const isOnPad = !pad.isDown() && pad.content().every((level, i) => level === ink[i]);
@@ -161,19 +162,24 @@ export function makeChallenge(element, state, pad, explain) {
 
   // Keeps the drawing on the pad as the start.
   function keepStart() {
-    start = { ink: pad.content(), strokes: pad.strokes() };
+    start = { ink: pad.content(), strokes: pad.strokes(), version: state.answer.version };
+  }
+
+  function closeByVisitor() {
+    challenge.close();
+    emit(element, "view-closed");
   }
 
   openButton.addEventListener("click", () => {
-    if (current) return challenge.close();
+    if (current) return closeByVisitor();
     challenge.open();
     card.focus(); // not a select, in which the digit keys would be typed
   });
-  find(".close-challenge").addEventListener("click", challenge.close);
+  find(".close-challenge").addEventListener("click", closeByVisitor);
   card.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
-    challenge.close();
+    closeByVisitor();
   });
   card.addEventListener("change", ({ target }) => {
     if (target === kind) return challenge.open(kind.value === NONSENSE ? NONSENSE : FIRST);
@@ -205,6 +211,7 @@ export function makeChallenge(element, state, pad, explain) {
   element.addEventListener("network-loaded", () => {
     challenge.close();
     openButton.hidden = !isPossible();
+    find(".why-not").hidden = !state.network.canExplain;
   });
   return challenge;
 }

@@ -1,8 +1,9 @@
-// The rules of the challenges: exact, and checked on the ink that the network read.
+// The rules of the challenges: exact, and checked on the drawing as it was sent.
 
 export const MAX_CHANGE = 0.35; // of the ink: most 7s can be won, and no digit can be redrawn
 export const MIN_PIECES = 4; // a digit has one or two
 export const NONSENSE = "nonsense";
+const SURE = 0.9; // least probability; the network's own threshold may be higher
 const INK = 128; // least level of a pixel that counts as ink
 
 // The challenge with a name: `7-1` (turn a 7 into a 1) or `nonsense`; null if there is none.
@@ -49,19 +50,22 @@ export function countPieces(ink) {
   return pieces;
 }
 
+// Whether the network is sure. A value above 1 is no probability.
+const isSure = ({ best, sure }) => sure && best !== null && best.value >= SURE && best.value <= 1;
+
 // Whether the network is sure of a digit.
-export const isSureOf = ({ best, sure }, digit) => sure && best?.index === digit;
+export const isSureOf = (answer, digit) => isSure(answer) && answer.best.index === digit;
 
 // How far a try has come. `state` is one of: no-start, can-start, unchanged, too-much, unsure, won,
 // and for nonsense: empty, too-few, unsure, won. `figure` is what a won try is compared by.
 export function judge({ from, to }, answer, start, ink) {
-  const { best, sure, scores } = answer;
+  const { best, scores } = answer;
   if (to === undefined) {
     const pieces = countPieces(ink);
     const tried = { pieces, label: best?.label, confidence: best?.value };
     if (best === null) return { state: "empty" };
     if (pieces < MIN_PIECES) return { state: "too-few", ...tried };
-    return { state: sure ? "won" : "unsure", ...tried, figure: best.value };
+    return { state: isSure(answer) ? "won" : "unsure", ...tried, figure: best.value };
   }
   if (!start) return { state: isSureOf(answer, from) ? "can-start" : "no-start" };
   const change = changeOfInk(start, ink);

@@ -15,6 +15,7 @@ export function make(tag, fields = {}, ...children) {
 //   network-loaded: the description   picture-changed: none   answer-shown: {answer, askedAt}
 //   unit-hovered: {layer, map, row, column}, or null   unit-selected: {layer, map, row, column}
 //   version-selected: none   explanation-requested: none
+//   view-closed: none (the visitor closed the challenge, or stopped following)
 export const emit = (element, name, detail = null) =>
   element.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
 

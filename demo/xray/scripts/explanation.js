@@ -95,11 +95,13 @@ export function makeExplanation(element, state, scores, getCanvas, requestExplan
     else set(true, label);
   };
 
+  explanation.close = () => set(false, null);
+
   button.addEventListener("click", explanation.toggle);
   element.addEventListener("answer-shown", () => shown.isOn && refresh());
   element.addEventListener("network-loaded", ({ detail }) => {
     button.hidden = !detail.canExplain;
-    set(false, null);
+    explanation.close();
   });
   new ResizeObserver(() => shown.isOn && refresh()).observe(find(".pad-area"));
   return explanation;

@@ -32,11 +32,20 @@ export function makeHistory(xray, state, requestHistory, changed) {
   let timer = null; // while playing or following
   let waited = 0; // frames
   let isFollowing = false;
-  let isAsking = false;
+  let before = null; // {version}: what was requested before the curve's preview; null if there is none
   let wake = () => {}; // ends the pause before the next question
 
-  const curve = makeLearningCurve(find(".learning-curve"), (step) => {
-    if (offset + step !== history.shownVersion()) choose(offset + step);
+  const curve = makeLearningCurve(find(".learning-curve"), {
+    preview(step) {
+      if (timer) return; // a film goes on
+      before ??= { version: state.version };
+      if (offset + step !== history.shownVersion()) show(offset + step);
+    },
+    choose: (step) => choose(offset + step),
+    endPreview() {
+      if (before) show(before.version ?? state.versions.at(-1));
+      before = null;
+    },
   });
   const stepOf = (version) => version - offset;
 
@@ -69,6 +78,7 @@ export function makeHistory(xray, state, requestHistory, changed) {
     clearInterval(timer);
     timer = null;
     isFollowing = false;
+    before = null;
     setText(playButton, t("Play"));
     followButton.setAttribute("aria-pressed", "false");
     if (state.version === state.versions.at(-1)) state.version = null; // again the newest
@@ -111,14 +121,15 @@ export function makeHistory(xray, state, requestHistory, changed) {
   }
 
   async function refresh() {
-    if (isAsking) return;
-    isAsking = true;
-    const answer = await requestHistory();
-    isAsking = false;
+    let answer, model;
+    do {
+      ({ model } = state);
+      answer = await requestHistory();
+    } while (model !== state.model); // another network was loaded meanwhile
     if (answer.error || !answer.versions.length) return; // not known at the moment
     if (String(answer.versions) === String(served)) return;
     ({ versions: served, version_offset: offset, curve: points } = answer);
-    state.versions = served.filter((version) => version > offset); // of the newest run
+    state.versions = served.filter((version) => version >= offset); // of the newest run
     showVersions();
   }
 
@@ -148,6 +159,7 @@ export function makeHistory(xray, state, requestHistory, changed) {
     state.answerVersion = version;
     // If another version was chosen meanwhile, its button stays pressed.
     if (requested === state.version || requested === gone) press(state.version ?? version);
+    if (isFollowing) state.version ??= version; // its turn lasts until the next version is shown
   };
 
   history.step = (by) => {
@@ -177,7 +189,11 @@ export function makeHistory(xray, state, requestHistory, changed) {
   };
 
   playButton.addEventListener("click", history.play);
-  followButton.addEventListener("click", () => (isFollowing ? stop() : history.follow()));
+  followButton.addEventListener("click", () => {
+    if (!isFollowing) return history.follow();
+    stop();
+    emit(element, "view-closed");
+  });
   list.addEventListener("click", ({ target }) => target.value && choose(Number(target.value)));
   xray.addEventListener("network-loaded", () => {
     served = [];

@@ -4,7 +4,9 @@
 // The page loads this module before Gradio (demo/page_language.py).
 
 const STORED = "layer-xray-language"; // key in localStorage
-const LOCALES = { ar: "ar-u-nu-latn" }; // the network's digits are 0 to 9, so the page's are too
+// Formats of numbers that are not the language's own: the network's digits are 0 to 9, so the page's
+// are too; the texts are in the Portuguese of Portugal.
+const LOCALES = { ar: "ar-u-nu-latn", pt: "pt-PT" };
 const GRADIO_LOCALES = { zh: "zh-CN" }; // where Gradio's code for a language differs
 const LOAD_MS = 10_000; // timeout for the texts
 

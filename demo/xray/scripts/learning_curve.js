@@ -1,13 +1,14 @@
 // The learning curve: training loss and validation accuracy over the training steps, on a
-// logarithmic axis. Pointing at it picks the nearest version.
+// logarithmic axis. Pointing at it shows the nearest version, and a click chooses it.
 
 import { make } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SIDE = 100; // units of the drawing's own coordinates, which fill its box
 
-// `pick` gets the step of the version nearest to the pointer.
-export function makeLearningCurve(element, pick) {
+// `preview` and `choose` get the step of the version nearest to the pointer. `endPreview` is called
+// when the pointer leaves.
+export function makeLearningCurve(element, { preview, choose, endPreview }) {
   const plot = element.querySelector(".plot");
   const lines = plot.querySelector("svg");
   const dots = plot.querySelector(".dots");
@@ -16,7 +17,7 @@ export function makeLearningCurve(element, pick) {
   let steps = []; // of the versions
   let last = 1; // step at the right end
 
-  const x = (step) => (last > 1 ? (SIDE * Math.log(step)) / Math.log(last) : 0);
+  const x = (step) => (last > 1 ? (SIDE * Math.log(Math.max(1, step))) / Math.log(last) : 0);
 
   function makeLine(name, points) {
     const line = document.createElementNS(SVG, "polyline");
@@ -62,8 +63,11 @@ export function makeLearningCurve(element, pick) {
   }
 
   for (const type of ["pointermove", "pointerdown"]) {
-    plot.addEventListener(type, (event) => steps.length && pick(nearest(event)));
+    plot.addEventListener(type, (event) => {
+      if (steps.length) (event.buttons ? choose : preview)(nearest(event));
+    });
   }
+  plot.addEventListener("pointerleave", endPreview);
   return curve;
 }
 

@@ -66,10 +66,11 @@ export function startLive({ xray, props, gradio, state, notice }) {
     addressBar.clearOutdated();
   }
   const requestHistory = () => server.request("history", { model: state.model });
-  const history = makeHistory(xray, state, requestHistory, () => {
+  const versionChanged = () => {
     state.cached = null; // the newest version may have changed
     update();
-  });
+  };
+  const history = makeHistory(xray, state, requestHistory, versionChanged);
   makeColourSettings(xray, state, galleries.maxima, update);
   const scores = makeScores(xray, state, (label) => {
     if (zoom.showsScore()) zoom.openScore(label);
@@ -92,7 +93,12 @@ export function startLive({ xray, props, gradio, state, notice }) {
     if (label === null) explanation.toggle();
     else explanation.choose(label);
   });
-  const addressBar = makeAddressBar(xray, state, { pad, history, zoom, network, challenge });
+  const addressBar = makeAddressBar(
+    xray,
+    state,
+    { pad, history, zoom, network, challenge, explanation },
+    versionChanged,
+  );
   const toolActions = makeDrawingTools(xray, pad);
 
   xray.addEventListener("answer-shown", ({ detail }) => scores.show(detail.answer));
@@ -103,10 +109,9 @@ export function startLive({ xray, props, gradio, state, notice }) {
     find(".downloads").hidden = detail.downloads.length === 0;
     find(".show-sum").hidden = (detail.scores?.layer ?? null) === null;
     const view = addressBar.restore();
-    if (!isDrawing() || view?.strokes) return;
+    if (!isDrawing() || view?.strokes || view?.challenge) return;
     pad.fit(detail.input.side);
-    const sample = view?.challenge ? [] : detail.samples[3]?.strokes;
-    pad.set(sample ?? pad.strokes(), true);
+    pad.set(detail.samples[3]?.strokes ?? pad.strokes(), true);
   });
 
   async function download(what) {

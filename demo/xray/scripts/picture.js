@@ -10,7 +10,7 @@ const MAX_SIDE = 512; // pixels per side that are sent, or the network's input s
 const FILE = { type: "image/png" };
 const FRAME = { type: "image/jpeg", quality: 0.85 };
 const CAMERA = { video: { width: { ideal: 640 }, facingMode: "environment" } };
-const UNREADABLE = "This is no picture that the browser can read. Use a PNG, JPEG or WebP file.";
+const UNREADABLE = "The browser cannot read this picture. Use a PNG, JPEG or WebP file.";
 const CAMERA_ERRORS = {
   NotAllowedError: "The camera is not allowed. Allow it in the address bar, then try again.",
   NotFoundError: "No camera was found.",
