@@ -20,8 +20,11 @@ FLAGS = [
 
 
 def find_chromium() -> str | None:
-    """Returns the path of the system's browser, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    """Returns the path of the system's browser, or None.
+
+    The headless shell is preferred: it opens a page with less than half the CPU time.
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
 
 

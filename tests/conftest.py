@@ -18,8 +18,8 @@ from model.mnist import Mnist, load_mnist
 from model.weights import RELEASED, find_snapshots
 from serving.client import Client
 from serving.defaults import REAL_SERVER
-from serving.local import LocalServer
 from tests.browser import launch_chromium
+from tests.forked import ForkedServer
 from tests.pages import ROOT, run_page
 from tests.visit import NO_TOUR, REMEMBER, SIZES, forbid_live
 
@@ -91,25 +91,25 @@ def newest_alone(base_path: Path, final_version: int, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(base_path: Path) -> Iterator[LocalServer]:
-    with LocalServer(base_path) as server:
+def server(base_path: Path) -> Iterator[ForkedServer]:
+    with ForkedServer(base_path) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def client(server: LocalServer) -> Iterator[Client]:
+def client(server: ForkedServer) -> Iterator[Client]:
     with Client(server.target, timeout=30) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def page_url(server: LocalServer) -> Iterator[str]:
+def page_url(server: ForkedServer) -> Iterator[str]:
     with run_page(server.target, f"--rest-server=127.0.0.1:{server.rest_api_port}") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def guarded_url(server: LocalServer) -> Iterator[str]:
+def guarded_url(server: ForkedServer) -> Iterator[str]:
     """A page with a login: user ann, password secret."""
     rest = f"--rest-server=127.0.0.1:{server.rest_api_port}"
     with run_page(server.target, rest, "--auth=ann:secret") as url:

@@ -11,18 +11,18 @@ import sys
 
 from tests.browser import find_chromium
 
-APT_COMMANDS = [
-    ["apt-get", "update", "-qq"],
-    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
-]
+APT_UPDATE = ["apt-get", "update", "-qq"]
+APT_INSTALL = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+PACKAGES = ("chromium-headless-shell", "chromium")  # the first that is available
 PLAYWRIGHT_COMMAND = [sys.executable, "-m", "playwright", "install", "chromium"]
 
 
 def main() -> None:
     if find_chromium():
         return
-    if shutil.which("apt-get") and os.geteuid() == 0 and all(map(succeeds, APT_COMMANDS)):
-        return
+    if shutil.which("apt-get") and os.geteuid() == 0 and succeeds(APT_UPDATE):
+        if any(succeeds([*APT_INSTALL, package]) for package in PACKAGES):
+            return
     if not succeeds(PLAYWRIGHT_COMMAND):
         print("Chromium could not be installed. Install it and put `chromium` on the PATH.")
 

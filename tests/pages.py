@@ -2,13 +2,13 @@
 
 import contextlib
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 from serving.local import find_free_port
+from tests.forked import Forked
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60  # timeout
@@ -22,8 +22,7 @@ def run_page(
     """Starts `python -m demo --server …`, waits until it answers, and yields its URL."""
     port = port or find_free_port()
     url = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, "-m", module, f"--server={server}", f"--port={port}", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = Forked(module, [f"--server={server}", f"--port={port}", *flags])
     try:
         wait_for(url, process)
         yield url
@@ -32,7 +31,7 @@ def run_page(
         process.wait(20)
 
 
-def wait_for(url: str, process: subprocess.Popen) -> None:
+def wait_for(url: str, process: subprocess.Popen | Forked) -> None:
     """Waits until the URL answers.
 
     Raises:

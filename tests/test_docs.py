@@ -25,7 +25,8 @@ from PIL import Image
 
 from serving.client import Client
 from serving.embedded.servable import Servable
-from serving.local import LocalServer, find_free_port
+from serving.local import find_free_port
+from tests.forked import ForkedServer
 from tests.pages import FAST_START, ROOT, wait_for
 
 README = ROOT / "README.md"
@@ -129,7 +130,7 @@ def adapt(request: pytest.FixtureRequest):
     def adapt(code: str) -> str:
         code = code.replace("demo --root-path", "demo --server HOST:8500 --root-path")
         if re.search(r":(8500|8501)|is_ready|HOST:|demo\.examples", code):
-            server: LocalServer = request.getfixturevalue("server")
+            server: ForkedServer = request.getfixturevalue("server")
             code = re.sub(r"(127\.0\.0\.1|HOST):8500", server.target, code)
             code = code.replace("localhost:8500", server.target.replace("127.0.0.1", "localhost"))
             code = re.sub(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.local import LocalServer
+from tests.forked import ForkedServer
 from tests.golden.__main__ import copy_of, prepare
 from tests.golden.battery import CONTRACT, Verdict, hold_grpc, hold_rest
 from tests.golden.stand_in import write_stand_in
@@ -26,11 +26,11 @@ def model(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def golden_server(model, base_path, tmp_path_factory) -> Iterator[LocalServer]:
+def golden_server(model, base_path, tmp_path_factory) -> Iterator[ForkedServer]:
     folder: Path = tmp_path_factory.mktemp(model)
     config = prepare(folder, write_stand_in if model == "stand-in" else copy_of(base_path))
     flags = (f"--model_config_file={config}",)
-    with LocalServer(folder / "mnist", flags=flags) as server:
+    with ForkedServer(folder / "mnist", flags=flags) as server:
         yield server
 
 

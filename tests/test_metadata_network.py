@@ -18,7 +18,7 @@ from demo.metadata_network import MetadataNetwork
 from demo.network import ExposedNetwork, Network
 from demo.networks import Networks
 from serving.client import Client, ModelNotLoaded, RequestRefused
-from serving.local import LocalServer
+from tests.forked import ForkedServer
 
 pytestmark = pytest.mark.slow
 NAMES = ("colour", "grey", "files", "many", "text", "half")
@@ -132,7 +132,7 @@ def clients(tmp_path_factory) -> Iterator[dict[str, Client]]:
     file.write_text(f"model_config_list {{ {' '.join(configs)} }}")
     with ExitStack() as stack:
         server = stack.enter_context(
-            LocalServer(folder / "text", "text", flags=(f"--model_config_file={file}",))
+            ForkedServer(folder / "text", "text", flags=(f"--model_config_file={file}",))
         )
         found = {name: stack.enter_context(Client(server.target, name)) for name in NAMES}
         for client in found.values():

@@ -13,8 +13,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from serving.client import Client
-from serving.local import LocalServer, find_free_port
+from serving.local import find_free_port
 from tests.browser import draw
+from tests.forked import ForkedServer
 from tests.galleries import GALLERIES
 from tests.hand import NO_DIGITS, strokes_of
 from tests.pages import FAST_START, run_page
@@ -289,7 +290,7 @@ def test_drawing_from_gradios_sketchpad_is_predicted(open_page):
 
 
 def test_page_recovers_when_the_model_server_restarts(open_page, newest_alone):
-    with LocalServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
+    with ForkedServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
         page = open_page(url=url)
         page.keyboard.press("c")
         expect(page.locator(".live .best")).to_have_text("–")
@@ -342,7 +343,7 @@ def url_without_server() -> Iterator[str]:
 
 
 def test_notice_is_visible_on_a_scrolled_phone(open_page, newest_alone):
-    with LocalServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
+    with ForkedServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
         page = open_page("phone", url=url)
         page.mouse.wheel(0, 900)
         page.wait_for_function("scrollY > 300")

@@ -22,9 +22,10 @@ from demo.answers import AWAY, BUSY, FAILED, Answers, Question
 from demo.metrics import Metrics
 from demo.render import render_grid
 from serving.client import Client
-from serving.local import LocalServer, find_free_port
+from serving.local import find_free_port
 from serving.messages import PredictionServiceStub
 from tests.browser import draw
+from tests.forked import ForkedServer
 from tests.galleries import GALLERIES
 from tests.hand import strokes_of
 from tests.pages import FAST_START, ROOT, run_page
@@ -169,7 +170,7 @@ def test_new_version_appears_on_an_open_page(open_page, base_path, tmp_path):
     served.mkdir()
     add(first)
     with (
-        LocalServer(served, flags=FAST_START) as server,
+        ForkedServer(served, flags=FAST_START) as server,
         run_page(server.target) as url,
         Client(server.target) as c,
     ):

@@ -11,7 +11,7 @@ from model.network import build_network
 from model.saved_model import SavedModelWriter
 from model.weights import RELEASED, load_snapshot
 from serving.client import Client
-from serving.local import LocalServer
+from tests.forked import ForkedServer
 from tests.pages import FAST_START, run_page
 from tests.visit import touch
 
@@ -45,7 +45,7 @@ def labels(page: Page) -> list[str]:
 
 def test_two_pages_follow_two_runs(open_page, newest_alone, writer):
     run = LiveRun(newest_alone, 1)
-    with LocalServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
+    with ForkedServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
         pages = [open_page(url=url), open_page(url=f"{url}#follow=1")]
         pages[0].evaluate("location.hash = 'follow=1'")
         for page, key in zip(pages, "47"):

@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 from demo.colours import COLOURS
 from demo.network import ExposedNetwork
 from serving.client import Client
-from serving.local import LocalServer
 from tests.browser import draw
+from tests.forked import ForkedServer
 from tests.galleries import GALLERIES
 from tests.hand import strokes_of
 from tests.pages import FAST_START, run_page
@@ -143,7 +143,7 @@ def test_removed_version_is_replaced_by_the_newest(open_page, base_path, tmp_pat
     for version in (first, second, third):
         shutil.copytree(base_path / str(version), served / str(version))
     with (
-        LocalServer(served, flags=FAST_START) as server,
+        ForkedServer(served, flags=FAST_START) as server,
         run_page(server.target) as url,
         Client(server.target) as c,
     ):

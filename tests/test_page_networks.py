@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from model.exposed.export import expose
 from serving.client import Client
-from serving.local import LocalServer
+from tests.forked import ForkedServer
 from tests.pages import run_page
 from tests.visit import ask_anew, copied
 
@@ -90,7 +90,7 @@ def served(tmp_path_factory, base_path) -> Iterator[Served]:
     config.write_text(f"model_config_list {{ {' '.join(blocks)} }}")
     flags = (f"--model-config-file={config}",)
     models = [f"--model={name}" for name in bases]
-    with LocalServer(folder / "colours", "colours", flags=flags) as server:
+    with ForkedServer(folder / "colours", "colours", flags=flags) as server:
         with run_page(server.target, *models) as url:
             yield Served(url, server.target, model)
 

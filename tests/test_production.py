@@ -23,7 +23,8 @@ from model.weights import RELEASED, find_snapshots
 from serving.client import MAX_CONCURRENT
 from serving.config import read_config
 from serving.embedded.grpc_api import MAX_MESSAGE_BYTES
-from serving.local import LocalServer, find_free_port
+from serving.local import find_free_port
+from tests.forked import ForkedServer
 from tests.pages import ROOT, wait_for
 from tests.tfs_messages import BatchingParameters, MonitoringConfig
 
@@ -210,7 +211,7 @@ def is_ready(port: int) -> bool:
     return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
 
 
-def test_server_with_a_loaded_version_is_ready(server: LocalServer, tmp_path):
+def test_server_with_a_loaded_version_is_ready(server: ForkedServer, tmp_path):
     assert is_ready(server.rest_api_port)
     assert not is_ready(find_free_port())
     port = find_free_port()

@@ -27,8 +27,9 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, Model
 from serving.client import Client, ModelNotLoaded
 from serving.embedded.servable import Servable
 from serving.embedded.versions import Versions
-from serving.local import LocalServer, find_free_port
+from serving.local import find_free_port
 from serving.tensors import to_array, to_proto
+from tests.forked import ForkedServer
 from tests.pages import FAST_START
 from tests.pictures import dark_on_light, encode
 from tests.test_local import run_serving, wait_until
@@ -109,7 +110,7 @@ def test_no_request_fails_while_versions_appear_fail_and_disappear(base_path, cl
     served.add(first)
     added = {first: time.monotonic()}
     removed: dict[int, float] = {}
-    with LocalServer(served.path) as server, Client(server.target, timeout=30) as watcher:
+    with ForkedServer(served.path) as server, Client(server.target, timeout=30) as watcher:
         traffic, stop = Traffic(server.target), threading.Event()
 
         def add(version: int) -> None:
@@ -149,7 +150,7 @@ def test_damaged_version_reports_its_error_and_the_old_one_answers(base_path, tm
     served = Served(tmp_path, base_path)
     served.add(version)
     served.add_damaged(version + 1)
-    with LocalServer(served.path) as server, Client(server.target) as client:
+    with ForkedServer(served.path) as server, Client(server.target) as client:
         wait_until(lambda: "END" in rest(server, "GET", "/v1/models/mnist")[1])
         states = json.loads(rest(server, "GET", "/v1/models/mnist")[1])["model_version_status"]
         assert [(state["version"], state["state"]) for state in states] == [
@@ -189,7 +190,7 @@ def test_label_is_moved_by_a_request(two_versions, tmp_path):
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=first))
     with (
-        LocalServer(served.path, flags=(f"--model_config_file={config}", *FAST_START)) as server,
+        ForkedServer(served.path, flags=(f"--model_config_file={config}", *FAST_START)) as server,
         Client(server.target) as client,
         grpc.insecure_channel(server.target) as channel,
     ):
@@ -231,7 +232,7 @@ def test_label_is_moved_by_the_configuration_file(two_versions, tmp_path):
         "--model_config_file_poll_wait_seconds=1",
         *FAST_START,
     )
-    with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
+    with ForkedServer(served.path, flags=flags) as server, Client(server.target) as client:
 
         def logits(**version) -> list[float]:
             return client.predict("serving_default", {"images": IMAGE}, **version)[
@@ -253,7 +254,7 @@ def test_label_may_name_a_version_that_is_not_loaded_yet(base_path, tmp_path):
     config = tmp_path / "models.config"
     config.write_text(served.config(stable=second))
     flags = (f"--model_config_file={config}", *FAST_START)
-    with LocalServer(served.path, flags=flags) as server, Client(server.target) as client:
+    with ForkedServer(served.path, flags=flags) as server, Client(server.target) as client:
         with pytest.raises(ModelNotLoaded, match=rf"Specific\(mnist, {second}\)"):
             client.predict("serving_default", {"images": IMAGE}, label="stable")
         served.add(second)
@@ -296,7 +297,7 @@ def cpu_seconds(process: subprocess.Popen) -> float:
     return (int(fields[11]) + int(fields[12])) / 100  # utime and stime in clock ticks
 
 
-def rest(server: LocalServer | int, method: str, path: str, body: object = None):
+def rest(server: ForkedServer | int, method: str, path: str, body: object = None):
     """Sends a REST request and returns the status and the text of the answer."""
     port = server if isinstance(server, int) else server.rest_api_port
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

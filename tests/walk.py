@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from model.export import export_versions
 from model.weights import RELEASED, find_snapshots
-from serving.local import LocalServer
 from tests.browser import draw, launch_chromium
+from tests.forked import ForkedServer
 from tests.hand import strokes_of
 from tests.pages import ROOT, run_page
 from tests.visit import SIZES
@@ -110,7 +110,7 @@ def main() -> None:
     base_path = ROOT / "exported" / "for-tests"
     export_versions(find_snapshots(RELEASED), base_path)
     errors = []
-    with LocalServer(base_path) as server, run_page(server.target) as url:
+    with ForkedServer(base_path) as server, run_page(server.target) as url:
         with launch_chromium() as browser:
             for size in ("wide", "phone"):
                 for theme in ("light", "dark"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.export import export_versions
 from model.weights import RELEASED, find_snapshots
-from serving.local import LocalServer
+from tests.forked import ForkedServer
 from tests.fuzz.generate import generate
 from tests.fuzz.memory import find_pid
 from tests.fuzz.request import Request
@@ -46,10 +46,10 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def start() -> Iterator[tuple[LocalServer, str]]:
+def start() -> Iterator[tuple[ForkedServer, str]]:
     """Starts a server and a page, and yields the server and the page's address."""
     with (
-        LocalServer(BASE_PATH) as server,
+        ForkedServer(BASE_PATH) as server,
         run_page(server.target, f"--rest-server=127.0.0.1:{server.rest_api_port}") as url,
     ):
         yield server, url
