@@ -34,8 +34,9 @@ SLOW_FIXTURES = {"base_path", "browser", "home", "process", "reported", "trained
 # Started first, the longest before all others: each file runs in one process, and a long one at the
 # end would leave the other processes idle.
 LONG_FILES = [
-    *("test_page", "test_page_faults", "test_docs", "test_versions", "test_space", "test_training"),
-    *("test_page_live", "test_demo_main", "test_soak", "test_exposed_layers", "test_local"),
+    *("test_docs", "test_training", "test_page", "test_space", "test_page_faults"),
+    *("test_versions", "test_local", "test_demo_main", "test_live_run", "test_accuracy"),
+    *("test_page_networks", "test_exposed_layers", "test_soak"),
 ]
 LOCAL = ("127.0.0.1", "localhost")
 TIMEOUT_MS = 20_000  # for the page to reach a state, on a machine under load

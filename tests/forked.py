@@ -32,7 +32,10 @@ class Forked:
     def __init__(self, module: str, arguments: list[str], output: Path | None = None):
         self.args = ["python", "-m", module, *arguments]
         self._process = _context.Process(
-            target=_run, args=(module, arguments, dict(os.environ), output), daemon=True
+            target=_run,
+            args=(module, arguments, dict(os.environ), output),
+            name=" ".join(self.args),
+            daemon=True,
         )
         self._process.start()
         self._reading = threading.Lock()  # the exit code can be read from its pipe only once
@@ -66,6 +69,18 @@ class ForkedServer(LocalServer):
 
     def _start(self) -> None:
         self._process = Forked("serving", self._command[3:], Path(self._log.name))
+
+
+def find_pid(port: int) -> int:
+    """Returns the id of the fork that was started with `--port=PORT`.
+
+    Raises:
+        LookupError: there is no such process.
+    """
+    for process in multiprocessing.active_children():
+        if f"--port={port}" in process.name.split():
+            return process.pid
+    raise LookupError(f"no process was started with --port={port}")
 
 
 def _run(module: str, arguments: list[str], environment: dict, output: Path | None) -> None:

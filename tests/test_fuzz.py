@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.forked import find_pid
 from tests.fuzz.generate import generate
 from tests.fuzz.invariants import find_violation
-from tests.fuzz.memory import find_pid
 from tests.fuzz.request import Request
 from tests.fuzz.run import run
 from tests.fuzz.send import NO_RESPONSE, Response, Sender

@@ -169,7 +169,7 @@ def test_invalid_file_and_missing_camera_are_reported(open_page, served):
     content = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no picture at all"}
     page.locator(".file").set_input_files(content)
     problem = page.locator(".live .picture-problem")
-    expect(problem).to_have_text(re.compile("no picture that the browser can read"))
+    expect(problem).to_have_text(re.compile("browser cannot read this picture"))
     page.evaluate("""() => {
       navigator.mediaDevices.getUserMedia = () =>
         Promise.reject(new DOMException("no", "NotAllowedError"));

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from model.export import export_versions
 from model.weights import RELEASED, find_snapshots
-from tests.forked import ForkedServer
+from tests.forked import ForkedServer, find_pid
 from tests.fuzz.generate import generate
-from tests.fuzz.memory import find_pid
 from tests.fuzz.request import Request
 from tests.fuzz.run import Result, run
 from tests.fuzz.send import Sender

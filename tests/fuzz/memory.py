@@ -6,23 +6,6 @@ from pathlib import Path
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def find_pid(port: int) -> int:
-    """Returns the id of the process that was started with `--port=PORT`.
-
-    Raises:
-        LookupError: there is no such process.
-    """
-    flag = f"--port={port}".encode()
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal():
-            try:
-                if flag in (process / "cmdline").read_bytes().split(b"\0"):
-                    return int(process.name)
-            except OSError:
-                continue  # it has exited
-    raise LookupError(f"no process was started with {flag.decode()}")
-
-
 def resident_bytes(pid: int) -> int:
     """Returns the resident memory of a process and its children; 0 if it has exited."""
     try:
