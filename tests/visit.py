@@ -82,7 +82,7 @@ def probabilities_of(answer: dict) -> list[float]:
 def touch(page: Page, act: Callable[[], object]) -> dict:
     """Changes the drawing, waits for the answer to it to be displayed, and returns the answer."""
     act()
-    page.wait_for_function("last.askedAt >= drawnAt")
+    page.wait_for_function("window.last?.askedAt >= window.drawnAt")
     return page.evaluate("last.answer")
 
 
