@@ -342,14 +342,21 @@ def url_without_server() -> Iterator[str]:
         yield url
 
 
-def test_notice_is_visible_on_a_scrolled_phone(open_page, newest_alone):
+def test_notice_is_visible_on_a_scrolled_phone_and_above_a_challenge(open_page, newest_alone):
     with ForkedServer(newest_alone, flags=FAST_START) as server, run_page(server.target) as url:
         page = open_page("phone", url=url)
+        page.locator(".open-challenge").click()
         page.mouse.wheel(0, 900)
         page.wait_for_function("scrollY > 300")
         os.kill(server.pid, signal.SIGSTOP)
         page.keyboard.press("7")
         expect(page.locator(".live .notice")).to_be_in_viewport(ratio=1)
+        for size in ("phone", "wide"):
+            width, height = SIZES[size]
+            page.set_viewport_size({"width": width, "height": height})
+            error = page.locator(".live .notice").bounding_box()
+            card = page.locator(".challenge").bounding_box()
+            assert error["y"] + error["height"] <= card["y"], size
         os.kill(server.pid, signal.SIGCONT)
         expect(page.locator(".live .notice")).to_be_hidden()
         page.close()
