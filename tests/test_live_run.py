@@ -77,10 +77,14 @@ def test_runs_are_whole_and_replace_each_other(folder):
     assert "Run 2 exports its versions to exported/mnist" in output
     assert "train.py: interrupted." in output
     assert "Traceback" not in output
-    kept = sorted(path.name for path in base_path.iterdir())
+    assert not (base_path / "unfinished-1000100").exists()
+    # The signal may interrupt the removal of a version, or come just before it.
+    kept = sorted(path.name for path in base_path.iterdir() if path.name.isdecimal())
     assert kept.pop() == "3"
-    assert len(kept) == 2
+    assert len(kept) in (2, 3)
     assert all(re.fullmatch("2000[0-9]{3}", name) for name in kept)
+    for name in kept:
+        Servable(base_path / name)  # is complete
 
 
 def check_versions(servables):
