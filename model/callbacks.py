@@ -1,8 +1,10 @@
 """What is recorded and written while the network trains."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from types import FrameType
 
 import keras
 import numpy as np
@@ -113,3 +115,27 @@ class LiveVersions(keras.callbacks.Callback):
             self._run.add(step, write)
         except (OSError, tf.errors.OpError) as error:
             print(f"\nStep {step} was not exported, the training continues: {error}")
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends the training on Ctrl+C with a KeyboardInterrupt at the end of the step.
+
+    Python raises it wherever the main thread is: amid an export, or in a finalizer, where it is
+    lost. Put this callback last.
+    """
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._is_pressed = False
+        self._previous = signal.signal(signal.SIGINT, self._press)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self._is_pressed:
+            self.on_train_end()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+        if self._is_pressed:
+            raise KeyboardInterrupt
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        self._is_pressed = True

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from model.augment import augment
 from model.calibration import fit_temperature
-from model.callbacks import LearningCurve, LiveVersions, Snapshots
+from model.callbacks import Interrupt, LearningCurve, LiveVersions, Snapshots
 from model.handwriting import NO_DIGIT, Samples, write_digits, write_scribbles, write_signs
 from model.handwriting.ink import STYLES, rescan
 from model.learning_curve import save_curve
@@ -87,6 +87,7 @@ def train(
     ]
     if live:
         callbacks.append(LiveVersions(live, curve, held_out, steps))
+    callbacks.append(Interrupt())
     network = build_network(recipe.dropout)
     network.compile(
         optimizer=FusedAdam(_one_cycle(recipe.peak_rate, steps), weight_decay=WEIGHT_DECAY),
