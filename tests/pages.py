@@ -1,4 +1,4 @@
-"""Runs the page in its own process, as users do."""
+"""Runs the page in a process of its own."""
 
 import contextlib
 import subprocess

@@ -9,7 +9,7 @@ import { wait } from "./wait.js";
 
 // Milliseconds per version when playing; longer for visitors who prefer reduced motion.
 const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
-const MAX_WAIT_FRAMES = 10; // longer than a prediction by a busy server takes, or by a broken version
+const MAX_WAIT_FRAMES = 10; // for a version that is not on display yet: a busy server is slow
 // Mean pause between two questions for new versions. Its length is random within a factor of three,
 // so that the pages of a class do not ask at the same moment.
 const REFRESH_MS = 10_000;
